@@ -1,0 +1,1 @@
+"""What the five taps share: everything a sixth one would want too. Knows no vendor."""

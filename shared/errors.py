@@ -1,0 +1,105 @@
+"""The errors a user may meet, and nothing else.
+
+    TapError                    exit 1
+    ├── ConfigError             exit 2: config, arguments or environment
+    ├── StateError              exit 2
+    ├── CatalogError            exit 2
+    ├── SchemaError             a record or a schema breaks its own rules
+    └── ApiError                what the API answered, or failed to answer
+        ├── AuthError           exit 3: credentials refused; stops the whole run
+        ├── RefusedError        this stream is not for this credential; the others go on
+        ├── UnavailableError    the account has no such feature: no failure, the stream is empty
+        ├── GoneError           this parent vanished since it was listed; its siblings go on
+        ├── QuotaError          a long quota is used up: the stream ends here, in good order
+        ├── TooLargeError       ask for less at once
+        └── RetryableError      the same request may succeed later
+
+Classes exist where a caller acts differently, not one per status code. A message says what failed, where, what the
+API said and what to do, in one line, and holds no credential.
+"""
+
+from __future__ import annotations
+
+
+class TapError(Exception):
+    """Anything the user is told in one line; `exit_code` is the process's when nothing worse happened."""
+
+    exit_code = 1
+
+
+class ConfigError(TapError):
+    """Config, environment or arguments are wrong."""
+
+    exit_code = 2
+
+
+class StateError(TapError):
+    """The state given cannot be read as state."""
+
+    exit_code = 2
+
+
+class CatalogError(TapError):
+    """The catalog given cannot be read, or selects what does not exist."""
+
+    exit_code = 2
+
+
+class SchemaError(TapError):
+    """A schema cannot be loaded, or a record cannot be made to fit it."""
+
+
+class ApiError(TapError):
+    """The API's answer, or the lack of one, ends what was being read."""
+
+
+class AuthError(ApiError):
+    """The credential itself is refused: nothing else will work either."""
+
+    exit_code = 3
+
+
+class RefusedError(ApiError):
+    """The credential may not read this stream."""
+
+
+class UnavailableError(ApiError):
+    """The account does not have what the stream reads (plan, feature, beta)."""
+
+
+class GoneError(ApiError):
+    """What was asked for no longer exists."""
+
+
+class QuotaError(ApiError):
+    """A quota is used up for longer than a run should wait."""
+
+
+class TooLargeError(ApiError):
+    """The answer was too much for the server; a smaller page may do."""
+
+
+class RetryableError(ApiError):
+    """A passing failure.
+
+    `wait_seconds`: how long the API asks to wait, None if it did not say. `everyone`: the wait is for all requests of
+    the quota, not only for this one, and does not count as a failed try. `fewer_connections`: the API counts
+    connections, so one less is to be used for a while.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        wait_seconds: float | None = None,
+        everyone: bool = False,
+        fewer_connections: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+        self.everyone = everyone
+        self.fewer_connections = fewer_connections
+
+
+class Stopped(Exception):
+    """The run is being ended (signal, closed output); no failure of what was being read."""

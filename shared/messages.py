@@ -1,0 +1,145 @@
+"""Singer messages, written: the only module that touches stdout.
+
+RECORD lines are put together from orjson's bytes, many at a time; a test holds them equal to `singer.format_message`.
+SCHEMA, STATE and ACTIVATE_VERSION get their shape from singer-python's own classes.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import orjson
+
+from .errors import SchemaError
+
+if TYPE_CHECKING:
+    from .catalog import Selection
+
+FULL = 64 * 1024
+"""Bytes that are gathered before they are written."""
+
+
+@cache
+def singer() -> Any:
+    """The singer module, imported at its first use: that takes 150 ms, and `--version` has 100.
+
+    Its import runs `fileConfig`, which replaces the root logger's handlers and level; they are put back.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    import singer as module
+    import singer.metadata
+
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    return module
+
+
+def record_lines(stream: str, records: Iterable[Any], *, time_extracted: str, version: int | None = None) -> bytes:
+    """One RECORD line for each of `records`, each ended by a newline; no records give no bytes."""
+    rows = records if isinstance(records, list) else list(records)
+    if not rows:
+        return b""
+    head = b'{"type":"RECORD","stream":%b,"record":' % orjson.dumps(stream)
+    active = b"" if version is None else b',"version":%d' % version
+    tail = active + b',"time_extracted":%b}\n' % orjson.dumps(time_extracted)
+    try:
+        bodies = (tail + head).join(map(orjson.dumps, rows))
+    except TypeError:
+        bodies = (tail + head).join([_dumps(row, stream) for row in rows])
+    return b"%b%b%b" % (head, bodies, tail)
+
+
+def _dumps(value: Any, stream: str = "") -> bytes:
+    """`value` as JSON, also where orjson refuses: nested more than 254 deep, integers beyond 64 bits in a state."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        pass
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SchemaError(f"{stream or 'the state'}: cannot be written as JSON: {error}") from error
+
+
+class Writer:
+    """Bytes to stdout, gathered: written when 64 KB are full, a second has passed (`tick`), or at `flush`.
+
+    For one thread. A reader that has gone shows as BrokenPipeError.
+    """
+
+    def __init__(self, out: BinaryIO | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out = sys.stdout.buffer if out is None else out
+        self._clock = clock
+        self._pending: list[bytes] = []
+        self._size = 0
+        self._flushed_at = clock()
+
+    def write(self, data: bytes) -> None:
+        """Whole lines, in the order in which they are to come out."""
+        if data:
+            self._pending.append(data)
+            self._size += len(data)
+            if self._size >= FULL:
+                self._drain()
+
+    def schema(self, selection: Selection) -> None:
+        """The stream's SCHEMA message."""
+        incremental = selection.replication_key is not None and not selection.full_table
+        message = singer().SchemaMessage(
+            stream=selection.stream.name,
+            schema=selection.written,
+            key_properties=list(selection.key_properties),
+            bookmark_properties=[selection.replication_key] if incremental else None,
+        )
+        self._message(message)
+
+    def state(self, value: Mapping[str, Any]) -> int:
+        """A STATE message; its size in bytes. It vouches for all that came before, which is passed on at once."""
+        size = self._message(singer().StateMessage(value=value))
+        self.flush()
+        return size
+
+    def activate_version(self, stream: str, version: int) -> None:
+        """An ACTIVATE_VERSION message: rows of other versions are to be deleted."""
+        self._message(singer().ActivateVersionMessage(stream=stream, version=version))
+
+    def catalog(self, catalog: Mapping[str, Any]) -> None:
+        """The catalog for people and machines, as `--discover` prints it."""
+        self.write(orjson.dumps(catalog, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        self.flush()
+
+    def text(self, text: str) -> None:
+        """Plain text (`--about`), ended by a newline."""
+        self.write(f"{text.rstrip()}\n".encode())
+        self.flush()
+
+    def flush(self) -> None:
+        """Everything so far reaches the reader."""
+        self._drain()
+        self._out.flush()
+        self._flushed_at = self._clock()
+
+    def tick(self) -> None:
+        """To be called now and then: flushes once a second."""
+        if self._clock() - self._flushed_at >= 1:
+            self.flush()
+
+    def _message(self, message: Any) -> int:
+        line = _dumps(message.asdict()) + b"\n"
+        self.write(line)
+        return len(line)
+
+    def _drain(self) -> None:
+        if self._pending:
+            # Forgotten before they are written: after a broken pipe nothing is to be tried twice.
+            data = b"".join(self._pending)
+            self._pending.clear()
+            self._size = 0
+            self._out.write(data)

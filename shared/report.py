@@ -1,0 +1,336 @@
+"""What is said about a run on stderr: counters, log lines about streams, METRIC lines, the table at the end.
+
+The one place where requests, records, retries and waits are counted; everything here may be called from any thread.
+Nothing is ever written to stdout. `singer.get_logger` and `singer.metrics` are not used: they configure logging anew at
+each call (240 µs, and the root logger reset), so the METRIC lines are printed here in singer-python's format.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TextIO
+
+METRIC_SECONDS = 60
+"""The cadence of METRIC lines, singer-python's own."""
+
+NO_STREAM = ""
+"""Requests that belong to no stream: a credential check, the account's fields."""
+
+
+@dataclass
+class Counts:
+    """What happened to one stream so far."""
+
+    stream: str
+    records: int = 0
+    requests: int = 0
+    retries: int = 0
+    waited: float = 0.0
+    waiting: int = 0
+    started: float | None = None
+    finished: float | None = None
+    outcome: str = ""
+    bookmark: str | None = None
+    problems: dict[str, None] = field(default_factory=dict)
+    # Since the last METRIC lines:
+    new_records: int = 0
+    timings: dict[int | None, tuple[int, float]] = field(default_factory=dict)
+
+
+class Report:
+    """Counts and says what a run does. `name` is the tap's: its logger, and the head of every failure line."""
+
+    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.name = name
+        self.log = logging.getLogger(name)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._streams: dict[str, Counts] = {}
+        self._metrics_at = clock()
+
+    def _counts(self, stream: str) -> Counts:
+        counts = self._streams.get(stream)
+        if counts is None:
+            counts = self._streams.setdefault(stream, Counts(stream))
+        return counts
+
+    # What happens to a stream
+
+    def stream_started(self, stream: str) -> None:
+        """The stream's first unit begins."""
+        with self._lock:
+            self._counts(stream).started = self._clock()
+        self.log.info("%s: started", stream, extra={"stream_name": stream})
+
+    def stream_finished(self, stream: str, *, outcome: str, bookmark: str | None = None) -> None:
+        """The stream has ended: complete, incomplete, refused, failed, unavailable or gone."""
+        with self._lock:
+            counts = self._counts(stream)
+            counts.finished, counts.outcome, counts.bookmark = self._clock(), outcome, bookmark
+            seconds = counts.finished - (counts.started if counts.started is not None else counts.finished)
+            records, requests = counts.records, counts.requests
+            points = self._take_points(counts)
+        for point in points:
+            self._metric(stream, point)
+        self.log.info(
+            "%s: %s, %d records, %d requests, %.1f s%s",
+            stream,
+            outcome,
+            records,
+            requests,
+            seconds,
+            f", bookmark {bookmark}" if bookmark else "",
+            extra={"stream_name": stream},
+        )
+
+    def records(self, stream: str, count: int) -> None:
+        """`count` records were written."""
+        with self._lock:
+            counts = self._counts(stream)
+            counts.records += count
+            counts.new_records += count
+
+    def problem(self, stream: str, text: str) -> None:
+        """Something the user should know at the end too; the same text once."""
+        with self._lock:
+            problems = self._counts(stream).problems
+            is_new = text not in problems
+            problems[text] = None
+        if is_new:
+            self.log.warning("%s", _labelled(stream, text), extra={"stream_name": stream})
+
+    # What happens to a request
+
+    def request(
+        self, stream: str, *, method: str, path: str, status: int | None, seconds: float, request_id: str = ""
+    ) -> None:
+        """One request was answered, or failed (`status` None)."""
+        with self._lock:
+            counts = self._counts(stream)
+            counts.requests += 1
+            number, total = counts.timings.get(status, (0, 0.0))
+            counts.timings[status] = (number + 1, total + seconds)
+        if self.log.isEnabledFor(logging.DEBUG):
+            self.log.debug(
+                "%s: %s %s %s %.3f s%s",
+                stream or "account",
+                method,
+                path,
+                "no answer" if status is None else status,
+                seconds,
+                f" [{request_id}]" if request_id else "",
+                extra={"stream_name": stream},
+            )
+
+    def retry(self, stream: str, reason: str) -> None:
+        """A request is about to be sent again."""
+        with self._lock:
+            self._counts(stream).retries += 1
+        self.log.debug("%s", _labelled(stream, f"again: {reason}"), extra={"stream_name": stream})
+
+    def waited(self, stream: str, seconds: float) -> None:
+        """A request had to wait for quota."""
+        if seconds > 0:
+            with self._lock:
+                self._counts(stream).waited += seconds
+
+    def waiting(self, stream: str, is_waiting: bool) -> None:
+        """A request begins or stops waiting for quota; only the live view asks for it."""
+        with self._lock:
+            self._counts(stream).waiting += 1 if is_waiting else -1
+
+    def job(self, stream: str, *, job_type: str, seconds: float, succeeded: bool = True) -> None:
+        """An export job or batch at the API has ended."""
+        status = "succeeded" if succeeded else "failed"
+        tags = {"job_type": job_type, "status": status}
+        self._metric(stream, {"type": "timer", "metric": "job_duration", "value": seconds, "tags": tags})
+
+    # What is said
+
+    def metrics_due(self) -> None:
+        """Print METRIC lines when a minute has passed since the last ones; call it as often as you like."""
+        if self._clock() - self._metrics_at < METRIC_SECONDS:
+            return
+        with self._lock:
+            self._metrics_at = self._clock()
+            running = [counts for counts in self._streams.values() if counts.finished is None]
+            points = [(counts.stream, point) for counts in running for point in self._take_points(counts)]
+        for stream, point in points:
+            self._metric(stream, point)
+
+    @staticmethod
+    def _take_points(counts: Counts) -> list[dict[str, Any]]:
+        """A counter of the records and a timer per status, of what happened since the last time."""
+        endpoint = {"endpoint": counts.stream or "account"}
+        points: list[dict[str, Any]] = []
+        if counts.started is not None:
+            points.append(
+                {"type": "counter", "metric": "record_count", "value": counts.new_records, "tags": dict(endpoint)}
+            )
+        for status, (number, total) in counts.timings.items():
+            # singer-python prints one timer a request, a line each. Here one stands for all requests of the minute
+            # that ended alike: its value is their mean, the tag `requests` their number.
+            tags: dict[str, Any] = dict(endpoint)
+            if status is not None:
+                tags["http_status_code"] = status
+            tags["status"] = "succeeded" if status is not None and status < 400 else "failed"
+            tags["requests"] = number
+            points.append({"type": "timer", "metric": "http_request_duration", "value": total / number, "tags": tags})
+        counts.new_records = 0
+        counts.timings = {}
+        return points
+
+    def _metric(self, stream: str, point: dict[str, Any]) -> None:
+        self.log.info("METRIC: %s", json.dumps(point), extra={"stream_name": stream, "metric_info": point})
+
+    def snapshot(self) -> list[tuple[Counts, float]]:
+        """The streams under way, each with the seconds since its start."""
+        with self._lock:
+            now = self._clock()
+            return [
+                (Counts(c.stream, c.records, c.requests, c.retries, c.waited, c.waiting), now - c.started)
+                for c in self._streams.values()
+                if c.started is not None and c.finished is None
+            ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a stream for the table at the end, in the order they were met; the account's own requests last."""
+        with self._lock:
+            ordered = sorted(self._streams.values(), key=lambda counts: counts.stream == NO_STREAM)
+            return [
+                {
+                    "stream": counts.stream or "(account)",
+                    "outcome": counts.outcome,
+                    "records": counts.records,
+                    "bookmark": counts.bookmark,
+                    "requests": counts.requests,
+                    "retries": counts.retries,
+                    "waited": round(counts.waited, 1),
+                    "problems": list(counts.problems),
+                }
+                for counts in ordered
+            ]
+
+    def summary(self) -> str:
+        """The table at the end, below it each problem in a line of its own."""
+        rows = self.rows()
+        table = [("stream", "records", "bookmark", "requests", "retries", "waited", "problems", "")]
+        for row in rows:
+            table.append(
+                (
+                    row["stream"],
+                    f"{row['records']:,}",
+                    row["bookmark"] or "-",
+                    f"{row['requests']:,}",
+                    f"{row['retries']:,}",
+                    f"{row['waited']:.1f} s",
+                    str(len(row["problems"]) or "-"),
+                    row["outcome"],
+                )
+            )
+        lines = [*columns(table, right=(1, 3, 4, 5, 6))]
+        for row in rows:
+            stream = row["stream"]
+            lines += [f"{self.name}: {_labelled(stream, text)}" for text in row["problems"]]
+        return "\n".join(lines) + "\n"
+
+
+def _labelled(stream: str, text: str) -> str:
+    return text if not stream or text.startswith(f"{stream}:") else f"{stream}: {text}"
+
+
+def columns(table: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> Iterable[str]:
+    """The lines of a plain-text table; the columns named in `right` are aligned to the right."""
+    widths = [max(len(row[index]) for row in table) for index in range(len(table[0]))]
+    for row in table:
+        cells = (
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join(cells).rstrip()
+
+
+# Logging
+
+
+def configure(
+    name: str, *, log_format: str = "text", level: int = logging.INFO, mask: Callable[[str], str] = str
+) -> None:
+    """Send the tap's log lines to stderr, as text or as JSON, with secrets masked whoever wrote them."""
+    handler = StderrHandler()
+    handler.setFormatter(JsonFormatter(mask, app_name=name) if log_format == "json" else TextFormatter(mask))
+    for logger in (logging.getLogger(name), logging.getLogger(name.replace("-", "_")), logging.getLogger("shared")):
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(level)
+
+
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler  # not generic at run time before Python 3.11
+
+
+class StderrHandler(_StreamHandler):
+    """Writes to what is `sys.stderr` at the moment: the live view puts itself in between while it is shown."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: TextIO) -> None:
+        raise AttributeError("the stream is always sys.stderr")
+
+
+class TextFormatter(logging.Formatter):
+    """`INFO METRIC: {...}`: singer-python's own layout, which log parsers know."""
+
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        super().__init__("%(levelname)s %(message)s")
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, with the members of Meltano's SDK's structured logs, which Meltano shows as its own."""
+
+    def __init__(self, mask: Callable[[str], str], *, app_name: str) -> None:
+        super().__init__()
+        self._mask = mask
+        self._app_name = app_name
+
+    def format(self, record: logging.LogRecord) -> str:
+        metric = getattr(record, "metric_info", None)
+        line = {
+            "level": record.levelname.lower(),
+            "pid": record.process,
+            "logger_name": record.name,
+            "ts": record.created,
+            "thread_name": record.threadName,
+            "app_name": self._app_name,
+            "stream_name": getattr(record, "stream_name", None) or None,
+            "message": "METRIC" if metric else self._mask(record.getMessage()),
+            "extra": getattr(record, "summary", None) or {},
+        }
+        if metric:
+            line["metric_info"] = metric
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = {
+                "type": record.exc_info[0].__name__,
+                "module": record.exc_info[0].__module__,
+                "message": str(record.exc_info[1]),
+                "traceback": self.formatException(record.exc_info).splitlines(),
+            }
+        return self._mask(json.dumps(line, ensure_ascii=False, default=str))

@@ -1,0 +1,205 @@
+"""Bookmarks: read, advance, resume. One shape for all taps:
+
+    {"bookmarks": {stream: {<replication key>: value,           the plain stream's bookmark
+                            "units": {unit: value | [value, mark] | [value, mark, done]},
+                            "done": [[start, end], ...],         windows finished beyond the value
+                            "refreshed": instant,                when the stream was last read whole (full_refresh)
+                            "resume": {...}}}}                    a pass under way
+
+Values are canonical instants (UTC). A unit that is not listed was never read. `resume` holds `began` and `version` of
+the pass, `done` (keys of the units it has finished) and `units` (what a fetch hook wants back). Members this module does
+not know survive; `currently_syncing` is dropped, since many streams run at once.
+
+Knows neither HTTP nor threads: one thread changes a State, the units of a run start from the `Bookmark`s read before.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .errors import StateError
+from .timestamps import canonical, from_seconds, parse
+
+Span = tuple[str, str]
+_STALE = ("currently_syncing", "current_stream")
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """How far one unit has been read: `value`, the gate's `mark`, and windows `done` beyond the value."""
+
+    value: str | None = None
+    mark: Any = None
+    done: tuple[Span, ...] = ()
+
+
+def finish(bookmark: Bookmark, span: Span, *, origin: str) -> Bookmark:
+    """The bookmark once the window `span` is complete; `origin` is where the windows of this read began.
+
+    The value moves to the end of the finished prefix; what is finished beyond it is remembered, joined where it touches.
+    """
+    value = bookmark.value or origin
+    done: list[Span] = []
+    for start, end in sorted((*bookmark.done, span)):
+        if start <= value:
+            value = max(value, end)
+        elif done and start <= done[-1][1]:
+            done[-1] = (done[-1][0], max(done[-1][1], end))
+        else:
+            done.append((start, end))
+    return replace(bookmark, value=value, done=tuple(done))
+
+
+def later(first: str | None, second: str | None) -> str | None:
+    """The later of two canonical instants; None counts as the beginning of time."""
+    return max(first or "", second or "") or None
+
+
+class State:
+    """The state of a run. Reading never fails on what it does not know; a bookmark never moves backwards."""
+
+    def __init__(self, value: Mapping[str, Any] | None = None) -> None:
+        self._value: dict[str, Any] = {k: v for k, v in copy.deepcopy(dict(value or {})).items() if k not in _STALE}
+        self._bookmarks: dict[str, Any] = self._value.setdefault("bookmarks", {})
+
+    @classmethod
+    def read(cls, value: Any) -> State:
+        """The state in a parsed JSON `value`; StateError says what in it is not one."""
+        if value is None:
+            return cls()
+        if not isinstance(value, dict):
+            raise StateError(
+                'state: expected a JSON object with "bookmarks"; pass the last STATE that the target wrote'
+            )
+        bookmarks = value.get("bookmarks", {})
+        if bookmarks is None:
+            bookmarks = {}
+        if not isinstance(bookmarks, dict):
+            raise StateError('state: "bookmarks" is not an object; pass the last STATE that the target wrote')
+        return cls({**value, "bookmarks": bookmarks})
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The state as it goes into a STATE message; not to be changed."""
+        return self._value
+
+    def get(self, stream: str, key: str | None, unit: str = "") -> Bookmark:
+        """The bookmark of a stream's `unit` ("" for a plain stream), whose value stands under replication `key`."""
+        entry = self._entry(stream)
+        where = f"bookmarks.{stream}.{f'units.{unit}' if unit else key}"
+        if not unit:
+            return Bookmark(
+                _instant(entry.get(key), where) if key else None, entry.get("mark"), _spans(entry.get("done"), where)
+            )
+        units = entry.get("units")
+        if units is not None and not isinstance(units, dict):
+            raise StateError(f"state: bookmarks.{stream}.units is not an object; correct it or run without state")
+        found = (units or {}).get(unit)
+        parts = list(found) if isinstance(found, list) else [found]
+        value, mark, done = (*parts, None, None, None)[:3]
+        return Bookmark(_instant(value, where), mark, _spans(done, where))
+
+    def put(self, stream: str, key: str | None, unit: str, bookmark: Bookmark) -> None:
+        """Store a unit's bookmark; its value never moves backwards."""
+        entry = self._open(stream)
+        value = later(bookmark.value, self.get(stream, key, unit).value)
+        if unit:
+            parts = [value, bookmark.mark, [list(span) for span in bookmark.done] or None]
+            while len(parts) > 1 and parts[-1] is None:
+                parts.pop()
+            if parts != [None]:
+                entry.setdefault("units", {})[unit] = parts if len(parts) > 1 else value
+            return
+        if key and value:
+            entry[key] = value
+        for name, member in (("mark", bookmark.mark), ("done", [list(span) for span in bookmark.done] or None)):
+            if member is None:
+                entry.pop(name, None)
+            else:
+                entry[name] = member
+
+    def advance(self, stream: str, key: str | None, unit: str, value: str | None) -> None:
+        """Move a unit's bookmark to `value`, if that is later."""
+        if value:
+            self.put(stream, key, unit, replace(self.get(stream, key, unit), value=value))
+
+    def check(self, stream: str, key: str | None) -> None:
+        """Read all bookmarks of a stream once; StateError names the first that cannot be read."""
+        self.get(stream, key)
+        for unit in self._entry(stream).get("units") or ():
+            self.get(stream, key, unit)
+
+    def member(self, stream: str, name: str) -> Any:
+        """What stands under `name` of a stream's entry ("resume", "refreshed"), None if nothing."""
+        return self._entry(stream).get(name)
+
+    def set_member(self, stream: str, name: str, value: Any) -> None:
+        """Put `value` under `name` of a stream's entry; an empty one takes the name out."""
+        if value:
+            self._open(stream)[name] = value
+        elif stream in self._bookmarks:
+            self._entry(stream).pop(name, None)
+            if not self._bookmarks[stream]:
+                del self._bookmarks[stream]
+
+    def forget(self, stream: str) -> None:
+        """Drop all that is known of a stream."""
+        self._bookmarks.pop(stream, None)
+
+    def rename(self, old: str, new: str) -> None:
+        """Take over the entry of a stream's older name, unless the new name has one."""
+        if old in self._bookmarks:
+            self._bookmarks.setdefault(new, self._bookmarks.pop(old))
+
+    def _entry(self, stream: str) -> dict[str, Any]:
+        entry = self._bookmarks.get(stream)
+        if entry is None:
+            return {}
+        if not isinstance(entry, dict):
+            raise StateError(f"state: bookmarks.{stream} is not an object; correct it or run without state")
+        return entry
+
+    def _open(self, stream: str) -> dict[str, Any]:
+        self._entry(stream)
+        opened: dict[str, Any] = self._bookmarks.setdefault(stream, {})
+        return opened
+
+
+def merge(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The union of the states of disjoint shards (other streams, other units); the later value wins where they meet."""
+    merged: dict[str, Any] = {}
+    for state in states:
+        merged = _union(merged, state)
+    return merged
+
+
+def _union(a: Any, b: Any) -> Any:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return {k: _union(a[k], b[k]) if k in a and k in b else a.get(k, b.get(k)) for k in sorted({*a, *b})}
+    return max((a, b), key=lambda value: (value is not None, str(value)))
+
+
+def _instant(value: Any, where: str) -> str | None:
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, str):
+            return canonical(parse(value))
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and (read := from_seconds(value)):
+            return read
+    except (ValueError, OverflowError):
+        pass
+    raise StateError(f"state: {where}: {str(value)[:60]!r} is not a date-time; correct it or delete this bookmark")
+
+
+def _spans(value: Any, where: str) -> tuple[Span, ...]:
+    if not value:
+        return ()
+    try:
+        spans: Sequence[Sequence[Any]] = value
+        return tuple((_instant(start, where) or "", _instant(end, where) or "") for start, end in spans)
+    except (TypeError, ValueError):
+        raise StateError(f"state: {where}: its finished windows are not [[start, end], ...]; delete them") from None

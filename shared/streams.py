@@ -1,0 +1,257 @@
+"""What a stream is: one frozen row of a tap's table, complete in itself. Descriptions only; `sync` acts on them.
+
+Every function named in a row gets the `Unit` being read, so that constants and functions of the unit are
+interchangeable wherever a row says `Params`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .pagination import NextPage, Page, Params, Request, Row
+
+if TYPE_CHECKING:
+    from .client import Client, Response
+
+Settings = Mapping[str, Any]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parent:
+    """Under which rows of which stream a child's units hang.
+
+    `keys` maps the child's column (and path placeholder) to the parent row's field (dotted path). `carry` names further
+    fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`.
+    `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
+    they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark.
+    `when` names a boolean setting that switches this parent on. `inject=False` keeps the keys off the records.
+    """
+
+    stream: str
+    keys: Mapping[str, str]
+    carry: tuple[str, ...] = ()
+    where: Callable[[Unit], bool] | None = None
+    batch: int | Callable[[Settings], int] = 1
+    changed_only: bool = False
+    when: str | None = None
+    inject: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """How a stream's time is cut into windows `[start, end)` of `first` days, at least `smallest_seconds`, at most
+    `largest` days. The last one ends `lag_seconds` before the run's start. `resize(width_seconds, Outcome)` gives the
+    next width; windows that the API found too large are halved. `parallel=False` reads one after the other.
+    """
+
+    first: float | Callable[[Settings], float]
+    largest: float
+    smallest_seconds: float = 1
+    lag_seconds: float = 0
+    resize: Callable[[float, Outcome], float] | None = None
+    parallel: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a window went: rows and bytes received, requests made, seconds taken."""
+
+    rows: int
+    bytes: int
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """What can be read on its own: a plain stream, one parent's children, one partition of either, one time window.
+
+    `key` names it in the state ("" for a plain stream). `parent` holds the parent's keys under the child's names, then
+    the carried fields; where a row batches, `units` holds a unit for each. `params` are the partition's. `since` is the
+    inclusive instant to read from (bookmark minus look-back, or the start date; None: from the beginning), `bookmark`
+    the stored one itself. `window` is `(start, end)`. `mark` is what the gate kept when the unit was last complete,
+    `resume` what a broken pass left. `now` is the run's start by the API's clock. `deselected` are the top-level
+    fields nobody wants. `counts` is scratch space that lives as long as the unit.
+    """
+
+    stream: str
+    key: str = ""
+    parent: Mapping[str, Any] = field(default_factory=dict)
+    units: tuple[Unit, ...] = ()
+    partition: str = ""
+    params: Params = field(default_factory=dict)
+    window: tuple[str, str] | None = None
+    since: str | None = None
+    bookmark: str | None = None
+    mark: Any = None
+    resume: Any = None
+    settings: Settings = field(default_factory=dict)
+    now: str = ""
+    deselected: frozenset[str] = frozenset()
+    counts: dict[Any, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a `fetch` hook yields: raw rows, in the order to write them. `size` is about their bytes on the wire; without
+    `care` they are known to hold no character and no number that a target cannot store (see `records.parse`).
+    """
+
+    rows: Sequence[Row]
+    size: int = 0
+    unit: Unit | None = None
+    """The sub-unit the rows belong to, where one fetch reads for several (see `Parent.batch`)."""
+    care: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a `fetch` hook yields once all rows before it are to be vouched for.
+
+    `resume` is kept in the state until the unit ends (None clears it). `unit` names a sub-unit that is now complete.
+    `value` is an instant up to which the unit is complete.
+    """
+
+    resume: Any = None
+    unit: Unit | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a `fetch` hook yields to be called again in `seconds`, without holding a worker."""
+
+    seconds: float
+
+
+Step = Batch | Checkpoint | Wait
+Fetch = Callable[["Client", Unit], Generator[Step, None, None]]
+UnitParams = Params | Callable[[Unit], Params]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """One row of a tap's table of streams.
+
+    name                 the stream's name, its schema file's name, its tap_stream_id
+    description          one line for people
+    path, params, body, method
+                         the request; `{placeholders}` of the path come from the unit's parent, then from the settings,
+                         percent-encoded; `params` and `body` are constants or functions of the unit
+    records              dotted path to the rows in the body ("" when the body is the list, or the only row), or a
+                         function from the body to its rows
+    key_properties       Singer's key; with the parent's key wherever a child's id is unique only within its parent
+    contract_key         the documented key where it is not unique: used with `key_mode: contract`
+    replication_key      the bookmark's field; its presence is the replication method
+    full_table           a replication key exists, yet all is read unless the catalog says INCREMENTAL
+    since                from `Unit.since` to the parameters that ask for what is newer
+    order                "ascending", "descending" or None, by replication key: whether a bookmark may move before the
+                         end of the unit ("ascending"), or the walk stop early ("descending")
+    lookback             seconds that are read again behind the bookmark: a number, or a function of the settings
+    start_date           False: without a bookmark everything is read, whatever the start date
+    is_new               whether a finished record is to be written; default: replication value >= `Unit.since`
+    full_refresh         name of a setting with a number of days: read whole when the last whole read is older
+    parent               one Parent or several
+    partitions           name -> parameters, each a unit of its own, or a function of the settings giving that
+    next_page            the paginator; None when there is a single page
+    shrink               what to ask instead of a request that was too large; None: nothing smaller
+    identity             the raw row's own key, to tell repeats on overlapping pages: field names, or a function;
+                         default: key_properties as far as the raw row has them
+    unique               a key met in any unit of this run is not written again
+    gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
+                         moved, skip. Kept as the unit's mark when the unit is complete. Not asked in a full read
+                         unless `gate_full_table`
+    transform            (rows, unit) -> records, called page by page; a plain function or generator
+    fetch                all of it yourself: a generator of Batch, Checkpoint and Wait
+    cancel               (client, resume): end what a broken fetch left running at the API; called on a signal
+    extend_schema        (schema, client) -> schema with the account's own fields
+    window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
+    spool                nothing is written before the unit has been read to its clean end
+    decode               (response) -> body; default: JSON
+    quota                name of the limit its requests draw from
+    at_once              how many of its units may be under way at the same time; None: as many as there are workers
+    size                 about how many rows the unit holds; large units begin first
+    sparse               from the deselected top-level fields to parameters that keep them off the wire
+    pages_of             name of the stream whose pages hold this one's rows too: no requests of its own
+    hidden               read for its children alone, never in the catalog
+    optional             a refusal or a 404 on the whole stream means that the account lacks the feature: no failure
+    selected             selected-by-default
+    seed                 part of the documented contract
+    cost                 what a parent costs, for the docs ("1 request per campaign")
+    deletions            how deletions show, for the docs; default: by replication method
+    aliases              older names accepted in catalog and state
+    """
+
+    name: str
+    description: str = ""
+    path: str = ""
+    params: UnitParams = field(default_factory=dict)
+    body: Any = None
+    method: str = "GET"
+    records: str | Callable[[Any], Sequence[Any]] = ""
+    key_properties: tuple[str, ...] = ("id",)
+    contract_key: tuple[str, ...] | None = None
+    replication_key: str | None = None
+    full_table: bool = False
+    since: Callable[[Unit], Params] | None = None
+    order: str | None = None
+    lookback: float | Callable[[Settings], float] = 0
+    start_date: bool = True
+    is_new: Callable[[Record, Unit], bool] | None = None
+    full_refresh: str | None = None
+    parent: Parent | tuple[Parent, ...] = ()
+    partitions: Mapping[str, Params] | Callable[[Settings], Mapping[str, Params]] | None = None
+    next_page: NextPage | None = None
+    shrink: Callable[[Request], Request | None] | None = None
+    identity: tuple[str, ...] | Callable[[Any], Any] | None = None
+    unique: bool = False
+    gate: Callable[[Unit], Any] | None = None
+    gate_full_table: bool = False
+    transform: Callable[[Sequence[Row], Unit], Iterable[Record]] | None = None
+    fetch: Fetch | None = None
+    cancel: Callable[[Client, Any], None] | None = None
+    extend_schema: Callable[[dict[str, Any], Client], dict[str, Any]] | None = None
+    window: Window | None = None
+    spool: bool = False
+    decode: Callable[[Response], Any] | None = None
+    quota: str = ""
+    at_once: int | None = None
+    size: Callable[[Unit], int] | None = None
+    sparse: Callable[[Sequence[str]], Params] | None = None
+    pages_of: str | None = None
+    hidden: bool = False
+    optional: bool = False
+    selected: bool = True
+    seed: bool = False
+    cost: str = ""
+    deletions: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def parents(self) -> tuple[Parent, ...]:
+        """Its parents, none, one or several."""
+        return (self.parent,) if isinstance(self.parent, Parent) else self.parent
+
+
+__all__ = [
+    "Batch",
+    "Checkpoint",
+    "Fetch",
+    "NextPage",
+    "Outcome",
+    "Page",
+    "Params",
+    "Parent",
+    "Record",
+    "Request",
+    "Row",
+    "Settings",
+    "Step",
+    "Stream",
+    "Unit",
+    "Wait",
+    "Window",
+]

@@ -1,0 +1,692 @@
+"""A whole sync: order, parents and children, concurrency, and when a bookmark may be written.
+
+Worker threads take units from the `Schedule`, read them step by step and pass what they got, in order, through one
+bounded `Channel`. The main thread alone writes to stdout and changes the state, so that a STATE line stands behind all
+records it vouches for. A signal only sets `stop`: workers end at their next wait, the main thread writes what it has.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from .catalog import Selection
+from .client import Client
+from .errors import (
+    ApiError,
+    AuthError,
+    GoneError,
+    RefusedError,
+    Stopped,
+    TapError,
+    TooLargeError,
+    UnavailableError,
+)
+from .extract import Errand, Output, Reader, Sink, as_instant
+from .messages import Writer
+from .pagination import Page
+from .records import Problems, Shape
+from .report import Report
+from .schedule import Active, Run, Schedule, Waiting, light
+from .state import Bookmark, State, finish, later
+from .streams import Checkpoint, Parent, Stream, Unit, Wait
+from .tap import Tap
+from .timestamps import parse, seconds_between
+from .units import Reading, WindowPlan, parent_values, partitions, unit, unit_key
+
+CHANNEL_BYTES = 4 * 1024 * 1024
+STATE_SECONDS = 3.0
+STATE_BYTES_PER_SECOND = 5_000
+RESUME_SECONDS = 24 * 3600
+"""A full pass that was broken off is taken up again within a day; after that it begins anew."""
+HOPELESS = 5
+"""So many units failed and not one was read: the rest would fail as well."""
+
+
+class Channel:
+    """A queue bounded by bytes between the readers and the writer."""
+
+    def __init__(self, stop: threading.Event, limit: int = CHANNEL_BYTES) -> None:
+        self._items: deque[tuple[int, Callable[[], None]]] = deque()
+        self._changed = threading.Condition()
+        self._stop, self._limit, self._held = stop, limit, 0
+
+    def put(self, apply: Callable[[], None], size: int = 0) -> None:
+        """Add what the main thread is to do; waits while more than the limit is queued."""
+        with self._changed:
+            while self._items and self._held + size > self._limit:
+                if self._stop.is_set():
+                    raise Stopped
+                self._changed.wait(0.2)
+            self._items.append((size, apply))
+            self._held += size
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """Let a waiting `get` return."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def get(self, timeout: float) -> Callable[[], None] | None:
+        """The next thing to do, None when there was none for `timeout` seconds."""
+        with self._changed:
+            if not self._items:
+                self._changed.wait(timeout)
+            if not self._items:
+                return None
+            size, apply = self._items.popleft()
+            self._held -= size
+            self._changed.notify_all()
+            return apply
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to do, before it begins."""
+
+    tap: Tap
+    client: Client
+    streams: Sequence[Stream]
+    selections: Sequence[Selection]
+    state: State
+    settings: Mapping[str, Any]
+    report: Report
+
+
+def run(
+    *,
+    tap: Tap,
+    client: Client,
+    streams: Sequence[Stream],
+    selections: Sequence[Selection],
+    state: State,
+    writer: Writer,
+    settings: Mapping[str, Any],
+    report: Report,
+    stop: threading.Event,
+) -> int:
+    """Read all selected streams and write them. 0: all complete, 1: some are not (each was said).
+
+    Raises AuthError when the credential is refused, and whatever the writer raises (closed output). When `stop` is set
+    it returns early, with all that was read written and the state behind it.
+    """
+    plan = Plan(tap, client, streams, selections, state, settings, report)
+    return _Sync(plan, writer, stop).run()
+
+
+class _Sync:
+    def __init__(self, plan: Plan, writer: Writer, stop: threading.Event) -> None:
+        self.plan, self.writer, self.stop = plan, writer, stop
+        self.client, self.state, self.report = plan.client, plan.state, plan.report
+        self.log = logging.getLogger(plan.tap.name)
+        self.now = plan.client.now()
+        self.problems = Problems()
+        self.cpu = threading.RLock()
+        self.channel = Channel(stop)
+        self.schedule = Schedule(delay=plan.client.delay)
+        self.before = State(plan.state.value)
+        self.fatal: BaseException | None = None
+        self.wrote_state_at = time.monotonic()
+        self.state_size = 0
+        self.dirty = False
+        self.working = 0
+        self.runs = self._runs()
+
+    # What is to be read.
+
+    def _runs(self) -> dict[str, Run]:
+        rows = {stream.name: stream for stream in self.plan.streams}
+        selected = {selection.stream.name: selection for selection in self.plan.selections}
+        parents = {
+            name: tuple(p for p in stream.parents if p.when is None or self.plan.settings.get(p.when))
+            for name, stream in rows.items()
+        }
+        needed: dict[str, Stream] = {}
+
+        def need(name: str) -> None:
+            if name in needed:
+                return
+            for parent in parents[name]:
+                need(parent.stream)
+            if source := rows[name].pages_of:
+                need(source)
+            needed[name] = rows[name]
+
+        for name in rows:
+            if name in selected:
+                need(name)
+        runs = {name: self._run(stream, selected.get(name)) for name, stream in needed.items()}
+        for name, stream in needed.items():
+            if stream.pages_of:
+                runs[stream.pages_of].sharers.append(runs[name])
+            for parent in parents[name]:
+                runs[parent.stream].children.append((runs[name], parent))
+                runs[name].key_names = tuple(parent.keys)
+                runs[name].parents_open += 1
+        for each in runs.values():
+            if any(not parent.changed_only for _, parent in each.children):
+                each.reading = replace(each.reading, whole=True)
+        return runs
+
+    def _run(self, stream: Stream, selection: Selection | None) -> Run:
+        settings = self.plan.settings
+        incremental = bool(selection and selection.replication_key and not selection.full_table)
+        refresh = incremental and self._refresh_is_due(stream)
+        reading = Reading(
+            stream=stream,
+            settings=settings,
+            now=self.now,
+            incremental=incremental,
+            start_date=settings.get("start_date"),
+            whole=refresh,
+            refresh=refresh,
+            deselected=selection.deselected if selection else frozenset(),
+        )
+        run = Run(reading)
+        if selection is None:
+            return run
+        self.before.check(stream.name, stream.replication_key)
+        resume = run.resume = self._resume(stream) if incremental else self._broken_pass(stream)
+        run.finished_before = frozenset(resume.get("done") or ())
+        version = None
+        if settings.get("activate_version") and not incremental:
+            version = resume.get("version") or int(parse(self.now).timestamp() * 1000)
+        if not incremental and (stream.parents or stream.partitions):
+            kept = {"began": resume.get("began") or self.now, "done": list(resume.get("done") or [])}
+            kept |= {"units": units} if (units := resume.get("units")) else {}
+            self.state.set_member(stream.name, "resume", {**kept, **({"version": version} if version else {})})
+        shape = Shape(
+            selection,
+            strict=bool(settings.get("strict")),
+            extra_fields=settings.get("extra_fields") or "column",
+            problems=self.problems,
+        )
+        run.sink = Sink(stream, selection, shape, version, set() if stream.unique else None)
+        for group, pending in (resume.get("units") or {}).items():
+            if isinstance(pending, Mapping):
+                run.pending_groups.update((key, group) for key in pending.get("units") or ())
+        return run
+
+    def _resume(self, stream: Stream) -> Mapping[str, Any]:
+        found = self.before.member(stream.name, "resume")
+        return found if isinstance(found, Mapping) else {}
+
+    def _broken_pass(self, stream: Stream) -> Mapping[str, Any]:
+        resume = self._resume(stream)
+        try:
+            age = seconds_between(str(resume.get("began")), self.now)
+        except ValueError:
+            return {}
+        return resume if 0 <= age < RESUME_SECONDS else {}
+
+    def _refresh_is_due(self, stream: Stream) -> bool:
+        days = self.plan.settings.get(stream.full_refresh) if stream.full_refresh else None
+        if days is None:
+            return False
+        last = self.before.member(stream.name, "refreshed")
+        return not last or seconds_between(str(last), self.now) >= float(days) * 86_400
+
+    # The run.
+
+    def run(self) -> int:
+        """All of it."""
+        for selection in self.plan.selections:
+            self.writer.schema(selection)
+        for each in self.runs.values():
+            self.schedule.hold(each)
+        for each in self.runs.values():
+            if not each.stream.parents and not each.stream.pages_of:
+                self._add(each, {})
+        for each in list(self.runs.values()):
+            if not each.stream.parents and not each.stream.pages_of:
+                self._close(each)
+        count = max(1, int(self.plan.settings.get("concurrency") or 1))
+        workers = [threading.Thread(target=self._work, name=f"reader-{n}", daemon=True) for n in range(count)]
+        self.working = count
+        for worker in workers:
+            worker.start()
+        try:
+            while not self.stop.is_set() and self.fatal is None:
+                apply = self.channel.get(0.25)
+                if apply is not None:
+                    apply()
+                elif not self.working:
+                    break
+                self._tick()
+        finally:
+            self.schedule.stop()
+        self._wind_up()
+        if self.fatal is not None:
+            raise self.fatal
+        return 0 if all(self._succeeded(each) for each in self.runs.values()) else 1
+
+    def _wind_up(self) -> None:
+        while (apply := self.channel.get(0)) is not None:
+            apply()
+        if self.stop.is_set():
+            self._cancel()
+        for line in self.problems.lines():
+            self.log.warning(line)
+        if self.dirty or self.state_size == 0:
+            self._write_state()
+        self.writer.flush()
+
+    def _cancel(self) -> None:
+        for each in self.runs.values():
+            units = (self.state.member(each.name, "resume") or {}).get("units") or {}
+            if each.stream.cancel is None or not units:
+                continue
+            for resume in units.values():
+                try:
+                    each.stream.cancel(self.client, resume)
+                except (TapError, Stopped) as error:
+                    self.log.warning("%s: could not cancel what is running at the API: %s", each.name, error)
+
+    def _tick(self) -> None:
+        self.writer.tick()
+        self.report.metrics_due()
+        due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND)
+        if self.dirty and time.monotonic() - self.wrote_state_at >= due:
+            self._write_state()
+
+    def _write_state(self) -> None:
+        self.state_size = self.writer.state(self.state.value)
+        self.writer.flush()
+        self.dirty = False
+        self.wrote_state_at = time.monotonic()
+
+    # Workers.
+
+    def _work(self) -> None:
+        try:
+            while (found := self.schedule.take()) is not None:
+                if isinstance(found, Active):
+                    self._step(found)
+                    continue
+                if isinstance(found, Errand):
+                    found.run()
+                    self.schedule.idle()
+                    continue
+                active = self._activate(found)
+                if active is None:
+                    self.schedule.idle()
+                else:
+                    self.schedule.begin(active)
+                    self._step(active)
+        except Stopped:
+            self.schedule.stop()
+        except BaseException as error:
+            self.fatal = self.fatal or error
+            self.schedule.stop()
+        finally:
+            with self.cpu:
+                self.working -= 1
+            self.channel.wake()
+
+    def _activate(self, found: Waiting | WindowPlan) -> Active | None:
+        """The unit that was taken, ready to be read; None when nothing of it is to be read (now)."""
+        if isinstance(found, WindowPlan):
+            run, mark = self.schedule.plan_of(found)
+            window = None if run.closed else self.schedule.next_window(found)
+            if window is None:
+                self._release(run, found)
+                return None
+            return self._reader(run, window, mark, plan=found)
+        run = found.run
+        if run.closed:
+            self._close(run)
+            return None
+        if found.units:
+            group = replace(found.units[0], key=found.group, units=found.units, resume=self._kept(run, found.group))
+            return self._reader(run, group, None)
+        return self._single(run, found)
+
+    def _single(self, run: Run, found: Waiting) -> Active | None:
+        built, mark, is_wanted = self._build(run, found)
+        if not is_wanted:
+            run.skipped += 1
+            self._close(run)
+            return None
+        stream = run.stream
+        if stream.window:
+            plan = WindowPlan.of(built, stream.window, self._bookmark(run, built.key))
+            self.schedule.add_plan(run, plan, mark)
+            self._release(run, plan)
+            self._close(run)
+            return None
+        return self._reader(run, built, mark)
+
+    def _build(self, run: Run, found: Waiting) -> tuple[Unit, Any, bool]:
+        """The unit of a parent and a partition, its gate's mark, and whether it is to be read at all."""
+        key = unit_key(found.parent, run.key_names, found.partition)
+        built = unit(
+            run.reading,
+            bookmark=self._bookmark(run, key),
+            key=key,
+            parent=found.parent,
+            partition=found.partition,
+            params=found.params,
+            resume=self._kept(run, key),
+        )
+        if key in run.finished_before:
+            return built, None, False
+        gate = run.stream.gate
+        if gate is None or not (run.reading.incremental or run.stream.gate_full_table):
+            return built, None, True
+        mark = gate(built)
+        if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):
+            return built, mark, True
+        run.skipped_by_gate = True
+        return built, None, False
+
+    def _bookmark(self, run: Run, key: str) -> Bookmark:
+        field = run.stream.replication_key
+        return self.before.get(run.name, field, key)
+
+    def _kept(self, run: Run, key: str) -> Any:
+        units = run.resume.get("units")
+        return units.get(key) if isinstance(units, Mapping) else None
+
+    def _reader(self, run: Run, built: Unit, mark: Any, *, plan: WindowPlan | None = None) -> Active:
+        if not run.begun:
+            run.begun = True
+            if run.sink:
+                self.report.stream_started(run.name)
+        reader = Reader(
+            self.client,
+            run.stream,
+            built,
+            on_page=self._on_page,
+            cpu=self.cpu,
+            whole=run.reading.whole,
+            errands=self.schedule.errand,
+        )
+        size = run.stream.size(built) if run.stream.size and not built.units else 0
+        return Active(run, built, reader, size, mark, plan)
+
+    def _step(self, active: Active) -> None:
+        run = active.run
+        try:
+            found = None if run.closed else active.reader.step()
+        except (Stopped, AuthError):
+            raise
+        except TapError as error:
+            self._failed(active, error)
+            return
+        except Exception as error:
+            self.log.debug("%s: unexpected", run.name, exc_info=True)
+            words = f"{run.name}: internal error ({type(error).__name__}: {error}). Please report it."
+            self._failed(active, ApiError(words))
+            return
+        if isinstance(found, Wait):
+            self.schedule.again(active, seconds=found.seconds / self.client.speed)
+        elif found is not None:
+            if found.high and active.high != found.high:
+                active.high = later(active.high, found.high)
+            high = active.high
+            self.channel.put(lambda: self._apply(active, found, high), found.size)
+            self.schedule.again(active)
+        elif run.closed:
+            self._leave(active)
+        else:
+            self._completed(active)
+
+    def _on_page(self, stream: Stream, built: Unit, page: Page, care: bool, extracted: str) -> Output:
+        """Children of the page's rows, and its lines."""
+        run = self.runs[stream.name]
+        for child, parent in run.children:
+            self._add_children(child, parent, page.rows)
+        output = Output()
+        for sharer in run.sharers:
+            if sharer.sink:
+                rows = sharer.stream.records(page.body) if callable(sharer.stream.records) else []
+                lines, count, _ = sharer.sink.lines(rows, built, extracted, care=care)
+                output.lines.append((sharer.name, lines, count))
+        if run.sink:
+            lines, count, output.high = run.sink.lines(page.rows, built, extracted, care=care)
+            output.lines.append((run.name, lines, count))
+        return output
+
+    # Units come and go.
+
+    def _add(self, run: Run, values: Mapping[str, Any]) -> None:
+        stream = run.stream
+        size = stream.size(light(run.reading, values)) if stream.size else 0
+        for name, params in partitions(stream, self.plan.settings).items():
+            self.schedule.add(Waiting(run, values, name, params), size=size)
+
+    def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any]) -> None:
+        if run.closed:
+            return
+        bookmark = self._bookmark(run, "").value if parent.changed_only else None
+        field = self.runs[parent.stream].stream.replication_key
+        for row in rows:
+            values = parent_values(parent, row)
+            if parent.where is not None and not parent.where(light(run.reading, values)):
+                continue
+            if parent.changed_only and field:
+                moved = as_instant(row.get(field))
+                run.changed = later(run.changed, moved)
+                if bookmark and moved and moved < bookmark:
+                    continue
+            if len(run.stream.parents) > 1:
+                key = unit_key(values, parent.keys, "")
+                if key in run.keys:
+                    continue
+                run.keys.add(key)
+            batch = parent.batch(self.plan.settings) if callable(parent.batch) else parent.batch
+            if batch > 1:
+                self._group(run, values, batch)
+            else:
+                self._add(run, values)
+
+    def _group(self, run: Run, values: Mapping[str, Any], batch: int) -> None:
+        """Parents that are asked for together: those of a broken pass together again."""
+        built, mark, is_wanted = self._build(run, Waiting(run, values))
+        if not is_wanted:
+            return
+        built.counts["mark"] = mark
+        group = run.pending_groups.get(built.key, "")
+        members = run.groups.setdefault(group, [])
+        members.append(built)
+        if not group and len(members) >= batch:
+            self._flush(run, group)
+
+    def _flush(self, run: Run, group: str) -> None:
+        if units := run.groups.pop(group, None):
+            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key))
+
+    def _completed(self, active: Active) -> None:
+        run, built = active.run, active.unit
+        run.read += 1
+        active.reader.close()
+        high, mark = active.high, active.mark
+        self.channel.put(lambda: self._vouch(run, built, high, mark, active.plan))
+        if active.plan is not None:
+            self.schedule.window_ended(active.plan, built, active.reader.outcome)
+        self._leave(active)
+
+    def _failed(self, active: Active, error: TapError) -> None:
+        run, built = active.run, active.unit
+        active.reader.close()
+        plan = active.plan
+        if isinstance(error, TooLargeError) and plan is not None and self.schedule.window_split(plan, built):
+            self._leave(active)
+            return
+        missing = isinstance(error, GoneError)
+        if isinstance(error, UnavailableError) or (
+            run.stream.optional and isinstance(error, (RefusedError, GoneError)) and not (missing and built.parent)
+        ):
+            run.closed = UnavailableError(str(error))
+        elif missing and built.parent:
+            run.gone += 1
+            self.log.warning("%s Skipped.", error)
+        elif isinstance(error, RefusedError):
+            run.closed = error
+        else:
+            run.failures.append(error)
+            if len(run.failures) >= HOPELESS and not run.read:
+                run.closed = error
+        if plan is not None:
+            self.schedule.window_ended(plan, built, None)
+        self._leave(active)
+
+    def _leave(self, active: Active) -> None:
+        """The reader is done with; its unit too, unless it was one window of a plan that goes on."""
+        active.reader.close()
+        if active.plan is None:
+            self._close(active.run)
+        else:
+            self._release(active.run, active.plan)
+        self.schedule.ended(active.run)
+        self.schedule.idle()
+
+    def _release(self, run: Run, plan: WindowPlan) -> None:
+        if self.schedule.plan_is_over(plan, drop=run.closed is not None):
+            self._close(run)
+
+    def _close(self, run: Run) -> None:
+        """One open unit of the run less; with the last one the stream is complete, and its children may be."""
+        if not self.schedule.close(run):
+            return
+        self.channel.put(lambda: self._end(run))
+        for sharer in run.sharers:
+            sharer.failures.extend(run.failures)
+            sharer.closed = run.closed
+            self._close(sharer)
+        for child, _ in run.children:
+            with self.cpu:
+                child.parents_incomplete |= not run.is_complete and not isinstance(run.closed, UnavailableError)
+                child.parents_open -= 1
+                is_last = child.parents_open == 0
+                for group in list(child.groups) if is_last else ():
+                    self._flush(child, group)
+            if is_last:
+                self._close(child)
+
+    # On the main thread, in the order in which things were read.
+
+    def _apply(self, active: Active, output: Output, high: str | None) -> None:
+        run, built = active.run, active.unit
+        for name, data, count in output.lines:
+            if data:
+                self.writer.write(data)
+                self.report.records(name, count)
+        if run.sink is None:
+            return
+        if run.reading.incremental and run.stream.order == "ascending" and not run.stream.window and high:
+            self._advance(run, built.key, high)
+        if (checkpoint := output.checkpoint) is not None:
+            self._checkpoint(run, built, checkpoint)
+
+    def _advance(self, run: Run, key: str, value: str) -> None:
+        self.state.advance(run.name, run.stream.replication_key, key, min(value, self.now))
+        self.dirty = True
+
+    def _checkpoint(self, run: Run, built: Unit, checkpoint: Checkpoint) -> None:
+        if checkpoint.unit is not None:
+            part = checkpoint.unit
+            self._vouch(run, part, checkpoint.value, part.counts.get("mark"), None)
+            return
+        if checkpoint.value and run.reading.incremental:
+            self._advance(run, built.key, checkpoint.value)
+        self._keep(run, built.key, checkpoint.resume)
+
+    def _keep(self, run: Run, key: str, value: Any) -> None:
+        resume = dict(self.state.member(run.name, "resume") or {})
+        units = {name: kept for name, kept in (resume.get("units") or {}).items() if name != key}
+        if value is not None:
+            units[key] = value
+        resume.pop("units", None)
+        self.state.set_member(run.name, "resume", {**resume, **({"units": units} if units else {})})
+        self.dirty = True
+
+    def _vouch(self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None) -> None:
+        """The unit is complete and written: move its bookmark, keep its mark, note it as done."""
+        if run.sink is None:
+            return
+        name, field, key = run.name, run.stream.replication_key, built.key
+        self._keep(run, key, None) if self._has_kept(run, key) else None
+        if built.units:
+            return
+        if run.reading.incremental:
+            known = self.state.get(name, field, key)
+            if plan is not None and built.window is not None:
+                known = finish(known, built.window, origin=plan.origin)
+            elif high:
+                known = replace(known, value=max(known.value or "", min(high, self.now)))
+            known = replace(known, mark=mark if mark is not None else known.mark)
+            if known != Bookmark():
+                self.state.put(name, field, key, known)
+        elif mark is not None:
+            self.state.put(name, field, key, Bookmark(mark=mark))
+        if not run.reading.incremental and key:
+            resume = self.state.member(name, "resume")
+            if isinstance(resume, dict) and "done" in resume and plan is None:
+                resume["done"].append(key)
+        self.dirty = True
+
+    def _has_kept(self, run: Run, key: str) -> bool:
+        return key in ((self.state.member(run.name, "resume") or {}).get("units") or {})
+
+    def _end(self, run: Run) -> None:
+        """The stream has ended: say how, and tidy its state."""
+        if run.gone and not run.read and not run.skipped and not run.failures:
+            run.failures.append(ApiError(f"{run.name}: all {run.gone} parents are gone; nothing could be read."))
+        for error in {str(error): error for error in (*run.failures, *([run.closed] if run.closed else []))}.values():
+            self._say(run, error)
+        if run.sink is None:
+            return
+        if run.is_complete:
+            resume = self.state.member(run.name, "resume")
+            if resume and not resume.get("units"):
+                self.state.set_member(run.name, "resume", None)
+            if run.reading.refresh:
+                self.state.set_member(run.name, "refreshed", self.now)
+            if run.changed:
+                self._advance(run, "", run.changed)
+            if run.sink.version is not None and not run.skipped_by_gate:
+                self.writer.activate_version(run.name, run.sink.version)
+            self.dirty = True
+        self.report.stream_finished(run.name, outcome=self._outcome(run), bookmark=self._shown(run))
+
+    def _say(self, run: Run, error: TapError) -> None:
+        if isinstance(error, UnavailableError):
+            self.log.info("%s", error)
+        else:
+            self.report.problem(run.name, str(error))
+
+    def _outcome(self, run: Run) -> str:
+        if isinstance(run.closed, UnavailableError):
+            return "unavailable"
+        if isinstance(run.closed, RefusedError):
+            return "refused"
+        if run.failures or run.closed:
+            return "failed"
+        return "incomplete" if run.parents_incomplete else "complete"
+
+    def _shown(self, run: Run) -> str | None:
+        field = run.stream.replication_key
+        if not (field and run.reading.incremental):
+            return None
+        units = self.state.member(run.name, "units") or {}
+        values = [self.state.get(run.name, field, key).value for key in ("", *units)]
+        return max((value for value in values if value), default=None)
+
+    def _succeeded(self, run: Run) -> bool:
+        if isinstance(run.closed, RefusedError) and not self.plan.settings.get("fail_on_forbidden", True):
+            return not run.failures
+        if run.closed and not isinstance(run.closed, UnavailableError):
+            return False
+        return not run.failures
+
+
+def _same(mark: Any, kept: Any) -> bool:
+    return kept is not None and orjson.dumps(mark) == orjson.dumps(kept)

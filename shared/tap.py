@@ -1,0 +1,53 @@
+"""What a tap is: its name, its settings, how to reach its API, its table of streams. A description, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .streams import Settings, Stream
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from .client import Client, Context
+    from .config import Setting
+    from .oauth import Flow
+    from .sandbox import Sandbox
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tap:
+    """One tap, complete.
+
+    name            the command's name, "tap-mailchimp"
+    title           the platform's name for people
+    version         the distribution's version
+    schemas         the folder of `<stream>.json` files (importlib.resources)
+    settings        its own settings; those of every tap are added by `shared.config`
+    connect         Context (settings, report, stop, save) -> Client, with no request made
+    check           (client): one cheap request that proves the credential; raises AuthError
+    streams         the table
+    more_streams    (client) -> streams only this account has; asked at discovery and before a sync
+    validate        settings -> settings: checks and derivations across settings; raises ConfigError
+    read_state      an older tap's state -> ours (same shape as ours when it was ours already)
+    authorize       the OAuth flow behind --authorize, None where there is none
+    sandbox         (options) -> the tap's API in miniature
+    describe_key    sentence on how to get a credential, printed when none is given
+    """
+
+    name: str
+    title: str
+    version: str
+    schemas: Traversable
+    settings: tuple[Setting, ...]
+    connect: Callable[[Context], Client]
+    check: Callable[[Client], None]
+    streams: tuple[Stream, ...]
+    more_streams: Callable[[Client], Iterable[Stream]] | None = None
+    validate: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    read_state: Callable[[Mapping[str, Any], Settings], Mapping[str, Any]] | None = None
+    authorize: Flow | None = None
+    sandbox: Callable[[Mapping[str, str]], Sandbox] | None = None
+    describe_key: str = ""

@@ -1,0 +1,253 @@
+"""Helpers for tests: run a tap as users do, read its messages, check what Singer and this project promise of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import singer
+from jsonschema import Draft4Validator, FormatChecker
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+@dataclass
+class Result:
+    """What a tap's process gave: exit status, raw stdout, stderr as text, seconds taken."""
+
+    status: int
+    stdout: bytes
+    stderr: str
+    seconds: float = 0.0
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Stdout's lines; a line that a kill cut off is left out."""
+        whole, _, _ = self.stdout.rpartition(b"\n")
+        return whole.split(b"\n") if whole else []
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """Stdout's messages as JSON."""
+        return [json.loads(line) for line in self.lines]
+
+    def records(self, stream: str) -> list[dict[str, Any]]:
+        """The records written for one stream, in order."""
+        return [m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream]
+
+    def by_stream(self) -> dict[str, list[dict[str, Any]]]:
+        """The records of every stream that has a SCHEMA."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for message in self.messages:
+            if message["type"] == "SCHEMA":
+                found.setdefault(message["stream"], [])
+            elif message["type"] == "RECORD":
+                found[message["stream"]].append(message["record"])
+        return found
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The last STATE's value; an empty one when none was written."""
+        states = [json.loads(line)["value"] for line in self.lines if line.startswith(b'{"type":"STATE"')]
+        return states[-1] if states else {}
+
+    def keys(self, stream: str) -> list[str]:
+        """The stream's key_properties, as its SCHEMA says."""
+        schemas = (m for m in self.messages if m["type"] == "SCHEMA" and m["stream"] == stream)
+        return list(next(schemas)["key_properties"])
+
+
+def command(tap: str, arguments: Sequence[str]) -> list[str]:
+    """How to start a tap of this checkout as a process: `python -m tap_x ...`."""
+    return [sys.executable, "-W", "error", "-m", tap.replace("-", "_"), *arguments]
+
+
+def run_tap(
+    tap: str,
+    *arguments: str,
+    config: Mapping[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
+    catalog: Mapping[str, Any] | None = None,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = 120,
+) -> Result:
+    """Run a tap to its end. Config, state and catalog are written to files in `folder` and passed by their options."""
+    began = time.monotonic()
+    done = subprocess.run(
+        command(tap, [*arguments, *given(folder, config=config, state=state, catalog=catalog)]),
+        capture_output=True,
+        env={**os.environ, **(environment or {})},
+        timeout=timeout,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr.decode(), time.monotonic() - began)
+
+
+def given(folder: Path, **files: Mapping[str, Any] | None) -> list[str]:
+    """Options that name JSON files with these contents, freshly written into `folder`."""
+    options = []
+    for name, content in files.items():
+        if content is not None:
+            path = folder / f"{name}-{time.monotonic_ns()}.json"
+            path.write_text(json.dumps(content))
+            options += [f"--{name}", str(path)]
+    return options
+
+
+def run_tap_until(
+    tap: str, *arguments: str, records: int, send: signal.Signals, timeout: float = 120, stderr: Any = subprocess.PIPE
+) -> Result:
+    """Run a tap and send it a signal once it has written so many RECORD lines; what comes after is read as well."""
+    process = subprocess.Popen(command(tap, arguments), stdout=subprocess.PIPE, stderr=stderr)
+    assert process.stdout is not None
+    taken: list[bytes] = []
+    count = 0
+    for line in process.stdout:
+        taken.append(line)
+        count += line.startswith(b'{"type":"RECORD"')
+        if count == records:
+            process.send_signal(send)
+            break
+    began = time.monotonic()
+    rest, errors = process.communicate(timeout=timeout)
+    return Result(process.returncode, b"".join(taken) + rest, (errors or b"").decode(), time.monotonic() - began)
+
+
+def problems(result: Result, *, secrets: Iterable[str] = (), killed: bool = False) -> list[str]:
+    """What is wrong with a run's output: every line is checked, against Singer and against its stream's SCHEMA."""
+    found: list[str] = []
+    checks: dict[str, SchemaCheck] = {}
+    last = ""
+    if not killed and result.stdout and not result.stdout.endswith(b"\n"):
+        found.append("the last line is not ended")
+    for number, line in enumerate(result.lines, 1):
+        try:
+            text = line.decode("utf-8")
+            message = json.loads(text, parse_constant=_refuse)
+            singer.parse_message(text)
+        except Exception as error:
+            found.append(f"line {number} is no Singer message ({error}): {line[:200]!r}")
+            continue
+        last = message["type"]
+        if last == "SCHEMA":
+            checks[message["stream"]] = SchemaCheck(message)
+        elif last == "RECORD":
+            check = checks.get(message["stream"])
+            if check is None:
+                found.append(f"line {number}: a RECORD of {message['stream']} before its SCHEMA")
+            else:
+                found += [f"line {number}: {text}" for text in check.problems(message["record"])]
+    if result.lines and last != "STATE" and not killed:
+        found.append(f"the last line is {last}, not STATE")
+    everything = result.stdout + result.stderr.encode()
+    found += ["a secret is in the output" for secret in secrets if secret.encode() in everything]
+    if "Traceback" in result.stderr:
+        found.append("a traceback on stderr")
+    return found[:20]
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+@dataclass
+class SchemaCheck:
+    """Checks records against one SCHEMA message with jsonschema.
+
+    Our schemas hold types and date-time formats only, so two records with the same types in the same places are both
+    valid or both not: each such form is checked once, which makes checking every record of a large run affordable.
+    """
+
+    message: Mapping[str, Any]
+    known: dict[Any, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        Draft4Validator.check_schema(self.message["schema"])
+        self._validator = Draft4Validator(self.message["schema"], format_checker=FormatChecker())
+        self._dates = {n for n, p in self.message["schema"]["properties"].items() if p.get("format") == "date-time"}
+
+    def problems(self, record: Mapping[str, Any]) -> list[str]:
+        """What of the record does not fit."""
+        form = _form(record)
+        if form not in self.known:
+            self.known[form] = [
+                f"{self.message['stream']}.{'.'.join(map(str, error.path))}: {error.message[:200]}"
+                for error in self._validator.iter_errors(record)
+            ]
+            unknown = set(record) - set(self.message["schema"]["properties"])
+            self.known[form] += [f"{self.message['stream']}: {name} is not declared" for name in sorted(unknown)]
+        found = list(self.known[form])
+        found += [
+            f"{self.message['stream']}.{name}: {record[name]!r} is not written as an instant"
+            for name in self._dates
+            if record.get(name) is not None and not _INSTANT.fullmatch(str(record[name]))
+        ]
+        found += [
+            f"{self.message['stream']}: the key {name} is {record.get(name)!r}"
+            for name in self.message["key_properties"]
+            if record.get(name) is None
+        ]
+        return found
+
+
+def _form(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple((name, _form(value[name])) for name in sorted(value))
+    if isinstance(value, list):
+        return ("list", *sorted({_form(item) for item in value}, key=repr))
+    if isinstance(value, str):
+        return "instant" if _INSTANT.fullmatch(value) else "text"
+    return type(value).__name__
+
+
+def comparable(record: Any) -> str:
+    """A record as text that is equal for equal records; 5 and 5.0 are equal."""
+    return json.dumps(_plain(record), sort_keys=True, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def differences(got: Iterable[Any], truth: Iterable[Any]) -> list[str]:
+    """How two multisets of records differ, a few of each side; empty when they are equal."""
+    ours, theirs = Counter(map(comparable, got)), Counter(map(comparable, truth))
+    missing, surplus = theirs - ours, ours - theirs
+    counts = f"{sum(missing.values())} missing, {sum(surplus.values())} surplus"
+    shown = [f"missing: {text[:1500]}" for text in list(missing)[:2]] + [
+        f"surplus: {text[:1500]}" for text in list(surplus)[:2]
+    ]
+    return [counts, *shown] if shown else []
+
+
+def missing(got: Iterable[Any], truth: Iterable[Any]) -> list[str]:
+    """Records of the truth that were not written at all."""
+    ours = set(map(comparable, got))
+    return [text for record in truth if (text := comparable(record)) not in ours]
+
+
+def upserted(records: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> dict[tuple[str, ...], Mapping[str, Any]]:
+    """What a target that upserts would hold: the last record of each key."""
+    return {tuple(comparable(record.get(name)) for name in keys): record for record in records}
+
+
+def bookmarks(result: Result) -> Iterator[dict[str, Any]]:
+    """The bookmarks of each STATE line, in order."""
+    for message in result.messages:
+        if message["type"] == "STATE":
+            yield message["value"].get("bookmarks", {})

@@ -1,0 +1,190 @@
+"""What can be read on its own: partitions, parents' children, time windows that grow, shrink and split.
+
+Pure: a unit is a description, a `WindowPlan` is arithmetic on instants. Who reads them, and when, is `sync`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .pagination import at
+from .state import Bookmark, Span
+from .streams import Outcome, Parent, Record, Row, Settings, Stream, Unit, Window
+from .timestamps import canonical, floor_seconds, parse, seconds_between, shift
+
+DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How this run reads one stream: what its units have in common.
+
+    `incremental`: bookmarks count and filters are sent. `whole`: the walk must see every row (its children need them,
+    or a full refresh is due), whatever is written. `now`: the run's start. `start_date`: where a unit without a bookmark
+    begins.
+    """
+
+    stream: Stream
+    settings: Settings
+    now: str
+    incremental: bool
+    start_date: str | None = None
+    whole: bool = False
+    refresh: bool = False
+    deselected: frozenset[str] = frozenset()
+
+
+def parent_values(parent: Parent, row: Row) -> dict[str, Any]:
+    """What a child keeps of a parent's raw row: the keys under the child's names, then the carried fields."""
+    values = {name: at(row, path) for name, path in parent.keys.items()}
+    values.update((name, at(row, name)) for name in parent.carry)
+    return values
+
+
+def unit_key(values: Mapping[str, Any], names: Iterable[str], partition: str) -> str:
+    """A unit's name in the state: its parent's keys and its partition, joined by "/"."""
+    parts = [str(values[name]) for name in names]
+    return "/".join([*parts, partition] if partition else parts)
+
+
+def partitions(stream: Stream, settings: Settings) -> Mapping[str, Mapping[str, Any]]:
+    """The stream's partitions by name; a single nameless one where it has none."""
+    found = stream.partitions(settings) if callable(stream.partitions) else stream.partitions
+    return found if found is not None else {"": {}}
+
+
+def unit(
+    reading: Reading,
+    *,
+    bookmark: Bookmark,
+    key: str = "",
+    parent: Mapping[str, Any] | None = None,
+    partition: str = "",
+    params: Mapping[str, Any] | None = None,
+    resume: Any = None,
+) -> Unit:
+    """One unit, ready to be read from where its `bookmark` says."""
+    stream, settings = reading.stream, reading.settings
+    since = None
+    if reading.incremental:
+        lookback = stream.lookback(settings) if callable(stream.lookback) else stream.lookback
+        if bookmark.value and not reading.refresh:
+            since = shift(min(bookmark.value, reading.now), -lookback)
+        elif stream.start_date:
+            since = reading.start_date
+    return Unit(
+        stream=stream.name,
+        key=key,
+        parent=parent or {},
+        partition=partition,
+        params=params or {},
+        since=since,
+        bookmark=bookmark.value if reading.incremental else None,
+        mark=bookmark.mark,
+        resume=resume,
+        settings=settings,
+        now=reading.now,
+        deselected=reading.deselected,
+    )
+
+
+def is_new(stream: Stream, replication_key: str | None, record: Record, unit: Unit) -> bool:
+    """Whether a finished record is to be written: at or after `unit.since`, or without a replication value."""
+    if stream.is_new is not None:
+        return stream.is_new(record, unit)
+    if unit.since is None or replication_key is None:
+        return True
+    value = record.get(replication_key)
+    return not isinstance(value, str) or value >= unit.since
+
+
+@dataclass
+class WindowPlan:
+    """The windows of one unit: `[start, end)` spans from `unit.since` to the run's start, the finished ones left out.
+
+    `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome; `split` takes
+    one back that was too large, as two halves. Spans never overlap, and together they cover everything.
+    """
+
+    base: Unit
+    window: Window
+    origin: str
+    spans: list[Span]
+    width: float
+    ceiling: float = float("inf")
+    clean: int = 0
+    active: int = 0
+    queued: bool = False
+    over: bool = False
+    again: list[Span] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:
+        """The plan for a unit, from its `since` on, leaving out what `bookmark.done` has finished."""
+        first = window.first(base.settings) if callable(window.first) else window.first
+        end = floor_seconds(shift(base.now, -window.lag_seconds))
+        start = base.since or base.settings.get("start_date") or canonical(parse("1970-01-01"))
+        spans = list(gaps((start, end), bookmark.done))
+        return cls(base, window, start, spans, min(first, window.largest) * DAY_SECONDS)
+
+    def next(self) -> Unit | None:
+        """The next window as a unit of its own; None when all have been handed out (or one must end first)."""
+        if self.active and not self.window.parallel:
+            return None
+        if self.again:
+            span = self.again.pop(0)
+        elif self.spans:
+            start, end = self.spans[0]
+            cut = shift(start, max(self.window.smallest_seconds, min(self.width, self.ceiling)))
+            cut = max(floor_seconds(cut), shift(floor_seconds(start), 1))
+            if cut >= end:
+                self.spans.pop(0)
+                cut = end
+            else:
+                self.spans[0] = (cut, end)
+            span = (start, cut)
+        else:
+            return None
+        self.active += 1
+        return replace(self.base, window=span, counts={})
+
+    @property
+    def waiting(self) -> bool:
+        """Whether windows are left to hand out, now or later."""
+        return bool(self.spans or self.again)
+
+    def finished(self, span: Span, outcome: Outcome) -> None:
+        """A window is complete: learn the next width from how it went."""
+        self.clean += 1
+        if self.clean % 5 == 0:
+            self.ceiling *= 2
+        width = seconds_between(*span)
+        if self.window.resize:
+            self.width = self.window.resize(max(width, self.window.smallest_seconds), outcome)
+        elif not outcome.rows:
+            self.width = max(self.width, width * 2)
+        self.width = min(max(self.width, self.window.smallest_seconds), self.window.largest * DAY_SECONDS)
+
+    def split(self, span: Span) -> bool:
+        """A window was too large: hand it out again as two halves. False when it cannot be halved."""
+        width = seconds_between(*span)
+        half = max(self.window.smallest_seconds, float(round(width / 2)))
+        if width <= self.window.smallest_seconds or half >= width:
+            return False
+        middle = shift(span[0], half)
+        self.again[:0] = [(span[0], middle), (middle, span[1])]
+        self.ceiling, self.width, self.clean = 0.8 * width, half, 0
+        return True
+
+
+def gaps(span: Span, done: tuple[Span, ...]) -> Iterator[Span]:
+    """What of `span` is not covered by the `done` spans, in order."""
+    start, end = span
+    for done_start, done_end in sorted(done):
+        if done_start > start and start < end:
+            yield start, min(done_start, end)
+        start = max(start, done_end)
+    if start < end:
+        yield start, end

@@ -1,0 +1,5 @@
+"""`python -m tap_mailchimp`."""
+
+from .tap import main
+
+main()

@@ -1,0 +1,169 @@
+"""What recipients did with a campaign: when that is worth asking for, and how answers become records.
+
+`/reports/{id}/email-activity` gives a row for every recipient however narrow its `since` (observed 2026-06), so an
+incremental read of a campaign costs as many pages as a full one. What saves requests is not to visit a campaign:
+`/reports` has counters and the times of the last open and click, equal to the newest events, for 1000 campaigns a
+request. The gates here make a mark of those. The mark is taken before the visit, so what happens meanwhile moves it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+from shared.pagination import Row
+from shared.streams import Record, Unit
+from shared.timestamps import as_date, instant, seconds_between
+
+DAY_SECONDS = 86_400
+COUNTERS = (
+    "opens.opens_total",
+    "opens.last_open",
+    "clicks.clicks_total",
+    "clicks.last_click",
+    "bounces.hard_bounces",
+    "bounces.soft_bounces",
+    "bounces.syntax_errors",
+)
+"""What moves in `/reports` when a recipient does something."""
+
+
+# Gates
+
+
+def fingerprint(unit: Unit, names: Sequence[str]) -> str:
+    """The carried counters `names` of a campaign as short text; of date-times, only the digits."""
+    return "/".join(_short(unit.parent.get(name)) for name in names)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return re.sub(r"[^0-9]", "", value[:19])
+    return "" if value is None else str(value)
+
+
+def has_report(unit: Unit) -> bool:
+    """Whether the unit's parent came from `/reports`; e-mails of automations have no such counters."""
+    return COUNTERS[0] in unit.parent
+
+
+def is_settling(unit: Unit) -> bool:
+    """Whether the campaign was sent so lately that bounces still come: they move no time in `/reports`."""
+    sent = instant(unit.parent.get("send_time"))
+    days = unit.settings["email_activity_settle_days"]
+    return sent is None or seconds_between(sent, unit.now) < days * DAY_SECONDS
+
+
+def activity_mark(unit: Unit) -> str:
+    """Visit a campaign when its counters moved, and in every run while it settles and once after: until then the mark
+    holds the run's own time, so that it never equals the one kept.
+    """
+    if not has_report(unit):
+        return unit.now
+    mark = fingerprint(unit, COUNTERS)
+    return f"{mark}/{unit.now[:19]}" if is_settling(unit) else mark
+
+
+def sent_to_mark(unit: Unit) -> str:
+    """Visit a campaign when its counters moved, and once when it has settled."""
+    if not has_report(unit):
+        return unit.now
+    mark = fingerprint(unit, COUNTERS)
+    return f"{mark}/settling" if is_settling(unit) else mark
+
+
+def opens_mark(unit: Unit) -> str:
+    """Visit a campaign when it was opened since."""
+    return fingerprint(unit, COUNTERS[:2]) if has_report(unit) else unit.now
+
+
+def unchanged(*names: str) -> Callable[[Unit], str]:
+    """With `incremental_reports`: visit a campaign when one of the counters `names` moved, and while it settles."""
+
+    def mark(unit: Unit) -> str:
+        if not unit.settings["incremental_reports"] or not has_report(unit):
+            return unit.now  # never the one kept: visit
+        found = fingerprint(unit, names)
+        return f"{found}/{unit.now[:19]}" if is_settling(unit) else found
+
+    return mark
+
+
+# Which campaigns
+
+
+def has(counter: str) -> Callable[[Unit], bool]:
+    """Leave out campaigns whose `counter` is 0: their answer would be empty."""
+
+    def where(unit: Unit) -> bool:
+        return unit.parent.get(counter) != 0
+
+    return where
+
+
+def in_window(unit: Unit) -> bool:
+    """Whether the campaign was sent within `email_activity_date_window` days (UTC days, today's included)."""
+    days = unit.settings["email_activity_date_window"]
+    if not days:
+        return True
+    sent = instant(unit.parent.get("send_time"))
+    return sent is not None and as_date(sent) >= as_date(unit.now) - timedelta(days=days)
+
+
+# Records
+
+
+def events(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """One record for each thing a recipient did. `activity` may be empty, null or (in old campaigns) absent."""
+    campaign_id = unit.parent["campaign_id"]
+    for row in rows:
+        activity = row.get("activity")
+        if not activity:
+            continue
+        recipient = {name: value for name, value in row.items() if name != "activity"}
+        email_id = row.get("email_id")
+        met: dict[str, int] = {}
+        for event in activity:
+            identity = [
+                campaign_id,
+                email_id,
+                event.get("action"),
+                event.get("timestamp"),
+                event.get("url") or "",
+                event.get("ip") or "",
+                event.get("type") or "",
+            ]
+            text = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
+            number = met.get(text, 0)
+            met[text] = number + 1
+            yield {**event, **recipient, "activity_id": activity_id(text, number)}
+
+
+def activity_id(identity: str, number: int) -> str:
+    """32 hex digits for event `number` of those with equal `identity` (a JSON array, which the number joins).
+
+    The documented key is not enough: a link scanner follows several links of a mail in one second, and two opens may
+    share one.
+    """
+    return sha256(f"{identity[:-1]},{number}]".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def opens(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """The members who opened, each with the time of the latest open.
+
+    Whether `since` would cut the nested opens is not known, and an upsert of a cut list would lose the older ones: it
+    is never sent.
+    """
+    for row in rows:
+        times = [read for each in row.get("opens") or () if (read := instant(each.get("timestamp")))]
+        yield {**row, "last_opened_at": max(times, default=None)}
+
+
+def newest(rows: Sequence[Row]) -> str | None:
+    """The latest instant in the recipients' activity."""
+    times = [read for row in rows for each in row.get("activity") or () if (read := instant(each.get("timestamp")))]
+    return max(times, default=None)

@@ -1,0 +1,169 @@
+"""Mailchimp over HTTP: which data centre, which credential, what its answers mean, how many at once.
+
+The API answers only at the account's own data centre. An API key ends in its name (`…-us6`); for an OAuth token it is
+asked for once. Throttling has no headers and often no body, so the status decides, and a body is read only if it is
+JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.client import Client, Context, Response, answered, retry_after, standard_verdict, words
+from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError
+from shared.limits import Limits
+from shared.oauth import Flow, Tokens
+from shared.pagination import Request
+
+LOGIN = "https://login.mailchimp.com"
+MOST_CONNECTIONS = 10
+"""For a user, over all applications; not raisable. What goes beyond is answered 429."""
+
+OAUTH = Flow(authorize_url=f"{LOGIN}/oauth2/authorize", token_url=f"{LOGIN}/oauth2/token", client_auth="body")
+"""No scopes, no PKCE, no refresh: a token lives until its user takes it back."""
+
+
+def connect(context: Context) -> Client:
+    """A client for the account; nothing is asked yet."""
+    settings = context.settings
+    key = settings.get("api_key")
+    if settings.get("access_token") or not key:
+        tokens = Tokens(OAUTH, context)
+        authenticate: Callable[[Request], Mapping[str, str]] = tokens.headers
+        token: Callable[[], str] = tokens.token
+    else:
+        encoded = base64.b64encode(f"tap:{key}".encode()).decode()  # any user name will do
+        authenticate = lambda request: {"Authorization": f"Basic {encoded}"}  # noqa: E731
+        token = lambda: str(key)  # noqa: E731
+        context.masks.add(encoded)
+    return Client(
+        context,
+        base_url=_base_url(context, token),
+        authenticate=authenticate,
+        verdict=verdict,
+        limits=Limits(
+            connections=min(int(settings["concurrency"]), MOST_CONNECTIONS), clock=context.clock, wait=context.wait
+        ),
+    )
+
+
+def _base_url(context: Context, token: Callable[[], str]) -> str | Callable[[], str]:
+    settings = context.settings
+    if settings.get("base_url"):
+        return str(settings["base_url"])
+    if settings.get("dc"):
+        return f"https://{settings['dc']}.api.mailchimp.com/3.0"
+    return _Metadata(context, token).base_url
+
+
+@dataclass
+class _Metadata:
+    """Where the account of an OAuth token lives, asked for once in a run."""
+
+    context: Context
+    token: Callable[[], str]
+    found: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def base_url(self) -> str:
+        with self.lock:
+            if not self.found:
+                self.found = self._ask()
+            return self.found
+
+    def _ask(self) -> str:
+        client = Client(
+            self.context,
+            base_url=LOGIN,
+            authenticate=lambda request: {"Authorization": f"OAuth {self.token()}"},
+            verdict=metadata_verdict,
+            limits=Limits(connections=1, clock=self.context.clock, wait=self.context.wait),
+        )
+        try:
+            answer = client.json(Request("/oauth2/metadata"))
+        finally:
+            client.close()
+        return f"{str(answer['api_endpoint']).rstrip('/')}/3.0"
+
+
+def metadata_verdict(request: Request, response: Response) -> ApiError | None:
+    """A dead token gets status 200 here, with an `error` and without an `api_endpoint`."""
+    body = _json(response)
+    if response.status in (200, 401, 403) and isinstance(body, dict) and not body.get("api_endpoint"):
+        advice = "The access token is invalid or was revoked: authorise again with --authorize."
+        return AuthError(answered(request, response, say=words(response), advice=advice))
+    return standard_verdict(request, response)
+
+
+def verdict(request: Request, response: Response) -> ApiError | None:
+    """What an answer of the API means, where Mailchimp has ideas of its own."""
+    status = response.status
+    if status < 400:
+        return standard_verdict(request, response)
+
+    def text(advice: str = "") -> str:
+        return answered(request, response, say=words(response), advice=advice)
+
+    if status == 401:
+        return AuthError(text(_credential_advice(words(response))))
+    if status == 403 and isinstance(_json(response), dict):
+        if request.path == "/ping":
+            return AuthError(text("The user is disabled, or may not use the API."))
+        return RefusedError(
+            text("The user's role or the account's plan does not allow this: use another credential, or deselect it.")
+        )
+    if status == 429 or (status == 403 and _is_own(request)):
+        # 403 without JSON is throttling "at exceptionally high volume" (developer guide, "Errors", 2026).
+        return RetryableError(
+            text(), wait_seconds=retry_after(response), everyone=True, fewer_connections=status == 429
+        )
+    if status in (405, 414, 422):
+        # 414 is "Resource Nesting Too Deep" here: a smaller page would not help.
+        return ApiError(text("Please report this."))
+    if status == 426:
+        return ApiError(text("TLS 1.2 or later is needed between here and Mailchimp; is there an old proxy?"))
+    return standard_verdict(request, response)
+
+
+def _credential_advice(said: str) -> str:
+    if "datacenter" in said.replace(" ", "").lower():
+        return (
+            "The credential is wrong or revoked, or belongs to another data centre: check api_key or access_token, "
+            "and dc if it is set."
+        )
+    return "Check api_key or access_token; a revoked token needs --authorize."
+
+
+def _is_own(request: Request) -> bool:
+    """Whether the request went to the API: links to results of batches lead elsewhere, and expire with a 403 in XML."""
+    return not request.path.startswith(("https://", "http://"))
+
+
+def _json(response: Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def check(client: Client) -> None:
+    """Proves the credential."""
+    client.json(Request("/ping"))
+
+
+def check_lists(client: Client) -> None:
+    """ConfigError when `list_ids` names a list that the account does not have."""
+    wanted = set(client.settings["list_ids"] or ())
+    if not wanted:
+        return
+    params = {"count": 1000, "fields": "lists.id,lists.name,total_items"}
+    answer = client.json(Request("/lists", params), stream="lists")
+    found = {row["id"]: row.get("name") for row in answer["lists"]}
+    unknown = sorted(wanted - set(found))
+    if unknown and int(answer.get("total_items") or 0) <= len(found):
+        there = ", ".join(f"{identifier} ({name})" for identifier, name in list(found.items())[:20]) or "none"
+        raise ConfigError(f"list_ids: the account has no list {', '.join(unknown)}. There are: {there}.")

@@ -1,0 +1,36 @@
+"""The taps there are; everything that holds for each of them is tested for each of them."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from shared.tap import Tap
+
+TAPS = ("tap_mailchimp",)
+"""The package of every tap."""
+
+ROOT = Path(__file__).parent.parent
+
+
+def tap_of(package: str) -> Tap:
+    """A package's description of its tap."""
+    tap = import_module(f"{package}.tap").TAP
+    assert isinstance(tap, Tap)
+    return tap
+
+
+@pytest.fixture(params=TAPS)
+def tap(request: pytest.FixtureRequest) -> Tap:
+    return tap_of(request.param)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer's shell exports does not reach the taps under test."""
+    for name in list(os.environ):
+        if name.startswith("TAP_") or name in {"LOGLEVEL", "NO_COLOR"}:
+            monkeypatch.delenv(name)

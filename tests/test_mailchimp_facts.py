@@ -1,0 +1,174 @@
+"""The tap's schemas and requests, and the sandbox's endpoints, against what Mailchimp publishes of its API."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import schema
+from shared.extract import first_request
+from shared.settings import settings_of
+from shared.streams import Stream, Unit
+from shared.units import partitions
+from tap_mailchimp.tap import TAP
+
+FACTS = json.loads((Path(__file__).parent / "data" / "mailchimp_facts.json").read_text("utf-8"))
+STREAMS = {stream.name: stream for stream in TAP.streams}
+SETTINGS = {setting.name: setting.default for setting in settings_of(TAP)}
+# Everything that can send a parameter, switched on.
+EVERY = {"segment_types": ["saved", "static", "fuzzy"], "template_types": ["user", "base", "gallery"]}
+ANYWHERE = {"count", "offset", "exclude_fields"}  # obeyed by endpoints that do not list them (observed 2026-06)
+PARENTS_KEYS = {
+    "list_segment_members": {"segment_id": "integer"},
+    "reports_domain_performance": {"campaign_id": "string"},
+    "reports_locations": {"campaign_id": "string"},
+    "reports_ecommerce_product_activity": {"campaign_id": "string"},
+    "tags": {"list_id": "string"},
+    "list_activity": {"list_id": "string"},
+    "list_locations": {"list_id": "string"},
+    "list_clients": {"list_id": "string"},
+    "ecommerce_customers": {"store_id": "string"},
+    "ecommerce_products": {"store_id": "string"},
+    "ecommerce_carts": {"store_id": "string"},
+}
+MADE_BY_HOOKS = {
+    "reports_email_activity": {"activity_id": "string"},
+    "reports_open_details": {"last_opened_at": "date-time"},
+}
+ROWS_OF = {"reports_email_activity": "activity[]"}
+"""Where one row becomes many, each with its recipient's other fields: what each is made of."""
+
+KINDS = {"integer": int, "boolean": bool, "string": (str, bool), "date-time": str, "list": str}
+
+every_stream = pytest.mark.parametrize("name", FACTS["streams"])
+
+
+def flat(part: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, str]]:
+    """The fields below a schema and their types, as the facts write them."""
+    if "array" in part["type"]:
+        yield from flat(part["items"], f"{name}[]")
+        return
+    if name:
+        yield name, schema.type_of(part)
+    for member, inner in part.get("properties", {}).items():
+        yield from flat(inner, f"{name}.{member}" if name else member)
+
+
+def expected_columns(name: str) -> dict[str, str]:
+    fact = FACTS["streams"][name]
+    columns = {**fact["fields"], **fact.get("later", {})}
+    if rows := ROWS_OF.get(name):
+        columns = {field.removeprefix(f"{rows}."): kind for field, kind in columns.items() if field != rows}
+    return {**columns, **PARENTS_KEYS.get(name, {}), **MADE_BY_HOOKS.get(name, {})}
+
+
+def units(stream: Stream) -> Iterator[Unit]:
+    settings = {**SETTINGS, **EVERY}
+    parent = {name: "x" for each in stream.parents for name in each.keys}
+    for partition, params in partitions(stream, settings).items():
+        yield Unit(
+            stream=stream.name,
+            parent=parent,
+            partition=partition,
+            params=params,
+            since="2026-11-01T00:00:00.000000Z",
+            settings=settings,
+            now="2026-11-02T00:00:00.000000Z",
+        )
+
+
+def sent(stream: Stream) -> Iterator[tuple[str, Any]]:
+    for unit in units(stream):
+        yield from first_request(stream, unit).params.items()
+
+
+def shape(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+def test_every_stream_has_facts_and_every_fact_a_stream() -> None:
+    assert set(STREAMS) == set(FACTS["streams"])
+
+
+@every_stream
+def test_path_and_items_are_the_published_ones(name: str) -> None:
+    stream, fact = STREAMS[name], FACTS["streams"][name]
+    assert (shape(stream.path), stream.records) == (shape(fact["path"]), fact["items"])
+
+
+@every_stream
+def test_every_parameter_sent_is_published(name: str) -> None:
+    known = FACTS["streams"][name]["parameters"]
+    for param, value in sent(STREAMS[name]):
+        if param not in known:
+            assert param in ANYWHERE
+        elif isinstance(known[param], list):
+            assert value in known[param]
+        else:
+            assert isinstance(value, KINDS[known[param]])
+
+
+@every_stream
+def test_every_paged_request_says_count(name: str) -> None:
+    stream = STREAMS[name]
+    assert ("count" in dict(sent(stream))) is (stream.next_page is not None)
+
+
+@every_stream
+def test_columns_are_the_published_fields(name: str) -> None:
+    loaded = schema.load(TAP.schemas, name)
+    assert dict(flat(loaded)) == expected_columns(name)
+
+
+@every_stream
+def test_schemas_are_what_targets_accept(name: str) -> None:
+    stream = STREAMS[name]
+    loaded = schema.load(TAP.schemas, name)
+    for keys in (stream.key_properties, stream.contract_key or stream.key_properties):
+        assert schema.check(loaded, keys) == []
+    if stream.replication_key:
+        assert stream.replication_key in loaded["properties"]
+
+
+@every_stream
+def test_links_are_excluded_at_every_depth(name: str) -> None:
+    """The contract has `_links` inside orders, carts and products too; the facts leave them out as the tap does."""
+    inner = {
+        "ecommerce_orders": {"orders.customer._links", "orders.lines._links"},
+        "ecommerce_carts": {"carts.customer._links", "carts.lines._links"},
+        "ecommerce_products": {"products.images._links", "products.variants._links"},
+    }
+    items = FACTS["streams"][name]["items"]
+    expected = {"_links", *([f"{items}._links"] if items else []), *inner.get(name, set())}
+    assert set(dict(sent(STREAMS[name]))["exclude_fields"].split(",")) == expected
+
+
+@every_stream
+def test_no_field_that_something_needs_is_kept_off_the_wire(name: str) -> None:
+    """However much is deselected: keys, the bookmark, and what children, gates and hooks read."""
+    stream = STREAMS[name]
+    automatic = {*stream.key_properties, *([stream.replication_key] if stream.replication_key else [])}
+    deselected = sorted(set(schema.load(TAP.schemas, name)["properties"]) - automatic)
+    assert stream.sparse is not None
+    excluded = {field.rpartition(".")[2] for field in stream.sparse(deselected)["exclude_fields"].split(",")}
+    needed = set(stream.identity) if isinstance(stream.identity, tuple) else set()
+    for child in TAP.streams:
+        for parent in child.parents:
+            if parent.stream == name:
+                needed |= {path.split(".")[0] for path in (*parent.keys.values(), *parent.carry)}
+    assert not excluded & (needed | automatic)
+    assert excluded - {"_links"} <= set(deselected)
+
+
+def test_batches_ask_what_the_contract_takes() -> None:
+    from tap_mailchimp.batches import operation
+
+    stream = STREAMS["reports_email_activity"]
+    asked = operation(next(units(stream)), stream)
+    assert {f"operations[].{name}" for name in asked} <= set(FACTS["batches"]["request"])
+    assert {"id", "status", "response_body_url", "submitted_at", "total_operations"} <= set(FACTS["batches"]["answer"])

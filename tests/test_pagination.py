@@ -1,0 +1,205 @@
+"""Any paginator, over any number of rows, with rows that come, go and tie while it walks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.extract import Walk
+from shared.pagination import NextPage, Request, at, cursor, halve, keyset, link, numbered, offset
+from shared.streams import Stream, Unit
+from shared.timestamps import instant, rfc3339
+
+Row = dict[str, Any]
+BEGIN = 1_760_000_000
+
+
+def stamp(second: int) -> str:
+    """The wire form of a second after some beginning."""
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(BEGIN + second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+def walk(next_page: NextPage, request: Request, serve: Callable[[Request], Any], *, limit: int = 2_000) -> list[Row]:
+    """The rows that a walk emits, with the engine's own bookkeeping of repeats."""
+    stream = Stream(name="rows", records="rows", next_page=next_page)
+    state, pending, emitted = Walk(stream, Unit(stream="rows")), [request], []
+    for _ in range(limit):
+        if not pending:
+            return emitted
+        asked = pending.pop(0)
+        page, fresh = state.page(asked, serve(asked))
+        emitted += fresh
+        following = list(next_page(page))
+        assert asked not in following
+        pending += following
+    raise AssertionError("the walk does not end")
+
+
+def by_offset(rows: Sequence[Row]) -> Callable[[Request], Any]:
+    """An endpoint with count and offset."""
+
+    def serve(request: Request) -> Any:
+        start, count = int(request.params.get("offset", 0)), int(request.params["count"])
+        return {"rows": list(rows[start : start + count])}
+
+    return serve
+
+
+def by_second(rows: Callable[[], Sequence[Row]]) -> Callable[[Request], Any]:
+    """An endpoint sorted by `changed`, with half-open filters (since, before]."""
+
+    def serve(request: Request) -> Any:
+        p = request.params
+        since, before = instant(p["since"]), instant(p.get("before", "2100-01-01"))
+        assert since and before
+        found = sorted(
+            (row for row in rows() if since < (instant(row["changed"]) or "") <= before),
+            key=lambda row: (row["changed"], hash(row["id"])),
+        )
+        start = int(p.get("offset", 0))
+        return {"rows": found[start : start + int(p["count"])]}
+
+    return serve
+
+
+@given(total=st.integers(0, 40), count=st.integers(2, 12))
+def test_offset_yields_each_row_once(total: int, count: int) -> None:
+    rows = [{"id": n} for n in range(total)]
+    assert walk(offset(), Request("/x", {"count": count}), by_offset(rows)) == rows
+
+
+@settings(max_examples=300)
+@given(
+    total=st.integers(1, 60),
+    count=st.integers(2, 9),
+    moves=st.lists(st.tuples(st.booleans(), st.integers(0, 80)), max_size=25),
+)
+def test_offset_misses_nothing_that_stayed_while_rows_come_and_go(
+    total: int, count: int, moves: list[tuple[bool, int]]
+) -> None:
+    rows = [{"id": n} for n in range(total)]
+    changes, new, gone = iter(moves), iter(range(1000, 2000)), set()
+    serve = by_offset(rows)
+
+    def moving(request: Request) -> Any:
+        answer = serve(request)
+        for insert, place in (change for change in [next(changes, None)] if change):
+            if insert:
+                rows.insert(min(place, len(rows)), {"id": next(new)})
+            elif rows:
+                gone.add(rows.pop(place % len(rows))["id"])
+        return answer
+
+    emitted = {row["id"] for row in walk(offset(), Request("/x", {"count": count}), moving)}
+    assert set(range(total)) - gone <= emitted
+
+
+def test_offset_stops_when_the_api_ignores_count_or_offset() -> None:
+    rows = [{"id": n} for n in range(7)]
+    assert walk(offset(), Request("/x", {"count": 5}), lambda _: {"rows": rows}) == rows
+    assert walk(offset(), Request("/x", {"count": 7}), lambda _: {"rows": rows}) == rows
+
+
+SECONDS = st.lists(st.integers(0, 6), min_size=0, max_size=40)
+
+
+def keyset_walk() -> NextPage:
+    return keyset("changed", since="since", before="before")
+
+
+@given(seconds=SECONDS, count=st.integers(2, 8))
+def test_keyset_yields_each_row_once_however_many_share_a_second(seconds: list[int], count: int) -> None:
+    rows = [{"id": n, "changed": stamp(second)} for n, second in enumerate(seconds)]
+    request = Request("/x", {"count": count, "since": stamp(-1)})
+    emitted = walk(keyset_walk(), request, by_second(lambda: rows))
+    assert sorted(row["id"] for row in emitted) == list(range(len(rows)))
+
+
+@settings(max_examples=300)
+@given(
+    seconds=SECONDS,
+    count=st.integers(2, 8),
+    moves=st.lists(st.tuples(st.sampled_from(["change", "remove", "insert"]), st.integers(0, 60)), max_size=20),
+)
+def test_keyset_misses_nothing_that_stayed_while_rows_change(
+    seconds: list[int], count: int, moves: list[tuple[str, int]]
+) -> None:
+    rows = {n: {"id": n, "changed": stamp(second)} for n, second in enumerate(seconds)}
+    changes, new, later, gone = iter(moves), iter(range(1000, 2000)), iter(range(10, 100)), set()
+    serve = by_second(lambda: list(rows.values()))
+
+    def moving(request: Request) -> Any:
+        answer = serve(request)
+        for what, place in (change for change in [next(changes, None)] if change):
+            key = sorted(rows)[place % len(rows)] if rows else None
+            if what == "insert":
+                number = next(new)
+                rows[number] = {"id": number, "changed": stamp(next(later))}
+            elif key is not None and what == "remove":
+                del rows[key]
+                gone.add(key)
+            elif key is not None:
+                rows[key] = {"id": key, "changed": stamp(next(later))}
+        return answer
+
+    request = Request("/x", {"count": count, "since": stamp(-1)})
+    emitted = {row["id"] for row in walk(keyset_walk(), request, moving)}
+    assert set(range(len(seconds))) - gone <= emitted
+
+
+def test_keyset_falls_back_on_offsets_when_rows_are_not_sorted() -> None:
+    rows = [{"id": n, "changed": stamp(5 - n % 4)} for n in range(11)]
+    request = Request("/x", {"count": 3, "since": stamp(-1)})
+    assert walk(keyset_walk(), request, by_offset(rows)) == rows
+
+
+@given(sizes=st.lists(st.integers(0, 5), max_size=8))
+def test_cursor_and_link_go_on_until_there_is_none(sizes: list[int]) -> None:
+    pages = [[{"id": (n, m)} for m in range(size)] for n, size in enumerate(sizes)] or [[]]
+    flat = [row for page in pages for row in page]
+
+    def serve(request: Request) -> Any:
+        number = int(request.params.get("after", request.path.rpartition("/")[2] or 0))
+        following = number + 1 if number + 1 < len(pages) else None
+        return {"rows": pages[number], "next": following and str(following), "url": following and f"/x/{following}"}
+
+    assert walk(cursor("next", param="after"), Request("/x/"), serve) == flat
+    assert walk(link("url"), Request("/x/0"), serve) == flat
+
+
+@given(total=st.integers(0, 30), size=st.integers(1, 7))
+def test_numbered_pages_are_asked_side_by_side_after_the_first(total: int, size: int) -> None:
+    rows = [{"id": n} for n in range(total)]
+
+    def serve(request: Request) -> Any:
+        number = int(request.params.get("page", 1))
+        return {"rows": rows[(number - 1) * size : number * size], "pages": -(-total // size)}
+
+    assert walk(numbered("page", pages="pages"), Request("/x", {"page": 1}), serve) == rows
+
+
+def test_halve_goes_down_to_the_smallest_and_no_further() -> None:
+    smaller = halve("count", smallest=50)
+    sizes, request = [], Request("/x", {"count": 1000, "offset": 3})
+    while (found := smaller(request)) is not None:
+        request = found
+        sizes.append(request.params["count"])
+    assert sizes == [500, 250, 125, 62, 50]
+    assert request.params["offset"] == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("", {"a": {"b": 1}}), ("a", {"b": 1}), ("a.b", 1), ("a.b.c", None), ("x", None)]
+)
+def test_at_follows_a_dotted_path_and_breaks_quietly(path: str, value: Any) -> None:
+    assert at({"a": {"b": 1}}, path) == value
+
+
+def test_stamp_is_what_the_wire_takes() -> None:
+    assert rfc3339(instant(stamp(0)) or "") == stamp(0)

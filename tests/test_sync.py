@@ -1,0 +1,591 @@
+"""The engine against an API in memory: what each field of a stream's row promises, one test per promise."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import orjson
+import pytest
+
+from shared import catalog, jobs, sync
+from shared.client import Response
+from shared.errors import ApiError, AuthError, GoneError, RefusedError, Stopped, TooLargeError, UnavailableError
+from shared.messages import Writer
+from shared.pagination import Request, cursor, halve, numbered, offset
+from shared.report import Report
+from shared.state import State
+from shared.streams import Batch, Checkpoint, Parent, Stream, Unit, Wait, Window
+from shared.tap import Tap
+from shared.timestamps import from_seconds, shift
+
+NOW = "2026-11-10T00:00:00.000000Z"
+TEXT: dict[str, Any] = {"type": ["null", "string"]}
+DATE: dict[str, Any] = {"type": ["null", "string"], "format": "date-time"}
+
+
+def day(number: int) -> str:
+    return f"2026-11-{number:02d}T00:00:00.000000Z"
+
+
+@dataclass
+class Api:
+    """A client without a network: `answer(request)` gives the body or raises; every request is kept."""
+
+    answer: Callable[[Request], Any]
+    settings: dict[str, Any] = field(default_factory=dict)
+    asked: list[Request] = field(default_factory=list)
+    speed: float = 1e6
+    most: int = 0
+    under_way: int = 0
+    files: dict[str, bytes] = field(default_factory=dict)
+    pause: float = 0.0
+    stop: threading.Event = field(default_factory=threading.Event)
+    lock: Any = field(default_factory=threading.Lock)
+
+    def send(self, request: Request, *, stream: str = "", read: Any = None, shrinkable: bool = False) -> Any:
+        if self.stop.is_set():
+            raise Stopped
+        with self.lock:
+            self.asked.append(request)
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        try:
+            if self.pause:
+                time.sleep(self.pause)
+            body = self.answer(request)
+        finally:
+            with self.lock:
+                self.under_way -= 1
+        response = Response(status=200, headers={}, content=orjson.dumps(body), url="", seconds=0.0)
+        return read(response) if read else response
+
+    def json(self, request: Request, *, stream: str = "") -> Any:
+        return self.send(request, stream=stream, read=Response.json)
+
+    def download(self, url: str, file: BinaryIO, *, stream: str = "") -> None:
+        file.write(self.files[url])
+
+    def now(self) -> str:
+        return NOW
+
+    def delay(self, quota: str) -> float:
+        return 0.0
+
+    @property
+    def paths(self) -> list[str]:
+        return [request.path for request in self.asked]
+
+
+@dataclass
+class Ran:
+    status: int
+    messages: list[dict[str, Any]]
+    api: Api
+    report: Report
+
+    def rows(self, stream: str) -> list[dict[str, Any]]:
+        return [m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream]
+
+    def ids(self, stream: str) -> list[Any]:
+        return [row["id"] for row in self.rows(stream)]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        assert self.messages[-1]["type"] == "STATE"
+        value: dict[str, Any] = self.messages[-1]["value"]
+        return value
+
+    @property
+    def bookmarks(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.state["bookmarks"]
+        return found
+
+
+SCHEMAS = {"id": {"type": ["null", "integer"]}, "at": DATE, "name": TEXT, "parent_id": {"type": ["null", "integer"]}}
+
+
+def run(
+    streams: Sequence[Stream],
+    answer: Callable[[Request], Any] | Api,
+    *,
+    state: Mapping[str, Any] | None = None,
+    select: Sequence[str] = (),
+    **settings: Any,
+) -> Ran:
+    """A whole sync of `streams`, all selected unless `select` says otherwise."""
+    api = answer if isinstance(answer, Api) else Api(answer)
+    merged = {"concurrency": 4, "start_date": day(1), "extra_fields": "column", **settings}
+    api.settings = merged
+    schema = {"type": "object", "properties": SCHEMAS}
+    selections = catalog.choose(
+        None, streams, {s.name: schema for s in streams}, select=list(select), exclude=[], settings=merged
+    )
+    out = io.BytesIO()
+    report = Report("tap-test")
+    tap: Any = Tap(
+        name="tap-test", title="Test", version="0", schemas=None, settings=(), connect=None, check=None,  # type: ignore[arg-type]
+        streams=tuple(streams),
+    )
+    status = sync.run(
+        tap=tap, client=api, streams=streams, selections=selections, state=State.read(state or {}),  # type: ignore[arg-type]
+        writer=Writer(out), settings=merged, report=report, stop=api.stop,
+    )
+    return Ran(status, [json.loads(line) for line in out.getvalue().splitlines()], api, report)
+
+
+def rows(*numbers: int, at: Callable[[int], str] = day) -> list[dict[str, Any]]:
+    return [{"id": n, "at": at(n)} for n in numbers]
+
+
+def test_a_plain_stream_is_read_and_ends_with_state() -> None:
+    ran = run([Stream(name="a", path="/a")], lambda _: rows(1, 2))
+    assert ran.status == 0
+    assert ran.ids("a") == [1, 2]
+    assert [m["type"] for m in ran.messages] == ["SCHEMA", "RECORD", "RECORD", "STATE"]
+    assert ran.rows("a")[0] == {"id": 1, "at": day(1), "name": None, "parent_id": None}
+
+
+def test_an_unsorted_stream_moves_its_bookmark_at_its_end_and_never_beyond_now() -> None:
+    stream = Stream(name="a", path="/a", replication_key="at", since=lambda unit: {"since": unit.since})
+    ran = run([stream], lambda _: [{"id": 1, "at": "2030-01-01"}, *rows(3, 2)])
+    assert ran.bookmarks == {"a": {"at": NOW}}
+    again = run([stream], lambda _: rows(3, 4, 5), state={"bookmarks": {"a": {"at": day(4)}}})
+    assert again.api.asked[0].params == {"since": day(4)}
+    assert again.ids("a") == [4, 5]
+    assert again.bookmarks == {"a": {"at": day(5)}}
+
+
+def test_the_start_date_and_the_lookback_are_applied_when_reading() -> None:
+    stream = Stream(name="a", path="/a", replication_key="at", lookback=86_400, since=lambda u: {"since": u.since})
+    assert run([stream], lambda _: []).api.asked[0].params == {"since": day(1)}
+    ran = run([stream], lambda _: [], state={"bookmarks": {"a": {"at": day(4)}}})
+    assert ran.api.asked[0].params == {"since": day(3)}
+    assert ran.bookmarks == {"a": {"at": day(4)}}
+
+
+PARENT = Stream(name="p", path="/p")
+CHILD = Stream(
+    name="c", path="/p/{parent_id}/c", key_properties=("parent_id", "id"), parent=Parent(stream="p", keys={"parent_id": "id"})
+)
+
+
+def family(request: Request) -> Any:
+    if request.path == "/p":
+        return rows(1, 2, 3)
+    return rows(1, 2)
+
+
+def test_children_carry_their_parents_key_whether_or_not_the_parent_is_selected() -> None:
+    for select in ([], ["c"]):
+        ran = run([PARENT, CHILD], family, select=select)
+        assert sorted((r["parent_id"], r["id"]) for r in ran.rows("c")) == [(p, i) for p in (1, 2, 3) for i in (1, 2)]
+        assert ran.api.paths.count("/p") == 1
+        assert ran.ids("p") == ([1, 2, 3] if not select else [])
+
+
+def test_children_see_every_parent_even_those_the_parents_bookmark_leaves_out() -> None:
+    parent = Stream(name="p", path="/p", replication_key="at", since=lambda unit: {"since": unit.since})
+    ran = run([parent, CHILD], family, state={"bookmarks": {"p": {"at": day(3)}}})
+    assert ran.api.asked[0].params == {}
+    assert ran.ids("p") == [3]
+    assert {r["parent_id"] for r in ran.rows("c")} == {1, 2, 3}
+
+
+def test_children_of_changed_parents_only_keep_a_bookmark_of_their_own() -> None:
+    parent = Stream(name="p", path="/p", replication_key="at")
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}/c",
+        key_properties=("parent_id", "id"),
+        replication_key="at",
+        parent=Parent(stream="p", keys={"parent_id": "id"}, changed_only=True),
+    )
+    first = run([parent, child], family)
+    assert {r["parent_id"] for r in first.rows("c")} == {1, 2, 3}
+    assert first.bookmarks["c"]["at"] == day(3)
+    again = run([parent, child], family, state=first.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {3}
+
+
+def test_a_vanished_parent_is_skipped_and_only_when_all_are_gone_the_child_has_failed() -> None:
+    def answer(request: Request) -> Any:
+        if request.path in gone:
+            raise GoneError("c: gone.")
+        return family(request)
+
+    gone = {"/p/2/c"}
+    ran = run([PARENT, CHILD], answer)
+    assert ran.status == 0
+    assert {r["parent_id"] for r in ran.rows("c")} == {1, 3}
+    gone = {"/p/1/c", "/p/2/c", "/p/3/c"}
+    assert run([PARENT, CHILD], answer).status == 1
+
+
+def test_partitions_and_parents_have_bookmarks_of_their_own() -> None:
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}/c",
+        key_properties=("parent_id", "id"),
+        replication_key="at",
+        order="ascending",
+        partitions={"default": {}, "archived": {"status": "archived"}},
+        parent=Parent(stream="p", keys={"parent_id": "id"}),
+    )
+    ran = run([PARENT, child], lambda r: rows(1) if r.path == "/p" else rows(5 if r.params else 2))
+    assert ran.bookmarks["c"] == {"units": {"1/default": day(2), "1/archived": day(5)}}
+
+
+def test_a_gate_skips_what_did_not_move_and_keeps_its_mark_when_the_unit_is_complete() -> None:
+    counter = {"value": 7}
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}/c",
+        key_properties=("parent_id", "id"),
+        replication_key="at",
+        parent=Parent(stream="p", keys={"parent_id": "id"}, carry=("count",)),
+        gate=lambda unit: [unit.parent["count"]] if unit.parent["count"] else None,
+    )
+
+    def answer(request: Request) -> Any:
+        return [{"id": 1, "count": counter["value"]}, {"id": 2, "count": 0}] if request.path == "/p" else rows(4)
+
+    ran = run([PARENT, child], answer, extra_fields="report")
+    assert ran.api.paths == ["/p", "/p/1/c"]
+    assert ran.bookmarks["c"] == {"units": {"1": [day(4), [7]]}}
+    assert run([PARENT, child], answer, state=ran.state).api.paths == ["/p"]
+    counter["value"] = 8
+    moved = run([PARENT, child], answer, state=ran.state)
+    assert moved.api.paths == ["/p", "/p/1/c"]
+    assert moved.bookmarks["c"] == {"units": {"1": [day(4), [8]]}}
+
+
+def test_a_broken_unit_keeps_its_old_mark() -> None:
+    child = Stream(
+        name="c", path="/p/{parent_id}/c", replication_key="at", key_properties=("parent_id", "id"),
+        parent=Parent(stream="p", keys={"parent_id": "id"}), gate=lambda unit: [1],
+    )
+
+    def answer(request: Request) -> Any:
+        if request.path == "/p/2/c":
+            raise ApiError("c: no.")
+        return family(request)
+
+    ran = run([PARENT, child], answer)
+    assert ran.status == 1
+    assert sorted(ran.bookmarks["c"]["units"]) == ["1", "3"]
+
+
+def test_a_failing_stream_does_not_stop_the_others_and_a_refused_credential_stops_all() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/a":
+            raise error
+        return rows(1)
+
+    streams = [Stream(name="a", path="/a"), Stream(name="b", path="/b")]
+    error: Exception = ApiError("a: broken.")
+    ran = run(streams, answer)
+    assert (ran.status, ran.ids("b")) == (1, [1])
+    error = AuthError("refused")
+    with pytest.raises(AuthError):
+        run(streams, answer)
+
+
+def test_a_refusal_is_a_failure_unless_the_user_says_otherwise_and_a_missing_feature_never_is() -> None:
+    def answer(request: Request) -> Any:
+        raise error
+
+    error: Exception = RefusedError("a: 403.")
+    stream = Stream(name="a", path="/a")
+    assert run([stream], answer).status == 1
+    assert run([stream], answer, fail_on_forbidden=False).status == 0
+    assert run([Stream(name="a", path="/a", optional=True)], answer).status == 0
+    error = UnavailableError("a: not on this plan.")
+    assert run([stream], answer).status == 0
+
+
+def test_an_error_of_ours_fails_its_stream_in_one_line() -> None:
+    def broken(found: Any, unit: Unit) -> Any:
+        raise KeyError("x")
+
+    ran = run([Stream(name="a", path="/a", transform=broken), Stream(name="b", path="/b")], lambda _: rows(1))
+    assert (ran.status, ran.ids("b")) == (1, [1])
+
+
+def test_windows_are_read_side_by_side_and_the_bookmark_is_the_end_of_the_finished_prefix() -> None:
+    stream = Stream(
+        name="a", path="/a", replication_key="at", window=Window(first=1, largest=1),
+        params=lambda unit: {"from": unit.window[0], "to": unit.window[1]} if unit.window else {},
+    )
+    everything = rows(*range(1, 10))
+
+    def answer(request: Request) -> Any:
+        if request.params["from"] == day(3):
+            if fail:
+                raise ApiError("a: broken.")
+        return [row for row in everything if request.params["from"] <= row["at"] < request.params["to"]]
+
+    fail = True
+    ran = run([stream], answer)
+    assert ran.status == 1
+    assert ran.bookmarks["a"] == {"at": day(3), "done": [[day(4), NOW]]}
+    fail = False
+    again = run([stream], answer, state=ran.state)
+    assert [request.params["from"] for request in again.api.asked] == [day(3)]
+    assert sorted(ran.ids("a") + again.ids("a")) == list(range(1, 10))
+    assert again.bookmarks["a"] == {"at": NOW}
+
+
+def test_a_window_that_is_too_large_is_read_in_halves() -> None:
+    stream = Stream(
+        name="a", path="/a", replication_key="at", window=Window(first=30, largest=30),
+        params=lambda unit: {"from": unit.window[0], "to": unit.window[1]} if unit.window else {},
+    )
+
+    def answer(request: Request) -> Any:
+        found = [row for row in rows(*range(1, 10)) if request.params["from"] <= row["at"] < request.params["to"]]
+        if len(found) > 2:
+            raise TooLargeError("too much")
+        return found
+
+    ran = run([stream], answer)
+    assert (ran.status, sorted(ran.ids("a"))) == (0, list(range(1, 10)))
+    assert ran.bookmarks["a"] == {"at": NOW}
+
+
+def test_a_request_that_is_too_large_is_asked_again_smaller() -> None:
+    def answer(request: Request) -> Any:
+        if request.params["count"] > 3:
+            raise TooLargeError("too much")
+        start = request.params.get("offset", 0)
+        return rows(*range(1, 10))[start : start + request.params["count"]]
+
+    stream = Stream(name="a", path="/a", params={"count": 8}, next_page=offset(), shrink=halve("count", smallest=2))
+    assert run([stream], answer).ids("a") == list(range(1, 10))
+
+
+def test_from_newest_to_oldest_a_walk_stops_early_and_resumes_where_it_was() -> None:
+    stream = Stream(
+        name="a", path="/a", records="rows", replication_key="at", order="descending", next_page=cursor("next", param="start")
+    )
+    pages = [rows(9, 8), rows(7, 6), rows(5, 4), rows(3, 2)]
+
+    def answer(request: Request) -> Any:
+        number = int(request.params.get("start", 0))
+        if number == broken:
+            raise ApiError("a: broken.")
+        return {"rows": pages[number], "next": str(number + 1) if number + 1 < len(pages) else ""}
+
+    broken, state = -1, {"bookmarks": {"a": {"at": day(6)}}}
+    full = run([stream], answer, state=state)
+    assert full.ids("a") == [9, 8, 7, 6], "the page that is wholly older ends the walk"
+    assert len(full.api.asked) == 3
+    assert full.bookmarks["a"] == {"at": day(9)}
+    broken = 1
+    cut = run([stream], answer, state=state)
+    assert cut.bookmarks["a"]["at"] == day(6), "going back in time, the bookmark stays until the walk is done"
+    broken = -1
+    resumed = run([stream], answer, state=cut.state)
+    assert [request.params.get("start") for request in resumed.api.asked] == ["1", "2"]
+    assert resumed.bookmarks["a"] == {"at": day(9)}
+
+
+def test_pages_whose_number_is_known_go_side_by_side() -> None:
+    def answer(request: Request) -> Any:
+        number = request.params.get("page", 1)
+        return {"rows": rows(number), "pages": 8}
+
+    api = Api(answer, pause=0.02)
+    stream = Stream(name="a", path="/a", records="rows", params={"page": 1}, next_page=numbered(pages="pages"))
+    ran = run([stream], api)
+    assert ran.ids("a") == list(range(1, 9)), "in their own order"
+    assert api.most > 1
+
+
+def test_one_answer_may_hold_several_streams() -> None:
+    streams = [
+        Stream(name="a", path="/a", records="data"),
+        Stream(name="b", pages_of="a", records=lambda body: body["included"]),
+    ]
+    ran = run(streams, lambda _: {"data": rows(1), "included": rows(8, 9)})
+    assert (ran.ids("a"), ran.ids("b"), len(ran.api.asked)) == ([1], [8, 9], 1)
+    assert run(streams, lambda _: {"data": rows(1), "included": rows(8)}, select=["b"]).ids("b") == [8]
+
+
+def test_a_key_met_in_another_unit_is_not_written_again_where_the_row_says_unique() -> None:
+    stream = Stream(name="a", path="/a", partitions={"x": {"f": "x"}, "y": {"f": "y"}}, unique=True)
+    assert sorted(run([stream], lambda r: rows(1, 2) if r.params["f"] == "x" else rows(2, 3)).ids("a")) == [1, 2, 3]
+
+
+def test_nothing_of_a_spooled_unit_is_written_before_its_clean_end() -> None:
+    def answer(request: Request) -> Any:
+        if request.params.get("start") == "1" and broken:
+            raise ApiError("a: cut off.")
+        return {"rows": rows(2 if request.params else 1), "next": "" if request.params else "1"}
+
+    stream = Stream(name="a", path="/a", records="rows", spool=True, next_page=cursor("next", param="start"))
+    broken = True
+    assert run([stream], answer).ids("a") == []
+    broken = False
+    assert run([stream], answer).ids("a") == [1, 2]
+
+
+def test_an_object_may_be_the_whole_answer_and_a_missing_list_is_no_answer() -> None:
+    assert run([Stream(name="a", path="/a")], lambda _: {"id": 1}).ids("a") == [1]
+    assert run([Stream(name="a", path="/a", records="rows")], lambda _: {"rows": None}).ids("a") == []
+    assert run([Stream(name="a", path="/a", records="rows")], lambda _: {"error": 1}).status == 1
+
+
+def test_a_full_pass_that_broke_off_goes_on_with_the_parents_it_has_not_read() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p/2/c" and broken:
+            raise ApiError("c: broken.")
+        return family(request)
+
+    broken = True
+    ran = run([PARENT, CHILD], answer, activate_version=True)
+    assert sorted(ran.bookmarks["c"]["resume"]["done"]) == ["1", "3"]
+    assert "ACTIVATE_VERSION" not in [m["type"] for m in ran.messages if m.get("stream") == "c"]
+    broken = False
+    again = run([PARENT, CHILD], answer, state=ran.state, activate_version=True)
+    assert again.api.paths == ["/p", "/p/2/c"]
+    versions = {m["version"] for m in (*ran.messages, *again.messages) if m.get("stream") == "c" and "version" in m}
+    assert len(versions) == 1, "a resumed pass keeps its version"
+    assert [m["type"] for m in again.messages if m.get("stream") == "c"][-1] == "ACTIVATE_VERSION"
+    assert "c" not in again.bookmarks
+    old = json.loads(json.dumps(ran.state))
+    old["bookmarks"]["c"]["resume"]["began"] = shift(NOW, -25 * 3600)
+    assert len(run([PARENT, CHILD], answer, state=old).api.asked) == 4, "a day later the pass begins anew"
+
+
+def test_a_full_refresh_is_due_after_so_many_days_and_is_noted() -> None:
+    stream = Stream(
+        name="a", path="/a", replication_key="at", full_refresh="refresh_days", since=lambda u: {"since": u.since}
+    )
+    state = {"bookmarks": {"a": {"at": day(5), "refreshed": day(4)}}}
+    assert run([stream], lambda _: rows(2), state=state, refresh_days=30).ids("a") == []
+    ran = run([stream], lambda _: rows(2), state=state, refresh_days=6)
+    assert ran.ids("a") == [2]
+    assert ran.api.asked[0].params == {}
+    assert ran.bookmarks["a"] == {"at": day(5), "refreshed": NOW}
+
+
+def test_a_fetch_hook_gives_batches_checkpoints_and_waits() -> None:
+    def fetch(client: Any, unit: Unit) -> Iterator[Any]:
+        if unit.resume is None:
+            yield Batch(rows(1))
+            yield Checkpoint(resume={"page": 1})
+            yield Wait(3600)
+        if broken:
+            raise ApiError("a: broken.")
+        yield Batch(rows(2))
+
+    stream = Stream(name="a", fetch=fetch, replication_key="at")
+    broken = True
+    cut = run([stream], lambda _: None)
+    assert (cut.status, cut.ids("a"), cut.bookmarks["a"]) == (1, [1], {"resume": {"units": {"": {"page": 1}}}})
+    broken = False
+    ran = run([stream], lambda _: None, state=cut.state)
+    assert (ran.ids("a"), ran.bookmarks["a"]) == ([2], {"at": day(2)})
+
+
+def exporting(lost: set[int]) -> tuple[Stream, list[Any]]:
+    started: list[Any] = []
+
+    def start(client: Any, unit: Unit) -> int:
+        started.append([part.key for part in unit.units])
+        return len(started)
+
+    def poll(client: Any, identifier: int) -> jobs.Status:
+        if identifier in lost:
+            return jobs.Status(is_lost=True)
+        polls[identifier] = polls.get(identifier, 0) + 1
+        return jobs.Status(is_done=polls[identifier] > 2, files=(f"https://files/{identifier}",))
+
+    def results(file: BinaryIO, unit: Unit) -> Iterator[Any]:
+        for part in unit.units:
+            yield Batch(rows(3), unit=part)
+            yield Checkpoint(unit=part, value=day(3))
+
+    polls: dict[int, int] = {}
+    job = jobs.Job(start=start, poll=poll, rows=results)
+    stream = Stream(
+        name="c", key_properties=("parent_id", "id"), replication_key="at", fetch=lambda client, unit: jobs.run(job, client, unit),
+        parent=Parent(stream="p", keys={"parent_id": "id"}, batch=2), gate=lambda unit: [unit.parent["parent_id"]],
+    )
+    return stream, started
+
+
+def test_parents_are_exported_in_groups_and_vouched_for_one_by_one() -> None:
+    stream, started = exporting(set())
+    api = Api(family, files={f"https://files/{n}": b"" for n in range(9)})
+    ran = run([PARENT, stream], api)
+    assert sorted(started) == [["1", "2"], ["3"]]
+    assert sorted(r["parent_id"] for r in ran.rows("c")) == [1, 2, 3]
+    assert ran.bookmarks["c"] == {"units": {str(n): [day(3), [n]] for n in (1, 2, 3)}}
+
+
+def test_a_job_that_a_killed_run_left_is_taken_up_with_the_same_parents() -> None:
+    stream, started = exporting(set())
+    api = Api(family, files={f"https://files/{n}": b"" for n in range(9)})
+    state = {"bookmarks": {"c": {"resume": {"units": {"1": {"id": 7, "units": ["1", "3"]}}}}}}
+    ran = run([PARENT, stream], api, state=state)
+    assert started == [["2"]]
+    assert sorted(r["parent_id"] for r in ran.rows("c")) == [1, 2, 3]
+    assert "resume" not in ran.bookmarks["c"]
+
+
+def test_a_lost_job_is_started_anew() -> None:
+    stream, started = exporting({1})
+    api = Api(family, files={f"https://files/{n}": b"" for n in range(9)})
+    ran = run([PARENT, stream], api, concurrency=1)
+    assert len(started) == 3
+    assert sorted(r["parent_id"] for r in ran.rows("c")) == [1, 2, 3]
+
+
+def test_state_is_written_while_the_run_goes_on_and_vouches_only_for_what_was_written(monkeypatch: Any) -> None:
+    monkeypatch.setattr(sync, "STATE_SECONDS", 0.0)
+    monkeypatch.setattr(sync, "STATE_BYTES_PER_SECOND", 1e9)
+
+    def answer(request: Request) -> Any:
+        start = int(request.params.get("start", 0))
+        return {"rows": rows(start + 1), "next": str(start + 1) if start < 7 else ""}
+
+    stream = Stream(name="a", path="/a", records="rows", replication_key="at", order="ascending", next_page=cursor("next", param="start"))
+    ran = run([stream], answer)
+    written = ""
+    for message in ran.messages:
+        if message["type"] == "RECORD":
+            written = message["record"]["at"]
+        elif message["type"] == "STATE":
+            assert message["value"]["bookmarks"].get("a", {}).get("at", "") <= written
+    assert [m["type"] for m in ran.messages].count("STATE") > 3
+
+
+def test_when_told_to_stop_it_writes_what_it_has_and_returns() -> None:
+    def answer(request: Request) -> Any:
+        if request.params.get("start") == "3":
+            api.stop.set()
+        start = int(request.params.get("start", 0))
+        return {"rows": rows(start + 1), "next": str(start + 1)}
+
+    api = Api(answer)
+    stream = Stream(name="a", path="/a", records="rows", replication_key="at", order="ascending", next_page=cursor("next", param="start"))
+    ran = run([stream], api)
+    assert ran.messages[-1]["type"] == "STATE"
+    written = ran.ids("a")
+    assert ran.bookmarks.get("a", {}).get("at", day(1)) == day(max(written, default=1))
+
+
+def test_account_label_stands_on_every_record() -> None:
+    ran = run([Stream(name="a", path="/a")], lambda _: rows(1), account_label="shop")
+    assert ran.rows("a")[0]["_account"] == "shop"
+
+
+def test_epoch_seconds_may_be_a_replication_value() -> None:
+    assert from_seconds(1_793_491_200) == "2026-11-01T00:00:00.000000Z"

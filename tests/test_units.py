@@ -1,0 +1,102 @@
+"""Windows cover everything once; units are named and start where their bookmark says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.state import Bookmark, finish
+from shared.streams import Outcome, Parent, Stream, Unit, Window
+from shared.timestamps import from_seconds, seconds_between
+from shared.units import Reading, WindowPlan, gaps, is_new, parent_values, unit, unit_key
+
+
+def second(number: int) -> str:
+    found = from_seconds(1_700_000_000 + number)
+    assert found
+    return found
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=5).map(
+    lambda found: tuple((second(start), second(start + length)) for start, length in found)
+)
+
+
+@given(st.integers(0, 80), SPANS, st.data())
+def test_windows_and_what_was_done_cover_everything_whatever_splits_and_fails(
+    length: int, done: tuple[tuple[str, str], ...], data: Any
+) -> None:
+    window = Window(first=data.draw(st.floats(1e-5, 1e-3)), largest=data.draw(st.floats(1e-4, 1)))
+    base = Unit(stream="s", since=second(0), now=second(length))
+    bookmark = finish(Bookmark(done=done), (second(0), second(0)), origin=second(0))
+    plan = WindowPlan.of(base, window, bookmark)
+    read: list[tuple[str, str]] = []
+    while (found := plan.next()) is not None:
+        plan.active -= 1
+        assert found.window
+        if data.draw(st.integers(0, 3)) == 0 and plan.split(found.window):
+            continue
+        plan.finished(found.window, Outcome(data.draw(st.integers(0, 2)), 1, 1, 1.0))
+        read.append(found.window)
+        bookmark = finish(bookmark, found.window, origin=plan.origin)
+    ordered = sorted(read)
+    assert all(a[1] <= b[0] for a, b in zip(ordered, ordered[1:], strict=False)), "windows overlap"
+    assert list(gaps((second(0), second(length)), (*read, *done))) == []
+    if length:
+        assert bookmark.value is not None and bookmark.value >= second(length)
+
+
+def test_a_serial_plan_hands_out_one_window_at_a_time() -> None:
+    plan = WindowPlan.of(
+        Unit(stream="s", since=second(0), now=second(86_400 * 3)), Window(first=1, largest=9, parallel=False), Bookmark()
+    )
+    assert plan.next() is not None
+    assert plan.next() is None
+
+
+def test_the_smallest_window_cannot_be_split() -> None:
+    plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(9)), Window(first=1, largest=1), Bookmark())
+    assert not plan.split((second(0), second(1)))
+    assert plan.split((second(0), second(2)))
+
+
+def test_resize_decides_the_next_width_within_the_limits() -> None:
+    window = Window(first=1, largest=4, resize=lambda width, outcome: width * 10)
+    plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(86_400 * 30)), window, Bookmark())
+    found = plan.next()
+    assert found and found.window
+    plan.finished(found.window, Outcome(0, 0, 1, 1))
+    wider = plan.next()
+    assert wider and wider.window and seconds_between(*wider.window) == 4 * 86_400
+
+
+READING = Reading(
+    stream=Stream(name="s", replication_key="t", lookback=60),
+    settings={},
+    now=second(1000),
+    incremental=True,
+    start_date=second(-5000),
+)
+
+
+def test_a_unit_starts_at_its_bookmark_less_the_lookback_else_at_the_start_date() -> None:
+    assert unit(READING, bookmark=Bookmark(second(500))).since == second(440)
+    assert unit(READING, bookmark=Bookmark()).since == second(-5000)
+    assert unit(READING, bookmark=Bookmark(second(9999))).since == second(940), "a bookmark in the future is clamped"
+
+
+@pytest.mark.parametrize(("value", "expected"), [(second(5), True), (second(4), False), (None, True), (7, True)])
+def test_a_record_without_a_replication_value_is_always_written(value: Any, expected: bool) -> None:
+    assert is_new(READING.stream, "t", {"t": value}, Unit(stream="s", since=second(5))) is expected
+
+
+def test_a_unit_is_named_by_its_parents_keys_and_its_partition() -> None:
+    parent = Parent(stream="lists", keys={"list_id": "id"}, carry=("stats.count",))
+    values = parent_values(parent, {"id": 7, "stats": {"count": 3}})
+    assert values == {"list_id": 7, "stats.count": 3}
+    assert unit_key(values, parent.keys, "archived") == "7/archived"
+    assert unit_key(values, parent.keys, "") == "7"
+    assert unit_key({}, (), "email") == "email"
