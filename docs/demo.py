@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -148,7 +148,7 @@ def largest(database: Path, schema: str) -> str:
     return max(rows, key=rows.__getitem__)
 
 
-def print_table(lines: list[tuple[str, ...]]) -> None:
+def print_table(lines: Sequence[Sequence[str]]) -> None:
     """Columns, numbers to the right."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for name, *numbers, how in lines:

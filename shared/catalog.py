@@ -158,12 +158,13 @@ def build(
 def _entry(stream: Stream, shown: set[str], schemas: Mapping[str, JsonSchema], settings: Settings) -> dict[str, Any]:
     declared = _declared(stream, schemas, settings)
     keys = key_properties(stream, settings)
+    metadata = singer().metadata.to_list(_metadata(stream, shown, declared, settings))
     return {
         "tap_stream_id": stream.name,
         "stream": stream.name,
         "key_properties": list(keys),
         "schema": written(declared, keys),
-        "metadata": singer().metadata.to_list(_metadata(stream, shown, declared, settings)),
+        "metadata": [{**line, "breadcrumb": list(line["breadcrumb"])} for line in metadata],
     }
 
 

@@ -240,6 +240,7 @@ class _Command:
             closing(self.tap.connect(context)) as client,
         ):
             state = self._state(config)
+            self.tap.check(client)
             streams, schemas = self._account(client, config)
             selections = self._choose(streams, schemas, config)
             self._forget(state, [stream.name for stream in streams])

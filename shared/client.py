@@ -18,7 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast, overload
@@ -87,6 +87,8 @@ class Response:
     content: bytes = b""
     url: str = ""
     seconds: float = 0.0
+    packed: bytes = field(default=b"", repr=False)
+    """The body in gzip, until its turn comes to be unpacked."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.headers, Headers):
@@ -292,6 +294,24 @@ class _Failure(Exception):
         self.is_heavy = is_heavy
 
 
+def _unpacked(request: Request, response: Response) -> Response:
+    """The response with its content out of gzip; a broken one is a failed try."""
+    if not response.packed:
+        return response
+    content, rest = [], response.packed
+    try:
+        while rest:
+            decoder = zlib.decompressobj(wbits=31)
+            content.append(decoder.decompress(rest))
+            rest = decoder.unused_data
+            if not decoder.eof:
+                raise zlib.error("it ends too early")
+    except zlib.error as problem:
+        text = f"{_named(request)} answered {response.status}, but its gzip is broken ({problem})."
+        raise _Failure(RetryableError(text), seconds=response.seconds, is_heavy=True) from None
+    return replace(response, content=b"".join(content), packed=b"")
+
+
 # The client
 
 
@@ -319,12 +339,16 @@ class Client:
     ) -> None:
         """`authenticate` gives the headers that carry the credential, and is asked for each try. `refresh` is called
         once for a request that was answered with an AuthError, before it is sent again.
+
+        Answers are unpacked and read one at a time, under the lock `processor`: Python would take turns anyway, and
+        only one page at a time is then in memory.
         """
         self._context = context
         self.settings = context.settings
         self.report = context.report
         self.stop = context.stop
         self.speed = context.speed
+        self.processor = threading.RLock()
         self.limits = limits
         self.wait = wait or context.wait
         self.mask = context.masks.mask
@@ -482,18 +506,21 @@ class Client:
     def _try(self, request: Request, stream: str, read: Callable[[Response], Any], into: IO[bytes] | None) -> Any:
         """What `read` makes of the answer, after redirects within the host; raises _Failure."""
         for _ in range(_REDIRECTS):
-            response = self._exchange(request, stream, into)
-            target = self._redirect(request, response)
+            packed = self._exchange(request, stream, into)
+            target = self._redirect(request, packed)
             if target is None:
                 break
             request = request.with_url(target)
-        status = response.status
-        error = self._meaning(request, response)
-        if error is None:
-            try:
-                return read(response)
-            except ValueError as problem:
-                error = _unreadable(request, response, problem)
+        status = packed.status
+        with self.processor:
+            response = _unpacked(request, packed)
+            del packed
+            error = self._meaning(request, response)
+            if error is None:
+                try:
+                    return read(response)
+                except ValueError as problem:
+                    error = _unreadable(request, response, problem)
         is_heavy = status < 300 or status == 408 or status >= 500
         raise _Failure(error, seconds=response.seconds, is_heavy=is_heavy) from None
 
@@ -563,7 +590,7 @@ class Client:
             # each request, none of which is wanted here.
             answer = session.get_adapter(url).send(prepared, stream=True, timeout=self._timeout, **surroundings)
             status = answer.status_code
-            content = self._read(answer.raw, into if 200 <= status < 300 else None)
+            content, packed = self._read(answer.raw, into if 200 <= status < 300 else None)
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,
@@ -577,7 +604,7 @@ class Client:
                 raise
             raise _unsendable(request) from None  # http.client's text holds the header, which may be the credential
         seconds = time.monotonic() - began
-        response = Response(status, Headers(answer.headers), content, self.mask(url), seconds)
+        response = Response(status, Headers(answer.headers), content, self.mask(url), seconds, packed)
         self.report.request(
             stream,
             method=request.method,
@@ -588,10 +615,11 @@ class Client:
         )
         return response
 
-    def _read(self, raw: Any, into: IO[bytes] | None) -> bytes:
-        """The body, or nothing where it went `into` a file; raises when it ends too early.
+    def _read(self, raw: Any, into: IO[bytes] | None) -> tuple[bytes, bytes]:
+        """The body as it is or in gzip, neither where it went `into` a file; raises when it ends too early.
 
-        gzip is undone here because urllib3 takes a stream without its trailer for a whole one.
+        gzip is undone by us, because urllib3 takes a stream without its trailer for a whole one; and late, because
+        then the bodies that wait for the processor are small.
         """
         raw.enforce_content_length = True
         parts: list[bytes] = []
@@ -606,7 +634,7 @@ class Client:
             while chunk := raw.read(_CHUNK, decode_content=not is_gzip):
                 if self.stop.is_set():
                     raise Stopped
-                while is_gzip and chunk:
+                while is_gzip and chunk and into is not None:
                     if decoder is None or decoder.eof:
                         decoder = zlib.decompressobj(wbits=31)
                     write(decoder.decompress(chunk))
@@ -619,7 +647,8 @@ class Client:
         raw.release_conn()
         if decoder is not None and not decoder.eof:
             raise zlib.error("it ends too early")
-        return b"".join(parts)
+        body = b"".join(parts)
+        return (b"", body) if is_gzip else (body, b"")
 
     def _broken(
         self, request: Request, stream: str, problem: Exception, status: int | None, seconds: float

@@ -1,8 +1,8 @@
 """From a unit to its records: request, page, rows, hooks, and out as the bytes of RECORD lines.
 
 A `Reader` reads one unit in steps, one request a step, so that whoever runs it may put it aside between two. It keeps no
-bookmark and writes nothing: each step gives an `Output`. All that needs the processor happens under one lock, because
-Python would take turns anyway and only one decoded page at a time is then in memory.
+bookmark and writes nothing: each step gives an `Output`. Pages are decoded, transformed and turned into bytes one at a
+time, under the client's lock `processor`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from .units import is_new
 
 T = TypeVar("T")
 
-REMEMBERED = 6_000
-"""Rows a walk remembers to know repeats by: more than any paginator's longest step back."""
+REMEMBERED = 1_500
+"""Rows that a walk remembers at least, to know repeats by."""
 STEPS_BACK_LIMIT = 500
 AHEAD = 8
 """Pages that one unit asks for side by side, where it knows them."""
@@ -65,7 +65,7 @@ class Sink:
         found = self.stream.transform(rows, unit) if self.stream.transform else rows
         fitted = self.shape.fit(_with_parent(found, self.stream, unit), care=care)
         key = self.selection.replication_key
-        if unit.since is not None or self.stream.is_new is not None:
+        if unit.since is not None or self.stream.is_new is not None or unit.settings.get("end_date"):
             fitted = [record for record in fitted if is_new(self.stream, key, record, unit)]
         if self.unique is not None:
             fitted = [record for record in fitted if self._is_first(record)]
@@ -157,23 +157,22 @@ class Reader:
         unit: Unit,
         *,
         on_page: OnPage,
-        cpu: threading.RLock,
         whole: bool,
         errands: Callable[[Errand], None],
     ) -> None:
         self.client, self.stream, self.unit = client, stream, unit
         self._errands = errands
-        self._on_page, self._cpu = on_page, cpu
+        self._on_page = on_page
         self._spool: Any = None
         self._lines: list[tuple[str, int, int]] = []
-        self._steps: Iterator[Step | Output | None] = self._fetched() if stream.fetch else self._walk(whole)
+        steps = stream.fetch(client, unit) if stream.fetch else None
+        self._steps: Iterator[Output | Wait] = self._walk(whole) if steps is None else self._fetched(steps)
         self.rows = self.bytes = self.requests = 0
         self._began = time.monotonic()
 
     def step(self) -> Output | Wait | None:
         """One request further."""
         found = next(self._steps, None)
-        assert not isinstance(found, (Batch, Checkpoint))
         if isinstance(found, Output) and self.stream.spool:
             return self._spooled(found)
         return found
@@ -192,43 +191,43 @@ class Reader:
 
     # A unit whose rows come page by page.
 
-    def _walk(self, whole: bool) -> Iterator[Output]:
-        asked = walked(
-            self.client, self.stream, self.unit, digest=self._digest, whole=whole, errands=self._errands
-        )
-        for output in asked:
-            self.requests += 1
-            yield output
+    def _walk(self, whole: bool) -> Iterator[Output | Wait]:
+        client, stream, unit = self.client, self.stream, self.unit
+        try:
+            yield from walked(client, stream, unit, digest=self._digest, whole=whole, errands=self._errands)
+        except TooLargeError:
+            steps = stream.fetch(client, replace(unit, too_large=True)) if stream.fetch else None
+            if steps is None:
+                raise
+            yield from self._fetched(steps)
 
     def _digest(self, walk: Walk, request: Request, response: Response) -> tuple[Output, Sequence[Request]]:
-        with self._cpu:
-            stream = self.stream
-            page, fresh, care = walk.read(request, response)
-            following = walk.following(page)
-            try:
-                output = self._on_page(stream, self.unit, replace(page, rows=fresh), care, self.client.now())
-            except ValueError as error:  # would be taken for a broken body and asked again
-                raise SchemaError(f"{stream.name}: {request.path}: {error}") from error
-            output.size = len(response.content)
-            self.rows += len(page.rows)
-            self.bytes += len(response.content)
-            if stream.order == "descending":
-                output.checkpoint = walk.descend(output, following)
-                output.high = None if following else walk.high
-            return output, following
+        stream = self.stream
+        page, fresh, care = walk.read(request, response)
+        following = walk.following(page)
+        try:
+            output = self._on_page(stream, self.unit, replace(page, rows=fresh), care, self.client.now())
+        except ValueError as error:  # would be taken for a broken body and asked again
+            raise SchemaError(f"{stream.name}: {request.path}: {error}") from error
+        output.size = len(response.content)
+        self.requests += 1
+        self.rows += len(page.rows)
+        self.bytes += len(response.content)
+        if stream.order == "descending":
+            output.checkpoint = walk.descend(output, following)
+            output.high = None if following else walk.high
+        return output, following
 
     # A unit that a hook fetches.
 
-    def _fetched(self) -> Iterator[Output | Wait]:
-        assert self.stream.fetch is not None
-        steps = self.stream.fetch(self.client, self.unit)
+    def _fetched(self, steps: Iterator[Step]) -> Iterator[Output | Wait]:
         for found in steps:
             if isinstance(found, Wait):
                 yield found
             elif isinstance(found, Checkpoint):
                 yield Output(checkpoint=found)
             else:
-                with self._cpu:
+                with self.client.processor:
                     page = Page(Request(self.stream.path), None, found.rows)
                     unit = found.unit or self.unit
                     output = self._on_page(self.stream, unit, page, found.care, self.client.now())
@@ -243,9 +242,7 @@ class Reader:
         if self._spool is None:
             self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY)
             self._steps = self._replay(first, self._steps)
-            found = next(self._steps, None)
-            assert not isinstance(found, (Batch, Checkpoint))
-            return found
+            return next(self._steps, None)
         return first
 
     def _replay(self, first: Output, steps: Iterator[Any]) -> Iterator[Output | Wait]:
@@ -314,7 +311,9 @@ def walked(
                 "cannot be proven. Try again when fewer changes are made in the account."
             )
         pending.extend(following)
-        yield result
+        only = [result]
+        del result  # a suspended walk would keep its last page in memory
+        yield only.pop()
 
 
 def _sent_ahead(client: Client, stream: Stream, request: Request, errands: Callable[[Errand], None]) -> Errand:
@@ -328,7 +327,9 @@ def _answered(
 ) -> tuple[T, Sequence[Request]]:
     if sent is not None:
         with suppress(ValueError):  # a broken body: ask again, with retries
-            return digest(walk, request, sent.result())
+            answer = sent.result()
+            with client.processor:
+                return digest(walk, request, answer)
     return client.send(
         request,
         stream=walk.stream.name,
@@ -348,15 +349,15 @@ def pages(client: Client, unit: Unit, stream: Stream) -> Iterator[Batch]:
 
 
 class Walk:
-    """What one walk over pages remembers: the identities of the latest rows, and which of them hang together."""
+    """What one walk over pages remembers: on which page it met the latest rows, and which pages hung in the air."""
 
     def __init__(self, stream: Stream, unit: Unit) -> None:
         self.stream, self.unit = stream, unit
         self.high: str | None = (unit.resume or {}).get("high") if isinstance(unit.resume, Mapping) else None
-        self._known: set[Any] = set()
-        self._order: deque[Any] = deque()
-        self._connected: set[Any] = set()
-        self._latest: list[Any] = []
+        self._met: dict[Any, int] = {}
+        self._values: dict[Any, Any] = {}
+        self._number = 0
+        self._loose: set[int] = set()
         self._last: list[Any] = []
 
     def page(self, request: Request, body: Any) -> tuple[Page, list[Any]]:
@@ -365,17 +366,29 @@ class Walk:
         if self.stream.next_page is None:
             return Page(request, body, rows), list(rows)
         if isinstance(request.memo, Back):
-            self._connected.difference_update(self._latest)
+            self._loose.add(self._number)
+        self._number += 1
+        met, loose = self._met, self._loose
         identities = [self._identity(row) for row in rows]
         repeats = 0
         for identity in identities:
-            if identity not in self._connected:
+            if met.get(identity, -1) < 0 or met[identity] in loose:
                 break
             repeats += 1
+        fresh, values, key = [], self._values, self.stream.replication_key
+        for row, identity in zip(rows, identities, strict=True):
+            is_known = identity in met
+            met[identity] = self._number
+            if key and isinstance(row, dict) and row.get(key) is not None:
+                value = hash(str(row[key]))
+                is_known = is_known and values.get(identity) == value
+                values[identity] = value
+            if not is_known:
+                fresh.append(row)
+        if len(met) > 2 * REMEMBERED:
+            self._met = {identity: met[identity] for identity in list(met)[-REMEMBERED:]}
+            self._values = {identity: values[identity] for identity in self._met if identity in values}
         is_same = bool(identities) and identities == self._last
-        fresh = [row for row, identity in zip(rows, identities, strict=True) if self._is_first(identity)]
-        self._latest = [identity for identity in identities if identity not in self._connected]
-        self._connected.update(identities)
         self._last = identities
         return Page(request, body, rows, repeats, is_same), fresh
 
@@ -387,8 +400,16 @@ class Walk:
 
     def following(self, page: Page) -> Sequence[Request]:
         """What to ask after a page."""
-        is_past = self._is_past(page)
+        is_past = self._is_past(page) or self._is_beyond(page)
         return self.stream.next_page(page) if self.stream.next_page and not is_past else []
+
+    def _is_beyond(self, page: Page) -> bool:
+        """Whether a walk from oldest to newest has come to rows that nobody asked for."""
+        key, end = self.stream.replication_key, self.unit.settings.get("end_date")
+        if self.stream.order != "ascending" or not page.rows or not end or key is None:
+            return False
+        value = as_instant(page.rows[-1].get(key)) if isinstance(page.rows[-1], dict) else None
+        return value is not None and value >= end
 
     def _is_past(self, page: Page) -> bool:
         """Whether a walk from newest to oldest has come to rows that all are older than wanted."""
@@ -415,17 +436,6 @@ class Walk:
             return row if isinstance(row, (str, int)) else None
         names = named or [name for name in self.stream.key_properties if name in row]
         return hash(tuple([_hashable(row.get(name)) for name in names]) or repr(row))
-
-    def _is_first(self, identity: Any) -> bool:
-        if identity in self._known:
-            return False
-        self._known.add(identity)
-        self._order.append(identity)
-        if len(self._order) > REMEMBERED:
-            forgotten = self._order.popleft()
-            self._known.discard(forgotten)
-            self._connected.discard(forgotten)
-        return True
 
 
 def _hashable(value: Any) -> Any:

@@ -25,7 +25,8 @@ SPOOL_IN_MEMORY = 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Status:
     """What a poll told. `is_done`: no more polls are needed. `is_lost`: start it anew. `files`: where its results are,
-    as far as known, in order. `failure`: the API's words when the job itself failed."""
+    as far as known, in order. `failure`: the API's words when the job itself failed.
+    """
 
     is_done: bool = False
     is_lost: bool = False
@@ -96,7 +97,7 @@ def _finished(job: Job, client: Client, unit: Unit, identifier: Any) -> Generato
 
 def _fetched(job: Job, client: Client, unit: Unit, identifier: Any, url: str) -> Generator[Step, None, None]:
     """Download one file whole, asking for a fresh link when the old one has expired, then its rows."""
-    place = url.split("?")[0]
+    place = url.split("?", maxsplit=1)[0]
     for tries in range(1, DOWNLOADS + 1):
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as file:
             try:

@@ -49,11 +49,20 @@ def record_lines(stream: str, records: Iterable[Any], *, time_extracted: str, ve
     head = b'{"type":"RECORD","stream":%b,"record":' % orjson.dumps(stream)
     active = b"" if version is None else b',"version":%d' % version
     tail = active + b',"time_extracted":%b}\n' % orjson.dumps(time_extracted)
+    between = tail + head
+    slices = [_joined(between, rows[start : start + _SLICE], stream) for start in range(0, len(rows), _SLICE)]
+    return b"".join((head, between.join(slices), tail))
+
+
+_SLICE = 100
+"""Records that are serialised at once: orjson leaves some kilobytes of room behind each, until they are joined."""
+
+
+def _joined(between: bytes, rows: list[Any], stream: str) -> bytes:
     try:
-        bodies = (tail + head).join(map(orjson.dumps, rows))
+        return between.join(map(orjson.dumps, rows))
     except TypeError:
-        bodies = (tail + head).join([_dumps(row, stream) for row in rows])
-    return b"%b%b%b" % (head, bodies, tail)
+        return between.join([_dumps(row, stream) for row in rows])
 
 
 def _dumps(value: Any, stream: str = "") -> bytes:

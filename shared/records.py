@@ -156,7 +156,7 @@ _INTEGER = re.compile(r"(-?(?:0|[1-9][0-9]{0,18}))(?:\.0{1,20})?")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,60})(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,3})?")
 _FRACTION = re.compile(r"\.([0-9]{1,6})(?:Z|\+00:00)")
 _SEPARATORS = ("--T::", "-- ::")
-_WHOLE_SECONDS = {"+00:00": ".000000Z", "Z": ".000000Z"}
+_WHOLE_SECONDS = dict.fromkeys(("+00:00", " +00:00", "Z"), ".000000Z")
 _fromisoformat = datetime.fromisoformat
 
 
@@ -416,6 +416,7 @@ class _Rules:
         self.account = selection.account if ACCOUNT in properties else None
         self.columns = [name for name in properties if name not in (EXTRA, ACCOUNT)]
         self.known = frozenset(self.columns)
+        self._ignored = frozenset(selection.stream.ignored)
         self._deselected = frozenset(self.declared["properties"]) - frozenset(properties)
         self._problems = problems
         self._keeps_extra = extra_fields == "column" and EXTRA in properties
@@ -467,6 +468,10 @@ class _Rules:
                 root[name] = None
 
     def _unknown(self, field: str, name: str, value: Any, root: Record) -> None:
+        if self._ignored:
+            if field.rpartition(".")[2] in self._ignored:
+                return
+            _drop(value, self._ignored)
         self._problems.add(self.stream, field, self._unknown_kind)
         self._stash(name, value, root)
 
@@ -515,6 +520,19 @@ class _Rules:
                     self._unknown(f"{above}.{name}", f"{_place(path, at)}.{name}", value, root)
 
         return stray
+
+
+def _drop(value: Any, names: frozenset[str]) -> None:
+    """Take the members called so out of `value`, at any depth."""
+    todo = [value]
+    while todo:
+        node = todo.pop()
+        if node.__class__ is dict:
+            for name in names & node.keys():
+                del node[name]
+            todo += node.values()
+        elif node.__class__ is list:
+            todo += node
 
 
 def _field(path: Path) -> str:
@@ -584,7 +602,8 @@ class _Code:
             self._emit(depth, "kept.append(r)")
             self._emit(2, "except Skip: pass")
         self._emit(1, "return kept" if skips else "return rows")
-        exec(compile("\n".join(self._lines), f"<fit {rules.stream}>", "exec"), names)  # noqa: S102 - our own words and repr() of names
+        code = compile("\n".join(self._lines), f"<fit {rules.stream}>", "exec")
+        exec(code, names)  # noqa: S102 - it holds our own words, and names only as repr() spells them
         function: Callable[[list[Record]], list[Record]] = names["fit"]
         return function
 

@@ -59,6 +59,12 @@ class Run:
         return self.reading.stream
 
     @property
+    def at_once(self) -> int | None:
+        """How many of its units may be under way at the same time."""
+        limit = self.stream.at_once
+        return limit(self.reading.settings) if callable(limit) else limit
+
+    @property
     def name(self) -> str:
         """The stream's name."""
         return self.reading.stream.name
@@ -262,7 +268,7 @@ class Schedule:
             entry = heapq.heappop(self._waiting)
             found = entry[2]
             run = found.run if isinstance(found, Waiting) else self.plan_of(found)[0]
-            limit = run.stream.at_once
+            limit = run.at_once
             if limit is None or run.active < limit or run.closed:
                 return found
             self._held.setdefault(id(run), []).append(entry)

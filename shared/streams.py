@@ -74,7 +74,7 @@ class Unit:
     inclusive instant to read from (bookmark minus look-back, or the start date; None: from the beginning), `bookmark`
     the stored one itself. `window` is `(start, end)`. `mark` is what the gate kept when the unit was last complete,
     `resume` what a broken pass left. `now` is the run's start by the API's clock. `deselected` are the top-level
-    fields nobody wants. `counts` is scratch space that lives as long as the unit.
+    fields nobody wants. `too_large`: reading it page by page was too much for the API. `counts` is scratch space that lives as long as the unit.
     """
 
     stream: str
@@ -91,6 +91,7 @@ class Unit:
     settings: Settings = field(default_factory=dict)
     now: str = ""
     deselected: frozenset[str] = frozenset()
+    too_large: bool = False
     counts: dict[Any, Any] = field(default_factory=dict, compare=False)
 
 
@@ -128,7 +129,7 @@ class Wait:
 
 
 Step = Batch | Checkpoint | Wait
-Fetch = Callable[["Client", Unit], Generator[Step, None, None]]
+Fetch = Callable[["Client", Unit], "Generator[Step, None, None] | None"]
 UnitParams = Params | Callable[[Unit], Params]
 
 
@@ -159,22 +160,26 @@ class Stream:
     next_page            the paginator; None when there is a single page
     shrink               what to ask instead of a request that was too large; None: nothing smaller
     identity             the raw row's own key, to tell repeats on overlapping pages: field names, or a function;
-                         default: key_properties as far as the raw row has them
+                         default: key_properties as far as the raw row has them. A repeat with another replication
+                         value is news
     unique               a key met in any unit of this run is not written again
     gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
-                         moved, skip. Kept as the unit's mark when the unit is complete. Not asked in a full read
-                         unless `gate_full_table`
+                         moved, skip; True: read it, keep nothing. Kept as the unit's mark when the unit is complete.
+                         Not asked in a full read unless `gate_full_table`
     transform            (rows, unit) -> records, called page by page; a plain function or generator
-    fetch                all of it yourself: a generator of Batch, Checkpoint and Wait
+    fetch                all of it yourself: gives a generator of Batch, Checkpoint and Wait, or None to have the unit
+                         read page by page after all; asked again, with `Unit.too_large`, when that came to nothing
     cancel               (client, resume): end what a broken fetch left running at the API; called on a signal
     extend_schema        (schema, client) -> schema with the account's own fields
     window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
     spool                nothing is written before the unit has been read to its clean end
     decode               (response) -> body; default: JSON
     quota                name of the limit its requests draw from
-    at_once              how many of its units may be under way at the same time; None: as many as there are workers
+    at_once              how many of its units may be under way at the same time, or a function of the settings; None:
+                         as many as there are workers
     size                 about how many rows the unit holds; large units begin first
     sparse               from the deselected top-level fields to parameters that keep them off the wire
+    ignored              members that carry nothing, at whatever depth: dropped where the schema does not know them
     pages_of             name of the stream whose pages hold this one's rows too: no requests of its own
     hidden               read for its children alone, never in the catalog
     optional             a refusal or a 404 on the whole stream means that the account lacks the feature: no failure
@@ -218,9 +223,10 @@ class Stream:
     spool: bool = False
     decode: Callable[[Response], Any] | None = None
     quota: str = ""
-    at_once: int | None = None
+    at_once: int | Callable[[Settings], int | None] | None = None
     size: Callable[[Unit], int] | None = None
     sparse: Callable[[Sequence[str]], Params] | None = None
+    ignored: tuple[str, ...] = ()
     pages_of: str | None = None
     hidden: bool = False
     optional: bool = False

@@ -27,7 +27,8 @@ class Tap:
     schemas         the folder of `<stream>.json` files (importlib.resources)
     settings        its own settings; those of every tap are added by `shared.config`
     connect         Context (settings, report, stop, save) -> Client, with no request made
-    check           (client): one cheap request that proves the credential; raises AuthError
+    check           (client): one cheap request that proves the credential, and whatever only the account can tell of
+                    the settings; made before each sync, whose clock it sets; raises AuthError, ConfigError
     streams         the table
     more_streams    (client) -> streams only this account has; asked at discovery and before a sync
     validate        settings -> settings: checks and derivations across settings; raises ConfigError

@@ -91,13 +91,14 @@ def unit(
 
 
 def is_new(stream: Stream, replication_key: str | None, record: Record, unit: Unit) -> bool:
-    """Whether a finished record is to be written: at or after `unit.since`, or without a replication value."""
+    """Whether a finished record is to be written: in `[unit.since, end_date)`, or without a replication value."""
     if stream.is_new is not None:
         return stream.is_new(record, unit)
-    if unit.since is None or replication_key is None:
+    value = record.get(replication_key) if replication_key else None
+    if not isinstance(value, str):
         return True
-    value = record.get(replication_key)
-    return not isinstance(value, str) or value >= unit.since
+    end = unit.settings.get("end_date")
+    return (unit.since is None or value >= unit.since) and (not end or value < end)
 
 
 @dataclass
@@ -124,7 +125,7 @@ class WindowPlan:
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:
         """The plan for a unit, from its `since` on, leaving out what `bookmark.done` has finished."""
         first = window.first(base.settings) if callable(window.first) else window.first
-        end = floor_seconds(shift(base.now, -window.lag_seconds))
+        end = floor_seconds(min(shift(base.now, -window.lag_seconds), base.settings.get("end_date") or base.now))
         start = base.since or base.settings.get("start_date") or canonical(parse("1970-01-01"))
         spans = list(gaps((start, end), bookmark.done))
         return cls(base, window, start, spans, min(first, window.largest) * DAY_SECONDS)

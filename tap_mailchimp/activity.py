@@ -19,6 +19,8 @@ from shared.pagination import Row
 from shared.streams import Record, Unit
 from shared.timestamps import as_date, instant, seconds_between
 
+Mark = str | bool
+"""What a gate gives: a fingerprint, or True for "visit, and keep nothing"."""
 DAY_SECONDS = 86_400
 COUNTERS = (
     "opens.opens_total",
@@ -58,35 +60,35 @@ def is_settling(unit: Unit) -> bool:
     return sent is None or seconds_between(sent, unit.now) < days * DAY_SECONDS
 
 
-def activity_mark(unit: Unit) -> str:
+def activity_mark(unit: Unit) -> Mark:
     """Visit a campaign when its counters moved, and in every run while it settles and once after: until then the mark
     holds the run's own time, so that it never equals the one kept.
     """
     if not has_report(unit):
-        return unit.now
+        return True
     mark = fingerprint(unit, COUNTERS)
     return f"{mark}/{unit.now[:19]}" if is_settling(unit) else mark
 
 
-def sent_to_mark(unit: Unit) -> str:
+def sent_to_mark(unit: Unit) -> Mark:
     """Visit a campaign when its counters moved, and once when it has settled."""
     if not has_report(unit):
-        return unit.now
+        return True
     mark = fingerprint(unit, COUNTERS)
     return f"{mark}/settling" if is_settling(unit) else mark
 
 
-def opens_mark(unit: Unit) -> str:
+def opens_mark(unit: Unit) -> Mark:
     """Visit a campaign when it was opened since."""
-    return fingerprint(unit, COUNTERS[:2]) if has_report(unit) else unit.now
+    return fingerprint(unit, COUNTERS[:2]) if has_report(unit) else True
 
 
-def unchanged(*names: str) -> Callable[[Unit], str]:
+def unchanged(*names: str) -> Callable[[Unit], Mark]:
     """With `incremental_reports`: visit a campaign when one of the counters `names` moved, and while it settles."""
 
-    def mark(unit: Unit) -> str:
+    def mark(unit: Unit) -> Mark:
         if not unit.settings["incremental_reports"] or not has_report(unit):
-            return unit.now  # never the one kept: visit
+            return True
         found = fingerprint(unit, names)
         return f"{found}/{unit.now[:19]}" if is_settling(unit) else found
 

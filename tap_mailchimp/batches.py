@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
-from shared.errors import RetryableError, TooLargeError
+from shared import jobs
+from shared.errors import RetryableError
 from shared.pagination import Request
 from shared.state import later
 from shared.streams import Batch, Checkpoint, Settings, Step, Stream, Unit
@@ -31,8 +32,6 @@ from .activity import newest
 
 if TYPE_CHECKING:
     from shared.client import Client
-    from shared.jobs import Status
-
 MOST_CAMPAIGNS = 100
 """Campaigns a batch: as many as the singer-io tap asks for."""
 MOST_BATCHES = 5
@@ -47,26 +46,23 @@ def campaigns(settings: Settings) -> int:
     return MOST_CAMPAIGNS if settings["email_activity_mode"] == "batch" else 1
 
 
-def fetch(client: Client, unit: Unit, stream: Stream) -> Generator[Step, None, None]:
-    """The campaigns of `unit` in the way that `email_activity_mode` says; `stream` is how one is read directly."""
-    if unit.units:
-        yield from _through_batch(client, unit, stream)
-        return
-    from shared.extract import pages
+def at_once(settings: Settings) -> int | None:
+    """How many batches may be under way."""
+    return MOST_BATCHES if settings["email_activity_mode"] == "batch" else None
 
-    try:
-        yield from pages(client, unit, stream)
-    except TooLargeError as error:
-        if unit.settings["email_activity_mode"] != "auto":
-            raise
-        logger.warning("%s Asking for it through a batch.", error)
+
+def fetch(client: Client, unit: Unit, stream: Stream) -> Generator[Step, None, None] | None:
+    """The campaigns of `unit` through a batch, where the mode says so; `stream` is how one is read directly."""
+    if unit.units:
+        return _through_batch(client, unit, stream)
+    if unit.too_large and unit.settings["email_activity_mode"] == "auto":
+        logger.warning("%s: campaign %s is too much for direct requests: through a batch.", unit.stream, unit.key)
         # What was written of it so far is written again: it has the same keys.
-        yield from _through_batch(client, replace(unit, resume=None), stream)
+        return _through_batch(client, unit, stream)
+    return None
 
 
 def _through_batch(client: Client, unit: Unit, stream: Stream) -> Generator[Step, None, None]:
-    from shared import jobs
-
     parts = unit.units or (unit,)
     tallies = {part.key: Tally() for part in parts}
     job = jobs.Job(
@@ -164,16 +160,14 @@ def operation(unit: Unit, stream: Stream) -> dict[str, Any]:
     return {"method": "GET", "path": request.path, "operation_id": unit.key, "params": params}
 
 
-def poll(client: Client, batch: Any) -> Status:
+def poll(client: Client, batch: Any) -> jobs.Status:
     """How a batch stands: pending, preprocessing, started, finalizing, finished. A 404 means that it has expired."""
-    from shared.jobs import Status
-
     answer = client.json(Request(f"/batches/{batch}", {"exclude_fields": "_links"}))
     if answer.get("status") != "finished":
-        return Status()
+        return jobs.Status()
     url = answer.get("response_body_url")
     # Finished and nothing stored happens: then it is to be submitted again (singer-io/tap-mailchimp, 2020).
-    return Status(is_done=True, files=(str(url),)) if url else Status(is_lost=True)
+    return jobs.Status(is_done=True, files=(str(url),)) if url else jobs.Status(is_lost=True)
 
 
 # The archive

@@ -151,8 +151,9 @@ def _json(response: Response) -> Any:
 
 
 def check(client: Client) -> None:
-    """Proves the credential."""
+    """Proves the credential, and that the account has the lists that `list_ids` names."""
     client.json(Request("/ping"))
+    check_lists(client)
 
 
 def check_lists(client: Client) -> None:

@@ -1,61 +1,50 @@
 """Mailchimp's Marketing API 3.0 in miniature: `python -m tap_mailchimp.sandbox --port 8080`.
 
 ENDPOINTS is a table; to serve one more stream, add a method for its rows to `sandbox_data.Account`, a row here, and its
-field list to `sandbox_truth`. Batches and OAuth, which are no collections, stand below the table.
+field list to `sandbox_truth`. Batches and OAuth, which are no collections, are in `sandbox_services`.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
-import tarfile
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, quote, urlencode
 
-from shared.sandbox import Answer, Call, Drift, Param, Problem, Refusal, Route, Row, Sandbox, Table, dumps, mix, salt, serve
+from shared.sandbox import Answer, Call, Drift, Param, Problem, Refusal, Route, Row, Sandbox, Table, dumps, salt, serve
 from shared.timestamps import instant
 
-from . import sandbox_truth
-from .sandbox_data import Account, stamp
+from . import sandbox_services, sandbox_truth
+from .sandbox_data import Account
+from .sandbox_pages import Endpoint, Filter, item, page, trim, wire
+from .sandbox_services import BATCH_DAYS, Batch
 
 API_KEY = "0123456789abcdef0123456789abcdef-us6"
-CLIENT = {"client_id": "400000000000", "client_secret": "sandbox-client-secret"}
-DC = "us6"
-MOST_ROWS = 1000
+ACCESS_TOKEN = "sandbox-access-token"
+START_DATE = "2020-01-01T00:00:00Z"
 DRIFT_FROM_ROWS = 20
 """Shorter collections stay as they are under `drift`, lest all of three lists be gone."""
-_LINKS = [{"rel": "parent", "href": "https://us6.api.mailchimp.com/3.0/", "method": "GET"}]
 _PROBLEM_TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
+_NOT_VALID = (
+    "The resource submitted could not be validated. For field-specific details, see the 'errors' array."  # their words
+)
 
-
-# --- The table ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A parameter that keeps the rows whose `column` compares to it; unset date-times never do."""
-
-    param: Param
-    column: str
-    test: str = "="
+# --- How the table is written ---
 
 
 def _times(*names: str, **columns: str) -> dict[str, Filter]:
-    """since_ and before_ of date-time fields: half-open, the first exclusive, the second inclusive (probed, 2026-07)."""
+    """since_ (exclusive) and before_ (inclusive) of date-time fields. (Reference 2.2, probed 2026-07)"""
     made = {}
-    for name, column in {**dict(zip(names, names)), **columns}.items():
+    for name, column in {**{name: name for name in names}, **columns}.items():
         made[f"since_{name}"] = Filter(Param("date-time"), column, ">")
         made[f"before_{name}"] = Filter(Param("date-time"), column, "<=")
     return made
 
 
 def _equal(*names: str, **columns: str) -> dict[str, Filter]:
-    return {name: Filter(Param(), column) for name, column in {**dict(zip(names, names)), **columns}.items()}
+    return {name: Filter(Param(), column) for name, column in {**{name: name for name in names}, **columns}.items()}
 
 
 def _one_of(name: str, *options: str) -> dict[str, Filter]:
@@ -66,51 +55,6 @@ _FLAGS = {f"include_{status}": Param("boolean") for status in ("cleaned", "trans
 _ALL_FLAGS = dict.fromkeys(_FLAGS, True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Endpoint:
-    """One collection.
-
-    `rows` names the method of Account with its table. `parent` is the stream whose rows it hangs under, by
-    {placeholder: field}. `filters` select, `sort` are the fields to sort by (name → column), `params` are read by
-    `select` or `shape`. `select` picks further rows, `shape` changes a row by the parameters, `asked` are those that a
-    complete read sends. `envelope` are the path's ids that the body repeats, `sums` adds to it. `total` counts
-    `total_items` where that is not simply the rows selected. `paged`: which of count and offset are heeded.
-    """
-
-    stream: str
-    path: str
-    key: str
-    rows: str = ""
-    parent: tuple[str, Mapping[str, str]] | None = None
-    filters: Mapping[str, Filter] = field(default_factory=dict)
-    params: Mapping[str, Param] = field(default_factory=dict)
-    sort: Mapping[str, str] = field(default_factory=dict)
-    select: Callable[[Table, list[int], Mapping[str, Any]], list[int]] | None = None
-    shape: Callable[[Row, Mapping[str, Any]], Row] | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
-    envelope: tuple[str, ...] = ()
-    sums: Callable[[Table], Row] | None = None
-    total: Callable[[Table], int] | None = None
-    paged: tuple[str, ...] = ("count", "offset")
-    item: bool = False
-
-    def table(self, account: Account, args: Mapping[str, Any]) -> Table:
-        """The rows below one parent; KeyError or ValueError when that does not exist."""
-        rows: Callable[[Mapping[str, str]], Table] = getattr(account, self.rows or self.stream)
-        return rows({name: str(value) for name, value in args.items()})
-
-    def all_params(self) -> dict[str, Param]:
-        """What its query may hold."""
-        params = {"fields": Param(), "exclude_fields": Param(), **self.params}
-        paging = {"count": Param("integer", least=0, cap=MOST_ROWS, default=10), "offset": Param("integer", least=0)}
-        params.update({name: paging[name] for name in self.paged})
-        params.update({name: each.param for name, each in self.filters.items()})
-        if self.sort:
-            params["sort_field"] = Param(options=tuple(self.sort))
-            params["sort_dir"] = Param(options=("ASC", "DESC"))
-        return params
-
-
 def _members_listed(table: Table, view: list[int], params: Mapping[str, Any]) -> list[int]:
     """The plain listing silently leaves archived members out (probed, 2026-07)."""
     status = table.column("status")
@@ -118,16 +62,16 @@ def _members_listed(table: Table, view: list[int], params: Mapping[str, Any]) ->
 
 
 def _segment_members_listed(table: Table, view: list[int], params: Mapping[str, Any]) -> list[int]:
-    shown = {"subscribed", "pending", *(name[8:] for name in _FLAGS if params.get(name))}
+    """Without flags only subscribed ones (probed, 2026-07)."""
+    shown = {"subscribed", *(name.removeprefix("include_") for name in _FLAGS if params.get(name))}
     status = table.column("status")
-    return view if len(shown) == 5 else [number for number in view if status[number] in shown]
+    return [number for number in view if status[number] in shown]
 
 
 def _segment_counted(row: Row, params: Mapping[str, Any]) -> Row:
-    subscribed, unsubscribed, cleaned, pending, transactional, _ = row["_counts"]
-    count = subscribed + pending
-    for number, status in ((unsubscribed, "unsubscribed"), (cleaned, "cleaned"), (transactional, "transactional")):
-        count += number if params.get(f"include_{status}") else 0
+    """The flags change `member_count` and nothing else (probed, 2026-07)."""
+    shown = {"subscribed", *(name.removeprefix("include_") for name in _FLAGS if params.get(name))}
+    count = sum(number for status, number in row["_counts"].items() if status in shown)
     return {**{name: value for name, value in row.items() if name != "_counts"}, "member_count": count}
 
 
@@ -135,21 +79,21 @@ def _events_since(row: Row, params: Mapping[str, Any]) -> Row:
     """`since` empties the nested list, but every recipient still comes (probed, 2026-07)."""
     if "since" not in params or "activity" not in row:
         return row
-    since = _wire(params["since"])
+    since = wire(params["since"])
     return {**row, "activity": [entry for entry in row["activity"] if entry["timestamp"] > since]}
 
 
 def _opened_since(table: Table, view: list[int], params: Mapping[str, Any]) -> list[int]:
     if "since" not in params:
         return view
-    since, last = _wire(params["since"]), table.column("_last")
+    since, last = wire(params["since"]), table.column("_last")
     return [number for number in view if last[number] > since]
 
 
 def _opens_since(row: Row, params: Mapping[str, Any]) -> Row:
     if "since" not in params:
         return row
-    since = _wire(params["since"])
+    since = wire(params["since"])
     return {**row, "opens": [entry for entry in row["opens"] if entry["timestamp"] > since]}
 
 
@@ -158,10 +102,7 @@ def _prefixed(table: Table, view: list[int], params: Mapping[str, Any]) -> list[
     return [number for number in view if names[number].lower().startswith(prefix)]
 
 
-def _wire(moment: datetime) -> str:
-    """A parameter's moment as rows have it: filters compare whole seconds."""
-    return stamp(int(moment.timestamp()))
-
+# --- The table ---
 
 endpoint = partial(Endpoint)
 in_list = partial(Endpoint, parent=("lists", {"list_id": "id"}), envelope=("list_id",))
@@ -210,8 +151,10 @@ ENDPOINTS = (
         key="members",
         parent=("list_segments", {"segment_id": "id"}),
         params=_FLAGS,
+        asked=_ALL_FLAGS,
         select=_segment_members_listed,
-        total=lambda table: sum(status in ("subscribed", "pending") for status in table.column("status")),
+        # Counts the default population, whatever the flags (probed, 2026-07).
+        total=lambda table: table.column("status").count("subscribed"),
     ),
     endpoint(
         stream="campaigns",
@@ -266,9 +209,7 @@ ENDPOINTS = (
         paged=UNPAGED,
     ),
     in_report(stream="reports_locations", path="/reports/{campaign_id}/locations", key="locations"),
-    in_report(
-        stream="reports_abuse", path="/reports/{campaign_id}/abuse-reports", key="abuse_reports", paged=UNPAGED
-    ),
+    in_report(stream="reports_abuse", path="/reports/{campaign_id}/abuse-reports", key="abuse_reports", paged=UNPAGED),
     in_report(
         stream="reports_ecommerce_product_activity",
         path="/reports/{campaign_id}/ecommerce-product-activity",
@@ -304,9 +245,7 @@ ENDPOINTS = (
         parent=("interest_categories", {"category_id": "id"}),
         envelope=("list_id", "category_id"),
     ),
-    in_list(
-        stream="merge_fields", path="/lists/{list_id}/merge-fields", key="merge_fields", filters=_equal("type")
-    ),
+    in_list(stream="merge_fields", path="/lists/{list_id}/merge-fields", key="merge_fields", filters=_equal("type")),
     in_list(
         stream="tags",
         path="/lists/{list_id}/tag-search",
@@ -358,7 +297,7 @@ ENDPOINTS = (
 )
 ALL_ORDERS = endpoint(
     stream="",
-    rows="ecommerce_orders",
+    joins="ecommerce_orders",
     path="/ecommerce/orders",
     key="orders",
     filters=_equal("campaign_id", customer_id="customer.id"),
@@ -369,335 +308,15 @@ BY_STREAM = {
 }
 
 
-# --- From a request to a page ---------------------------------------------------------------------------------------------
-
-Tree = dict[str, Any]
-
-
-def _tree(names: str) -> Tree:
-    """`a.b,a.c,d` as nested dictionaries; None marks the end of a path."""
-    tree: Tree = {}
-    for name in names.split(","):
-        node = tree
-        *parts, last = name.split(".")
-        for part in parts:
-            node = node.setdefault(part, {})
-            if node is None:
-                break
-        else:
-            node[last] = None
-    return tree
-
-
-def _only(value: Any, tree: Tree | None) -> Any:
-    if tree is None:
-        return value
-    if isinstance(value, list):
-        return [_only(part, tree) for part in value]
-    if isinstance(value, dict):
-        return {name: _only(part, tree[name]) for name, part in value.items() if name in tree}
-    return value
-
-
-def _without(value: Any, tree: Tree) -> Any:
-    if isinstance(value, list):
-        return [_without(part, tree) for part in value]
-    if isinstance(value, dict):
-        return {
-            name: _without(part, tree[name]) if name in tree else part
-            for name, part in value.items()
-            if tree.get(name, tree) is not None
-        }
-    return value
-
-
-def _trim(body: Row, key: str, params: Mapping[str, Any]) -> Row:
-    """`body` with links, then cut down to what `fields` or `exclude_fields` leave.
-
-    Links are only put where they survive: most requests exclude them, and they would be most of the work.
-    """
-    fields, excluded = params.get("fields"), params.get("exclude_fields")
-    if fields and excluded:
-        raise Refusal(400, "Use either fields or exclude_fields, not both.")
-    if fields:
-        tree = _tree(fields)
-        wanted = tree.get(key, {}) if key else {}
-        if key and (wanted is None or "_links" in wanted):
-            body[key] = [{**row, "_links": _LINKS} for row in body[key]]
-        return _only({**body, "_links": _LINKS}, tree)  # type: ignore[no-any-return]
-    tree = _tree(excluded) if excluded else {}
-    of_rows = tree.get(key, {}) if key else None
-    if of_rows is not None and of_rows.pop("_links", tree) is not None:
-        body[key] = [{**row, "_links": _LINKS} for row in body[key]]
-    if tree.pop("_links", tree) is not None:
-        body = {**body, "_links": _LINKS}
-    if tree and tree != {key: {}}:
-        body = _without(body, tree)
-    return body
-
-
-def _view(endpoint: Endpoint, table: Table, params: Mapping[str, Any]) -> list[int]:
-    """The numbers of the rows that match, in order."""
-    view = table.order(endpoint.sort.get(params.get("sort_field", ""), ""), params.get("sort_dir") == "DESC")
-    if table.drift is not None:
-        view = [number for number in view if table.drift.visible(number)]
-    for name, each in endpoint.filters.items():
-        if name in params:
-            wanted, values = params[name], table.column(each.column)
-            if each.test == "=":
-                view = [number for number in view if values[number] == wanted]
-            else:
-                edge = _wire(wanted)
-                if each.test == ">":
-                    view = [number for number in view if (values[number] or "") > edge]
-                else:
-                    view = [number for number in view if "" < (values[number] or "") <= edge]
-    return endpoint.select(table, view, params) if endpoint.select else view
-
-
-def _page(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
-    params = call.params
-    table = sandbox.table(endpoint, call.args)
-    view = _view(endpoint, table, params)
-    offset = params.get("offset", 0)
-    numbers = view[offset : offset + params["count"]] if "count" in endpoint.paged else view
-    rows: Sequence[Row] = [table.row(number) for number in numbers]
-    if endpoint.shape is not None:
-        rows = [endpoint.shape(row, params) for row in rows]
-    body: Row = {endpoint.key: rows}
-    body.update((name, call.args[name]) for name in endpoint.envelope)
-    if endpoint.sums is not None:
-        body.update(endpoint.sums(table))
-    body["total_items"] = len(view) if endpoint.total is None else endpoint.total(table)
-    answer = Answer(dumps(_trim(body, endpoint.key, params)))
-    if table.drift is not None and rows:
-        table.drift.step(view, offset + len(rows), sandbox.clock.now())
-    return answer
-
-
-def _item(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
-    table = sandbox.table(endpoint, call.args)
-    ids = table.column("id")
-    if call.args["item_id"] not in ids:
-        raise Refusal(404)
-    number = list(ids).index(call.args["item_id"])
-    if (campaign := sandbox.account.campaigns_by_id.get(call.args["item_id"])) is not None and campaign.ghost:
-        raise Refusal(404)
-    return Answer(dumps(_trim(dict(table.row(number)), "", call.params)))
+# --- The sandbox ---
 
 
 def _root(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    return Answer(dumps(_trim(dict(sandbox.account.account({}).row(0)), "", call.params)))
+    return Answer(dumps(trim(dict(sandbox.account.account({}).row(0)), "", call.params)))
 
 
 def _ping(sandbox: MailchimpSandbox, call: Call) -> Answer:
     return Answer.of({"health_status": "Everything's Chimpy!"})
-
-
-# --- OAuth ----------------------------------------------------------------------------------------------------------------
-
-_CODE_SECONDS = 600
-
-
-def _authorize(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    """The consent page, whose button is pressed at once."""
-    if call.params["client_id"] != CLIENT["client_id"] or call.params["response_type"] != "code":
-        return Answer(b"<html><body>Unknown application</body></html>", 400, "text/html")
-    code = f"{salt(sandbox.options['seed'], 'code', len(sandbox.codes)):016x}"
-    sandbox.codes[code] = (call.params["redirect_uri"], sandbox.clock.now() + timedelta(seconds=_CODE_SECONDS))
-    back = {"code": code, **({"state": call.params["state"]} if "state" in call.params else {})}
-    target = f"{call.params['redirect_uri']}{'&' if '?' in call.params['redirect_uri'] else '?'}{urlencode(back)}"
-    return Answer(b"", 302, "text/html", (("Location", target),))
-
-
-def _token(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    form = dict(parse_qsl(call.body.decode("latin-1"), keep_blank_values=True))
-    uri, until = sandbox.codes.pop(form.get("code", ""), (None, sandbox.clock.now()))
-    good_client = all(form.get(name) == value for name, value in CLIENT.items())
-    if form.get("grant_type") != "authorization_code" or not good_client:
-        return Answer.of({"error": "invalid_client", "error_description": "Unknown client or bad secret"}, 400)
-    if uri is None or uri != form.get("redirect_uri") or sandbox.clock.now() >= until:
-        return Answer.of({"error": "invalid_grant", "error_description": "The code is used, expired or not yours"}, 400)
-    token = f"{salt(sandbox.options['seed'], 'token', len(sandbox.tokens)):032x}"
-    sandbox.tokens.add(token)
-    return Answer.of({"access_token": token, "expires_in": 0, "scope": None})
-
-
-def _metadata(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    kind, _, token = call.headers.get("authorization", "").partition(" ")
-    if kind != "OAuth" or token not in sandbox.tokens:
-        # A dead token is answered with 200. (Reference 1.1)
-        return Answer.of({"error": "invalid_token", "error_description": "The access token provided is invalid."})
-    login = {"email": "owner@example.com", "avatar": None, "login_id": 123, "login_name": "acme",
-             "login_email": "owner@example.com"}  # fmt: skip
-    return Answer.of(
-        {"dc": DC, "role": "owner", "accountname": "Acme 🎈", "user_id": 123, "login": login,
-         "login_url": sandbox.root_url, "api_endpoint": sandbox.root_url}
-    )  # fmt: skip
-
-
-# --- Batches --------------------------------------------------------------------------------------------------------------
-
-_URL_SECONDS = 600
-_BATCH_DAYS = 7
-_SPLIT_ROWS = 500
-_MOST_OPERATIONS, _MOST_PENDING = 1000, 500
-_STAGES = ((0.5, "pending"), (1.0, "preprocessing"), (2.0, "started"), (2.5, "finalizing"))
-
-
-@dataclass(slots=True)
-class Batch:
-    """Operations under way. They are performed when the batch is first seen finished."""
-
-    id: str
-    operations: list[Row]
-    submitted: datetime
-    archive: bytes | None = None
-    failed: int = 0
-
-    def status(self, now: datetime) -> str:
-        """Where it is in its life; more operations take longer."""
-        seconds = (now - self.submitted).total_seconds() - len(self.operations) * 0.02
-        return next((name for until, name in _STAGES if seconds < until), "finished")
-
-
-def _start_batch(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    body = call.json()
-    operations = body.get("operations") if isinstance(body, dict) else None
-    now = sandbox.clock.now()
-    if not isinstance(operations, list) or not all(isinstance(each, dict) and "path" in each for each in operations):
-        raise Refusal(400, "Schema describes array of operations", title="Invalid Resource")
-    if len(operations) > _MOST_OPERATIONS:
-        raise Refusal(400, f"At most {_MOST_OPERATIONS} operations", title="Bad Request")
-    if sum(batch.status(now) != "finished" for batch in sandbox.batches.values()) >= _MOST_PENDING:
-        raise Refusal(429)
-    identity = f"{salt(sandbox.options['seed'], 'batch', len(sandbox.batches)):016x}"[:10]
-    sandbox.batches[identity] = Batch(identity, operations, now)
-    return Answer.of(_batch_body(sandbox, sandbox.batches[identity]))
-
-
-def _list_batches(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    shown = list(sandbox.batches.values())
-    offset = call.params.get("offset", 0)
-    page = [_batch_body(sandbox, batch) for batch in shown[offset : offset + call.params["count"]]]
-    return Answer(dumps(_trim({"batches": page, "total_items": len(shown)}, "batches", call.params)))
-
-
-def _show_batch(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    return Answer.of(_batch_body(sandbox, sandbox.batch(call.args["batch_id"])))
-
-
-def _delete_batch(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    sandbox.batch(call.args["batch_id"])
-    del sandbox.batches[call.args["batch_id"]]
-    return Answer(status=204)
-
-
-def _batch_body(sandbox: MailchimpSandbox, batch: Batch) -> Row:
-    now = sandbox.clock.now()
-    status = batch.status(now)
-    finished, url = status == "finished", ""
-    if finished:
-        if batch.archive is None:
-            batch.archive, batch.failed = _perform(sandbox, batch)
-        expires = int(now.timestamp()) + _URL_SECONDS
-        query = {"AWSAccessKeyId": "AKIASANDBOX", "Expires": expires, "Signature": _signature(sandbox, batch, expires)}
-        url = f"{sandbox.root_url}/s3/{batch.id}-response.tar.gz?{urlencode(query)}"
-    return {
-        "id": batch.id,
-        "status": status,
-        "total_operations": len(batch.operations),
-        "finished_operations": len(batch.operations) if finished else 0,
-        "errored_operations": batch.failed,
-        "submitted_at": _wire(batch.submitted),
-        "completed_at": _wire(now) if finished else "",
-        "response_body_url": url,
-        "_links": _LINKS,
-    }
-
-
-def _signature(sandbox: MailchimpSandbox, batch: Batch, expires: int) -> str:
-    return f"{salt(sandbox.options['seed'], 'signature', batch.id, expires):016x}="
-
-
-def _download(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    """The result as a storage service of somebody else's gives it: no credential of ours, errors in XML."""
-
-    def refused(status: int, code: str) -> Answer:
-        text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>'
-        return Answer(text.encode(), status, "application/xml")
-
-    if "authorization" in call.headers:
-        return refused(400, "InvalidArgument")
-    batch = sandbox.batches.get(call.args["name"].removesuffix("-response.tar.gz"))
-    expires = call.params["Expires"]
-    if batch is None or batch.archive is None:
-        return refused(404, "NoSuchKey")
-    if call.params["Signature"] != _signature(sandbox, batch, expires):
-        return refused(403, "SignatureDoesNotMatch")
-    if expires <= sandbox.clock.now().timestamp():
-        return refused(403, "AccessDenied")
-    return Answer(batch.archive, 200, "application/gzip")
-
-
-def _results(sandbox: MailchimpSandbox, operation: Row) -> Iterator[tuple[int, bytes]]:
-    """Status and body of one operation; without `count` the whole collection, over several results."""
-    params = {name: str(value) for name, value in (operation.get("params") or {}).items()}
-    path = str(operation["path"]).split("?")[0]
-    call_for = partial(Call, str(operation.get("method", "GET")), headers={})
-    endpoint = next((each for each in ENDPOINTS if _matches(each.path, path)), None)
-    # Batches give at most ten members of a segment, whatever `count` says. (Reference 3.4)
-    if endpoint is not None and endpoint.stream == "list_segment_members":
-        params["count"] = "10"
-    whole = endpoint is not None and "count" in endpoint.paged and "count" not in params
-    offset = 0
-    while True:
-        asked = {**params, "count": str(_SPLIT_ROWS), "offset": str(offset)} if whole else params
-        answer = sandbox.answer(call_for(f"{sandbox.prefix}{path}?{urlencode(asked)}"), trusted=True)
-        yield answer.status, answer.body
-        offset += _SPLIT_ROWS
-        if not whole or answer.status != 200 or endpoint is None:
-            return
-        args = dict(zip((part[1:-1] for part in endpoint.path.split("/") if part[:1] == "{"), _values(endpoint, path)))
-        if offset >= sandbox.table(endpoint, args).count:
-            return
-
-
-def _values(endpoint: Endpoint, path: str) -> list[str]:
-    return [value for part, value in zip(endpoint.path.split("/"), path.split("/")) if part[:1] == "{"]
-
-
-def _matches(pattern: str, path: str) -> bool:
-    parts, found = pattern.split("/"), path.split("/")
-    return len(parts) == len(found) and all(part[:1] == "{" or part == text for part, text in zip(parts, found))
-
-
-def _perform(sandbox: MailchimpSandbox, batch: Batch) -> tuple[bytes, int]:
-    """The archive of a batch, as awkward as the real ones, and how many operations failed."""
-    results, failed = [], 0
-    for operation in batch.operations:
-        statuses = []
-        for status, body in _results(sandbox, operation):
-            statuses.append(status)
-            results.append({"status_code": status, "operation_id": operation.get("operation_id", ""),
-                            "response": body.decode()})  # fmt: skip
-        failed += any(status >= 400 for status in statuses)
-    order = sorted(range(len(results)), key=lambda place: mix(sandbox.options["seed"], place))
-    files = [dumps([results[place] for place in order[start : start + 2]]) for start in range(0, len(order), 2)]
-    files.insert(len(files) // 2, b"")
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        folder = tarfile.TarInfo("./")
-        folder.type = tarfile.DIRTYPE
-        archive.addfile(folder)
-        for place, content in enumerate(files):
-            entry = tarfile.TarInfo(f"./{mix(place):016x}.json")
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return gzip.compress(packed.getvalue(), 1, mtime=0), failed
-
-
-# --- The sandbox ------------------------------------------------------------------------------------------------------------
 
 
 class MailchimpSandbox(Sandbox):
@@ -714,7 +333,7 @@ class MailchimpSandbox(Sandbox):
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
-        self.tokens: set[str] = {"sandbox-access-token"}
+        self.tokens: set[str] = {ACCESS_TOKEN}
         self.codes: dict[str, tuple[str, datetime]] = {}
         self.batches: dict[str, Batch] = {}
         self._drifts: dict[Any, Drift] = {}
@@ -729,39 +348,27 @@ class MailchimpSandbox(Sandbox):
     @property
     def settings(self) -> dict[str, Any]:
         """An API key will do."""
-        return {"api_key": API_KEY, "base_url": self.base_url, "start_date": "2020-01-01T00:00:00Z"}
+        return {"api_key": API_KEY, "base_url": self.base_url, "start_date": START_DATE}
 
     @property
     def oauth_settings(self) -> dict[str, Any]:
         """The same account by an access token."""
-        return {"access_token": "sandbox-access-token", "base_url": self.base_url, "start_date": "2020-01-01T00:00:00Z"}
+        return {"access_token": ACCESS_TOKEN, "base_url": self.base_url, "start_date": START_DATE}
 
     def routes(self) -> Sequence[Route]:
         """The table's rows as routes, and what is no collection."""
         made = []
         for each in (*ENDPOINTS, ALL_ORDERS):
             path = self.prefix + each.path
-            made.append(Route(path=path, handler=partial(_page, each), params=each.all_params(), lasting=True))
+            made.append(Route(path=path, handler=partial(page, each), params=each.all_params(), lasting=True))
             if each.item:
                 shown = {"fields": Param(), "exclude_fields": Param(), **each.params}
-                made.append(Route(path=f"{path}/{{item_id}}", handler=partial(_item, each), params=shown))
-        paging = Endpoint(stream="", path="", key="").all_params()
-        trimming = {"fields": Param(), "exclude_fields": Param()}
-        code = {name: Param(required=True) for name in ("response_type", "client_id", "redirect_uri")}
-        signed = {"AWSAccessKeyId": Param(), "Expires": Param("integer", required=True),
-                  "Signature": Param(required=True)}  # fmt: skip
+                made.append(Route(path=f"{path}/{{item_id}}", handler=partial(item, each), params=shown))
         return (
             *made,
-            Route(path="/3.0", handler=_root, params=trimming),
-            Route(path="/3.0/ping", handler=_ping, params=trimming),
-            Route(path="/3.0/batches", handler=_start_batch, method="POST"),
-            Route(path="/3.0/batches", handler=_list_batches, params=paging),
-            Route(path="/3.0/batches/{batch_id}", handler=_show_batch, params=trimming),
-            Route(path="/3.0/batches/{batch_id}", handler=_delete_batch, method="DELETE"),
-            Route(path="/s3/{name}", handler=_download, params=signed, public=True),
-            Route(path="/oauth2/authorize", handler=_authorize, params={**code, "state": Param()}, public=True),
-            Route(path="/oauth2/token", handler=_token, method="POST", public=True),
-            Route(path="/oauth2/metadata", handler=_metadata, public=True),
+            Route(path=self.prefix, handler=_root, params={"fields": Param(), "exclude_fields": Param()}),
+            Route(path=f"{self.prefix}/ping", handler=_ping, params={"fields": Param(), "exclude_fields": Param()}),
+            *sandbox_services.routes(self.prefix),
         )
 
     def authorise(self, call: Call) -> None:
@@ -800,13 +407,15 @@ class MailchimpSandbox(Sandbox):
             "instance": f"995c5cb0-3280-4a6e-808b-{salt(0, refusal.status, refusal.detail):016x}"[:36],
         }
         if refusal.problems:
-            body["detail"] = "The resource submitted could not be validated. For field-specific details, see the " \
-                "'errors' array."
+            body["detail"] = _NOT_VALID
             body["errors"] = [{"field": each.name, "message": _message(each)} for each in refusal.problems]
         return Answer(dumps(body), refusal.status, "application/problem+json; charset=utf-8")
 
     def table(self, endpoint: Endpoint, args: Mapping[str, Any]) -> Table:
         """The rows of a collection, moving if `drift` is on; Refusal 404 when there is no such parent."""
+        if endpoint.joins:
+            each = BY_STREAM[endpoint.joins]
+            return Table.joined([self.table(each, ids) for ids in self._parents(each, {}, stayed=False)])
         try:
             table = endpoint.table(self.account, args)
         except (KeyError, ValueError):
@@ -818,10 +427,20 @@ class MailchimpSandbox(Sandbox):
             table.drift = self._drifts[key]
         return table
 
+    def collection(self, path: str) -> tuple[Endpoint, Row] | None:
+        """The collection that a path names, with the path's ids."""
+        call = Call("GET", path, {})
+        with suppress(Refusal):
+            self.find(call)
+        for each in ENDPOINTS:
+            if call.route is not None and call.route.path == self.prefix + each.path:
+                return each, dict(call.args)
+        return None
+
     def batch(self, identity: str) -> Batch:
         """A batch that is not older than results are kept."""
         batch = self.batches.get(identity)
-        if batch is None or self.clock.now() - batch.submitted > timedelta(days=_BATCH_DAYS):
+        if batch is None or self.clock.now() - batch.submitted > timedelta(days=BATCH_DAYS):
             raise Refusal(404)
         return batch
 
@@ -874,8 +493,8 @@ class MailchimpSandbox(Sandbox):
             yield {}
             return
         stream, fields = endpoint.parent
-        sent_from = ""
-        if endpoint.stream == "reports_email_activity" and (days := int(settings.get("email_activity_date_window") or 0)):
+        sent_from, days = "", int(settings.get("email_activity_date_window") or 0)
+        if days and endpoint.stream == "reports_email_activity":
             sent_from = (self.clock.now() - timedelta(days=days)).strftime("%Y-%m-%d")
         for args, row in self._rows(stream, settings, stayed=stayed):
             if stream == "lists" and settings.get("list_ids") and row["id"] not in settings["list_ids"]:

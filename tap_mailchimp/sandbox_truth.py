@@ -12,7 +12,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from shared.sandbox import Row
@@ -257,25 +256,26 @@ Kind = Any
 
 _TOKEN = re.compile(r"\s*([A-Za-z_0-9]+|[{}\[\]:,])")
 _WIRE = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\+00:00")
+_CLASSES: dict[str, type] = {"o": dict, "b": bool, "s": str}
 _MISFIT = object()
 
 
-def _parse(tokens: Iterator[str], token: str) -> Kind:
-    if token == "[":
-        kind = [_parse(tokens, next(tokens))]
-        next(tokens)
+def _parse(parts: Iterator[str], part: str) -> Kind:
+    if part == "[":
+        kind = [_parse(parts, next(parts))]
+        next(parts)
         return kind
-    return _parse_fields(tokens) if token == "{" else token
+    return _parse_fields(parts) if part == "{" else part
 
 
-def _parse_fields(tokens: Iterator[str]) -> dict[str, Kind]:
+def _parse_fields(parts: Iterator[str]) -> dict[str, Kind]:
     fields: dict[str, Kind] = {}
-    for token in tokens:
-        if token == "}":
+    for part in parts:
+        if part == "}":
             break
-        if token != ",":
-            next(tokens)
-            fields[token] = _parse(tokens, next(tokens))
+        if part != ",":
+            next(parts)
+            fields[part] = _parse(parts, next(parts))
     return fields
 
 
@@ -287,7 +287,8 @@ KINDS: dict[str, dict[str, Kind]] = {
 
 def record(stream: str, row: Row, parent: Row) -> Row:
     """The record of one row: fields of the contract, those of its parent, and whatever else in `_extra`."""
-    kinds, extra = KINDS[stream], {}
+    kinds = KINDS[stream]
+    extra: Row = {}
     made: Row = {}
     for name, kind in kinds.items():
         made[name] = _fit(row.get(name), kind, name, extra)
@@ -337,32 +338,28 @@ def _fitted(value: Any, kind: Kind, path: str, extra: Row) -> Any:
     if value is None:
         return None
     if isinstance(kind, dict):
-        if not isinstance(value, dict):
-            return _MISFIT
-        made = {}
-        for name, part in value.items():
-            if name in kind:
-                made[name] = _fit(part, kind[name], f"{path}.{name}", extra)
-            elif name != "_links":
-                extra[f"{path}.{name}"] = _clean(part)
-        return made
+        return _fit_fields(value, kind, path, extra) if isinstance(value, dict) else _MISFIT
     if isinstance(kind, list):
         if not isinstance(value, list):
             return _MISFIT
         return [_fit(part, kind[0], f"{path}.{place}", extra) for place, part in enumerate(value)]
     if kind == "dt":
         return _instant(value)
-    if kind == "o":
-        return _clean(value) if isinstance(value, dict) else _MISFIT
-    if kind == "b":
-        return value if isinstance(value, bool) else _MISFIT
-    if kind == "s":
-        return _clean(value) if isinstance(value, str) else _MISFIT
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return _MISFIT
-    if kind == "i" and value != int(value):
+    if kind in _CLASSES:
+        return _clean(value) if isinstance(value, _CLASSES[kind]) else _MISFIT
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or (kind == "i" and value != int(value)):
         return _MISFIT
     return int(value) if kind == "i" else value
+
+
+def _fit_fields(value: Row, kinds: dict[str, Kind], path: str, extra: Row) -> Row:
+    made = {}
+    for name, part in value.items():
+        if name in kinds:
+            made[name] = _fit(part, kinds[name], f"{path}.{name}", extra)
+        elif name != "_links":
+            extra[f"{path}.{name}"] = _clean(part)
+    return made
 
 
 def _instant(value: Any) -> Any:
@@ -379,8 +376,3 @@ def _clean(value: Any) -> Any:
     if isinstance(value, dict):
         return {_clean(name): _clean(part) for name, part in value.items() if name != "_links"}
     return [_clean(part) for part in value] if isinstance(value, list) else value
-
-
-def canonical(moment: datetime) -> str:
-    """A moment of the sandbox's clock as records have it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.000000Z")

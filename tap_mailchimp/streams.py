@@ -195,7 +195,7 @@ def is_always_new(record: Record, unit: Unit) -> bool:
     return True
 
 
-def email_activity(client: Client, unit: Unit) -> Generator[Step, None, None]:
+def email_activity(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
     """Directly or through batches, as `email_activity_mode` says."""
     return batches.fetch(client, unit, EMAIL_ACTIVITY)
 
@@ -206,6 +206,7 @@ stream = partial(
     Stream,
     params=page(),
     next_page=offset("count", "offset", overlap=1),
+    ignored=("_links",),
     shrink=halve("count", smallest=50),  # pages of 1000 members with many merge fields fail with 500 or 504
 )
 
@@ -226,6 +227,7 @@ EMAIL_ACTIVITY = stream(
     size=carried("emails_sent"),
     transform=events,
     fetch=email_activity,
+    at_once=batches.at_once,
     seed=True,
     cost="1 request per 1000 recipients of each campaign that moved",
     deletions="a permanently deleted member's activity vanishes without a trace",
@@ -251,7 +253,7 @@ STREAMS = (
         sparse=without("members"),
         partitions=sweeps,
         key_properties=("id", "list_id"),
-        identity=("id", "last_changed"),  # a member that changes during the walk is met again, and is news
+        identity=("id",),
         replication_key="last_changed",
         order="ascending",
         since=since("since_last_changed"),
@@ -393,11 +395,11 @@ STREAMS = (
         path="/reports/{campaign_id}/click-details",
         records="urls_clicked",
         sparse=without("urls_clicked"),
-        parent=in_report(where=has("clicks.clicks_total")),
+        parent=in_report(),  # links that nobody clicked are rows too
         key_properties=("campaign_id", "id"),
         gate=unchanged("clicks.clicks_total", "clicks.last_click"),
         gate_full_table=True,
-        cost="1 request per campaign with clicks",
+        cost="1 request per campaign",
     ),
     stream(
         name="reports_domain_performance",

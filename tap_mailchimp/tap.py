@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,14 @@ from urllib.parse import urlsplit
 
 from shared.errors import ConfigError
 from shared.settings import START_DATE, Setting
-from shared.streams import Settings, Stream
+from shared.streams import Settings
 from shared.tap import Tap
 
 from . import __version__
-from .client import OAUTH, check, check_lists, connect
+from .client import OAUTH, check, connect
 from .streams import STREAMS
 
 if TYPE_CHECKING:
-    from shared.client import Client
     from shared.sandbox import Sandbox
 
 logger = logging.getLogger("tap-mailchimp")
@@ -276,12 +275,6 @@ def _join(bookmarks: dict[str, Any], stream: str, units: Mapping[str, Any]) -> N
         bookmarks[stream] = entry
 
 
-def _more_streams(client: Client) -> Iterable[Stream]:
-    """None; but this is asked before each sync and can say so when `list_ids` names what is not there."""
-    check_lists(client)
-    return ()
-
-
 def _sandbox(options: Mapping[str, str]) -> Sandbox:
     from .sandbox import MailchimpSandbox
 
@@ -297,7 +290,6 @@ TAP = Tap(
     connect=connect,
     check=check,
     streams=STREAMS,
-    more_streams=_more_streams,
     validate=validate,
     read_state=read_state,
     authorize=OAUTH,

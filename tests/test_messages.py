@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import singer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import catalog, messages
@@ -32,6 +32,7 @@ def selection(**row: Any) -> catalog.Selection:
     return chosen
 
 
+@settings(deadline=None)
 @given(
     st.text(min_size=1, max_size=10),
     st.lists(st.dictionaries(st.text(max_size=5), JSON, max_size=4), max_size=4),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared import schema
@@ -29,7 +29,9 @@ def of(**properties: Any) -> dict[str, Any]:
 def test_references_to_files_and_into_files_are_resolved(tmp_path: Path) -> None:
     folder = files(
         tmp_path,
-        lists=of(id=TEXT, contact={"$ref": "shared/contact.json"}, city={"$ref": "shared/contact.json#/properties/c~1d"}),
+        lists=of(
+            id=TEXT, contact={"$ref": "shared/contact.json"}, city={"$ref": "shared/contact.json#/properties/c~1d"}
+        ),
         shared__contact={**of(**{"c/d": TEXT}, link={"$ref": "shared/link.json"})},
         shared__link={"definitions": {"url": TEXT}, **of(href={"$ref": "#/definitions/url"})},
     )
@@ -84,7 +86,9 @@ def test_what_is_written_has_types_formats_and_members_alone() -> None:
 
 
 def test_a_good_schema_breaks_no_rule() -> None:
-    good = of(id=TEXT, at={**TEXT, "format": "date-time", "wire": "milliseconds"}, tags={"type": "array", "items": TEXT})
+    good = of(
+        id=TEXT, at={**TEXT, "format": "date-time", "wire": "milliseconds"}, tags={"type": "array", "items": TEXT}
+    )
     assert schema.check(good, ["id"]) == []
 
 
@@ -117,6 +121,7 @@ def test_an_undeclared_key_is_found() -> None:
     assert schema.check(of(a=TEXT), ["id"]) == ["id: is a key and is not declared"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=80), unique=True), st.lists(st.text(max_size=5)))
 def test_columns_are_short_and_unique_ignoring_case(names: list[str], taken: list[str]) -> None:
     columns = schema.columns(names, taken)

@@ -80,7 +80,9 @@ def test_unknown_members_survive_and_currently_syncing_does_not() -> None:
 
 
 def test_values_in_other_spellings_are_read_as_instants() -> None:
-    state = State.read({"bookmarks": {"s": {"t": 1_700_000_005, "units": {"a": "2023-11-14", "b": "2023-11-14T22:13:25Z"}}}})
+    state = State.read(
+        {"bookmarks": {"s": {"t": 1_700_000_005, "units": {"a": "2023-11-14", "b": "2023-11-14T22:13:25Z"}}}}
+    )
     assert state.get("s", "t").value == state.get("s", "t", "b").value == second(5)
     assert state.get("s", "t", "a").value == "2023-11-14T00:00:00.000000Z"
 
@@ -107,7 +109,13 @@ def test_what_cannot_be_state_is_named_in_one_line(value: Any) -> None:
 
 BOOKMARKS = st.dictionaries(
     st.sampled_from("abc"),
-    st.fixed_dictionaries({}, optional={"t": st.integers(0, 9).map(second), "units": st.dictionaries(st.sampled_from("xyz"), st.integers(0, 9).map(second))}),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "t": st.integers(0, 9).map(second),
+            "units": st.dictionaries(st.sampled_from("xyz"), st.integers(0, 9).map(second)),
+        },
+    ),
 )
 STATES = BOOKMARKS.map(lambda b: {"bookmarks": b})
 

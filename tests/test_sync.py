@@ -47,6 +47,7 @@ class Api:
     pause: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
     lock: Any = field(default_factory=threading.Lock)
+    processor: Any = field(default_factory=threading.RLock)
 
     def send(self, request: Request, *, stream: str = "", read: Any = None, shrinkable: bool = False) -> Any:
         if self.stop.is_set():
@@ -129,12 +130,25 @@ def run(
     out = io.BytesIO()
     report = Report("tap-test")
     tap: Any = Tap(
-        name="tap-test", title="Test", version="0", schemas=None, settings=(), connect=None, check=None,  # type: ignore[arg-type]
+        name="tap-test",
+        title="Test",
+        version="0",
+        schemas=None,
+        settings=(),
+        connect=None,
+        check=None,  # type: ignore[arg-type]
         streams=tuple(streams),
     )
     status = sync.run(
-        tap=tap, client=api, streams=streams, selections=selections, state=State.read(state or {}),  # type: ignore[arg-type]
-        writer=Writer(out), settings=merged, report=report, stop=api.stop,
+        tap=tap,
+        client=api,
+        streams=streams,
+        selections=selections,
+        state=State.read(state or {}),  # type: ignore[arg-type]
+        writer=Writer(out),
+        settings=merged,
+        report=report,
+        stop=api.stop,
     )
     return Ran(status, [json.loads(line) for line in out.getvalue().splitlines()], api, report)
 
@@ -171,7 +185,10 @@ def test_the_start_date_and_the_lookback_are_applied_when_reading() -> None:
 
 PARENT = Stream(name="p", path="/p")
 CHILD = Stream(
-    name="c", path="/p/{parent_id}/c", key_properties=("parent_id", "id"), parent=Parent(stream="p", keys={"parent_id": "id"})
+    name="c",
+    path="/p/{parent_id}/c",
+    key_properties=("parent_id", "id"),
+    parent=Parent(stream="p", keys={"parent_id": "id"}),
 )
 
 
@@ -267,8 +284,12 @@ def test_a_gate_skips_what_did_not_move_and_keeps_its_mark_when_the_unit_is_comp
 
 def test_a_broken_unit_keeps_its_old_mark() -> None:
     child = Stream(
-        name="c", path="/p/{parent_id}/c", replication_key="at", key_properties=("parent_id", "id"),
-        parent=Parent(stream="p", keys={"parent_id": "id"}), gate=lambda unit: [1],
+        name="c",
+        path="/p/{parent_id}/c",
+        replication_key="at",
+        key_properties=("parent_id", "id"),
+        parent=Parent(stream="p", keys={"parent_id": "id"}),
+        gate=lambda unit: [1],
     )
 
     def answer(request: Request) -> Any:
@@ -319,7 +340,10 @@ def test_an_error_of_ours_fails_its_stream_in_one_line() -> None:
 
 def test_windows_are_read_side_by_side_and_the_bookmark_is_the_end_of_the_finished_prefix() -> None:
     stream = Stream(
-        name="a", path="/a", replication_key="at", window=Window(first=1, largest=1),
+        name="a",
+        path="/a",
+        replication_key="at",
+        window=Window(first=1, largest=1),
         params=lambda unit: {"from": unit.window[0], "to": unit.window[1]} if unit.window else {},
     )
     everything = rows(*range(1, 10))
@@ -343,7 +367,10 @@ def test_windows_are_read_side_by_side_and_the_bookmark_is_the_end_of_the_finish
 
 def test_a_window_that_is_too_large_is_read_in_halves() -> None:
     stream = Stream(
-        name="a", path="/a", replication_key="at", window=Window(first=30, largest=30),
+        name="a",
+        path="/a",
+        replication_key="at",
+        window=Window(first=30, largest=30),
         params=lambda unit: {"from": unit.window[0], "to": unit.window[1]} if unit.window else {},
     )
 
@@ -371,7 +398,12 @@ def test_a_request_that_is_too_large_is_asked_again_smaller() -> None:
 
 def test_from_newest_to_oldest_a_walk_stops_early_and_resumes_where_it_was() -> None:
     stream = Stream(
-        name="a", path="/a", records="rows", replication_key="at", order="descending", next_page=cursor("next", param="start")
+        name="a",
+        path="/a",
+        records="rows",
+        replication_key="at",
+        order="descending",
+        next_page=cursor("next", param="start"),
     )
     pages = [rows(9, 8), rows(7, 6), rows(5, 4), rows(3, 2)]
 
@@ -515,8 +547,12 @@ def exporting(lost: set[int]) -> tuple[Stream, list[Any]]:
     polls: dict[int, int] = {}
     job = jobs.Job(start=start, poll=poll, rows=results)
     stream = Stream(
-        name="c", key_properties=("parent_id", "id"), replication_key="at", fetch=lambda client, unit: jobs.run(job, client, unit),
-        parent=Parent(stream="p", keys={"parent_id": "id"}, batch=2), gate=lambda unit: [unit.parent["parent_id"]],
+        name="c",
+        key_properties=("parent_id", "id"),
+        replication_key="at",
+        fetch=lambda client, unit: jobs.run(job, client, unit),
+        parent=Parent(stream="p", keys={"parent_id": "id"}, batch=2),
+        gate=lambda unit: [unit.parent["parent_id"]],
     )
     return stream, started
 
@@ -556,7 +592,14 @@ def test_state_is_written_while_the_run_goes_on_and_vouches_only_for_what_was_wr
         start = int(request.params.get("start", 0))
         return {"rows": rows(start + 1), "next": str(start + 1) if start < 7 else ""}
 
-    stream = Stream(name="a", path="/a", records="rows", replication_key="at", order="ascending", next_page=cursor("next", param="start"))
+    stream = Stream(
+        name="a",
+        path="/a",
+        records="rows",
+        replication_key="at",
+        order="ascending",
+        next_page=cursor("next", param="start"),
+    )
     ran = run([stream], answer)
     written = ""
     for message in ran.messages:
@@ -575,7 +618,14 @@ def test_when_told_to_stop_it_writes_what_it_has_and_returns() -> None:
         return {"rows": rows(start + 1), "next": str(start + 1)}
 
     api = Api(answer)
-    stream = Stream(name="a", path="/a", records="rows", replication_key="at", order="ascending", next_page=cursor("next", param="start"))
+    stream = Stream(
+        name="a",
+        path="/a",
+        records="rows",
+        replication_key="at",
+        order="ascending",
+        next_page=cursor("next", param="start"),
+    )
     ran = run([stream], api)
     assert ran.messages[-1]["type"] == "STATE"
     written = ran.ids("a")

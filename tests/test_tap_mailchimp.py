@@ -178,15 +178,20 @@ def test_sent_to_is_visited_when_counters_move_and_once_when_settled() -> None:
 
 def test_emails_of_automations_have_no_counters_and_are_always_visited() -> None:
     parent = {"campaign_id": "c", "emails_sent": 3}
-    for gate in (activity.activity_mark, activity.sent_to_mark, activity.opens_mark, activity.unchanged("unsubscribed")):
-        assert gate(unit(parent=parent)) == NOW
+    for gate in (
+        activity.activity_mark,
+        activity.sent_to_mark,
+        activity.opens_mark,
+        activity.unchanged("unsubscribed"),
+    ):
+        assert gate(unit(parent=parent)) is True
     assert activity.has("unsubscribed")(unit(parent=parent))
 
 
 def test_report_children_are_read_whole_unless_incremental_reports_is_on() -> None:
     gate = activity.unchanged("unsubscribed")
     parent = report(unsubscribed=4)
-    assert gate(unit(parent=parent)) == NOW
+    assert gate(unit(parent=parent)) is True
     assert gate(unit(parent=parent, settings=settings(incremental_reports=True))) == "4"
 
 
@@ -220,7 +225,7 @@ def test_the_date_window_touches_no_other_stream() -> None:
 
 def test_open_details_keep_all_opens_and_tell_the_latest() -> None:
     opens = [{"timestamp": "2026-11-02T00:00:00+00:00"}, {"timestamp": "2026-11-01T00:00:00+00:00"}, {"timestamp": ""}]
-    rows = [{"email_id": "a", "opens": opens}, {"email_id": "b", "opens": []}, {"email_id": "c"}]
+    rows: list[dict[str, Any]] = [{"email_id": "a", "opens": opens}, {"email_id": "b", "opens": []}, {"email_id": "c"}]
     found = list(activity.opens(rows, unit()))
     assert [record["last_opened_at"] for record in found] == ["2026-11-02T00:00:00.000000Z", None, None]
     assert found[0]["opens"] == opens
@@ -281,7 +286,12 @@ def test_list_ids_leaves_other_lists_out_but_reads_lists_whole() -> None:
 
 
 def test_large_lists_are_begun_first() -> None:
-    parent = {"stats.member_count": 5, "stats.unsubscribe_count": 3, "stats.cleaned_count": 2, "stats.total_contacts": 40}
+    parent = {
+        "stats.member_count": 5,
+        "stats.unsubscribe_count": 3,
+        "stats.cleaned_count": 2,
+        "stats.total_contacts": 40,
+    }
     assert members_of_list(unit(parent=parent)) == 10
     assert members_of_list(unit(parent=parent, partition="archived")) == 30
     assert members_of_list(unit(parent={})) == 0
@@ -294,14 +304,14 @@ def test_days_are_compared_as_days() -> None:
     assert is_recent({"day": None}, unit())
 
 
-def test_a_member_that_changes_during_the_walk_is_no_repeat() -> None:
-    assert STREAMS["list_members"].identity == ("id", "last_changed")
-
-
 def test_key_columns_that_the_api_leaves_out_are_empty_text() -> None:
     transform = STREAMS["reports_locations"].transform
     assert transform is not None
-    rows = [{"country_code": "ES", "region": None}, {"country_code": "ES"}, {"country_code": "ES", "region": "MD"}]
+    rows: list[dict[str, Any]] = [
+        {"country_code": "ES", "region": None},
+        {"country_code": "ES"},
+        {"country_code": "ES", "region": "MD"},
+    ]
     assert [record["region"] for record in transform(rows, unit())] == ["", "", "MD"]
 
 
@@ -539,7 +549,8 @@ def test_an_api_key_goes_out_as_basic_to_its_data_centre(mocked: responses.Reque
 
 def test_a_token_s_data_centre_is_asked_for_once(mocked: responses.RequestsMock) -> None:
     mocked.get(
-        "https://login.mailchimp.com/oauth2/metadata", json={"dc": "us9", "api_endpoint": "https://us9.api.mailchimp.com"}
+        "https://login.mailchimp.com/oauth2/metadata",
+        json={"dc": "us9", "api_endpoint": "https://us9.api.mailchimp.com"},
     )
     mocked.get("https://us9.api.mailchimp.com/3.0/ping", json={})
     asking = client(access_token="f" * 32)
@@ -557,7 +568,9 @@ def test_a_revoked_token_stops_with_what_to_do(mocked: responses.RequestsMock) -
 
 
 def test_a_code_is_exchanged_once_and_the_token_saved(mocked: responses.RequestsMock) -> None:
-    mocked.post("https://login.mailchimp.com/oauth2/token", json={"access_token": "a" * 32, "expires_in": 0, "scope": None})
+    mocked.post(
+        "https://login.mailchimp.com/oauth2/token", json={"access_token": "a" * 32, "expires_in": 0, "scope": None}
+    )
     mocked.get(f"{API}/ping", json={})
     saved: list[Mapping[str, Any]] = []
     exchange = {"client_id": "1", "client_secret": "s" * 8, "redirect_uri": "http://127.0.0.1:9", "code": "c" * 8}

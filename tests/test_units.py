@@ -51,7 +51,9 @@ def test_windows_and_what_was_done_cover_everything_whatever_splits_and_fails(
 
 def test_a_serial_plan_hands_out_one_window_at_a_time() -> None:
     plan = WindowPlan.of(
-        Unit(stream="s", since=second(0), now=second(86_400 * 3)), Window(first=1, largest=9, parallel=False), Bookmark()
+        Unit(stream="s", since=second(0), now=second(86_400 * 3)),
+        Window(first=1, largest=9, parallel=False),
+        Bookmark(),
     )
     assert plan.next() is not None
     assert plan.next() is None

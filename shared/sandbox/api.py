@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from ..errors import ConfigError
+from shared.errors import ConfigError
+
 from .clock import Clock
 from .counts import Counts
 from .options import OPTIONS, read_faults
@@ -24,7 +25,7 @@ from .server import REASONS, Server
 MOST_FAULTS_IN_A_ROW = 6
 
 logger = logging.getLogger(__name__)
-Self = TypeVar("Self", bound="Sandbox")
+Own = TypeVar("Own", bound="Sandbox")
 
 
 class Sandbox:
@@ -135,7 +136,7 @@ class Sandbox:
             self._thread.join(2)
             self._server = None
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self: Own) -> Own:  # noqa: PYI019 - typing.Self came with Python 3.11
         self.start()
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import ConfigError
+from shared.errors import ConfigError
 
 FAULTS_ON = "429:0.03+500:0.02+reset:0.01+truncate:0.005"
 FAULTS = {
@@ -41,6 +41,7 @@ def read_faults(text: str) -> dict[str, float]:
     faults = {}
     for part in text.replace("+", ",").replace(":", "=").split(","):
         name, _, chance = part.strip().partition("=")
+        name = "504" if name == "timeout" else name
         if name not in FAULTS and not (name.isdigit() and 400 <= int(name) <= 599):
             raise ConfigError(
                 f"sandbox fault {name!r} is unknown: use a status of 4xx or 5xx, or one of {', '.join(FAULTS)}"

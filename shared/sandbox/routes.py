@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ..timestamps import parse as parse_instant
+from shared.timestamps import parse as parse_instant
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Table:
         touch: Callable[[int, datetime], None] | None = None,
     ) -> None:
         self.count, self.row, self.touch = count, row, touch
-        self.drift: Drift | None = None
+        self.drift: Drift | JointDrift | None = None
         self._columns: dict[str, Sequence[Any]] = dict(columns or {})
         self._given = frozenset(self._columns)
         self._orders: dict[tuple[str, bool], list[int]] = {}
@@ -54,6 +54,14 @@ class Table:
     def of(cls, rows: Sequence[Row]) -> Table:
         """The table of rows that exist already."""
         return cls(len(rows), rows.__getitem__)
+
+    @classmethod
+    def joined(cls, tables: Sequence[Table]) -> Table:
+        """The rows of several tables as one, moving as each of them moves."""
+        places = [(table, number) for table in tables for number in range(table.count)]
+        joint = cls(len(places), lambda place: places[place][0].row(places[place][1]))
+        joint.drift = JointDrift(tables) if any(table.drift is not None for table in tables) else None
+        return joint
 
     def column(self, name: str) -> Sequence[Any]:
         """One field of all rows; dotted names reach into objects."""
@@ -120,6 +128,34 @@ class Drift:
                 if view[position] not in self.removed:
                     self._table.touch(view[position], now)
             self._table.changed()
+
+
+class JointDrift:
+    """The drift of joined tables: each one's own."""
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self._drifts = [table.drift for table in tables]
+        self._places = [(at, number) for at, table in enumerate(tables) for number in range(table.count)]
+
+    def visible(self, number: int) -> bool:
+        """Whether the row is there now."""
+        at, number = self._places[number]
+        drift = self._drifts[at]
+        return drift is None or drift.visible(number)
+
+    def stayed(self, number: int) -> bool:
+        """Whether the row has been there from the beginning until now."""
+        at, number = self._places[number]
+        drift = self._drifts[at]
+        return drift is None or drift.stayed(number)
+
+    def step(self, view: Sequence[int], served: int, now: datetime) -> None:
+        """A page was served: move something in every table that it reached."""
+        for at, drift in enumerate(self._drifts):
+            own = [number for part, number in (self._places[place] for place in view) if part == at]
+            reached = sum(self._places[place][0] == at for place in view[:served])
+            if drift is not None and reached:
+                drift.step(own, reached, now)
 
 
 class Kept:

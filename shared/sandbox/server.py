@@ -69,7 +69,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exc_info()[1], (OSError, ValueError)):
-            logger.error("sandbox: connection from %s", client_address, exc_info=True)
+            logger.exception("sandbox: connection from %s", client_address)  # noqa: LOG004 - called in one
 
 
 class _Connection(socketserver.StreamRequestHandler):

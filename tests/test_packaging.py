@@ -1,0 +1,141 @@
+"""The wheel, installed away from this checkout: everything travelled along, and the commands work."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import sysconfig
+import time
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, TAPS, tap_of
+
+VERSION = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+COMMANDS = [package.replace("_", "-") for package in TAPS]
+FAST_SECONDS = 0.1
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built with the build backend of this environment, so that nothing is downloaded."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with the wheel in it; the dependencies are lent by this one, but not this checkout."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    packages = Path(
+        subprocess.check_output(
+            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+        ).strip()
+    )
+    # A path file lends the packages themselves; path files in there, an editable install's among them, stay without
+    # effect.
+    (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(python),
+            "install",
+            "--no-deps",
+            "--no-index",
+            "--quiet",
+            str(wheel),
+        ],
+        check=True,
+    )
+    return folder
+
+
+def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [str(installed / "bin" / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        cwd=installed,
+        env=environment,
+        check=False,
+    )
+
+
+def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"shared", *TAPS}
+
+
+def test_every_tap_is_in_the_wheel() -> None:
+    folders = {path.parent.name for path in ROOT.glob("tap_*/__init__.py")}
+    project = (ROOT / "pyproject.toml").read_text()
+    assert folders == set(TAPS)
+    for package in TAPS:
+        assert f'"{package}"' in project
+        assert f"{package.replace('_', '-')} = " in project
+
+
+def test_one_version_everywhere() -> None:
+    assert VERSION is not None
+    assert {tap_of(package).version for package in TAPS} == {VERSION[1]}
+
+
+def test_shared_and_every_tap_come_from_the_same_place(installed: Path) -> None:
+    code = f"import shared, {', '.join(TAPS)}; print(*[m.__file__ for m in (shared, {', '.join(TAPS)})])"
+    found = run(installed, "python", "-c", code)
+    assert found.returncode == 0, found.stderr
+    places = {Path(file).parent.parent for file in found.stdout.split()}
+    assert len(places) == 1
+    assert installed in next(iter(places)).parents
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_the_schemas_travelled_along(installed: Path, package: str) -> None:
+    found = run(installed, package.replace("_", "-"), "--discover")
+    assert found.returncode == 0, found.stderr
+    streams = {entry["tap_stream_id"] for entry in json.loads(found.stdout)["streams"]}
+    assert streams == {stream.name for stream in tap_of(package).streams if not stream.hidden}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_sandbox_travelled_along(installed: Path, command: str) -> None:
+    found = run(installed, command, "--sandbox", "scale=0.1")
+    assert found.returncode == 0, found.stderr
+    lines = found.stdout.splitlines()
+    assert json.loads(lines[-1])["type"] == "STATE"
+    assert any(json.loads(line)["type"] == "RECORD" for line in lines)
+
+
+def seconds(installed: Path, *command: str) -> float:
+    """The processor time of a command: the time it takes where nothing else is running, as other tests are here."""
+    before = os.times()
+    assert run(installed, *command).returncode == 0
+    after = os.times()
+    return (after.children_user - before.children_user) + (after.children_system - before.children_system)
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_version_and_help_answer_at_once(installed: Path, command: str, option: str) -> None:
+    run(installed, command, option)  # writes the byte code
+    began = time.monotonic()
+    taken = statistics.median(seconds(installed, command, option) for _ in range(5))
+    assert taken < FAST_SECONDS, f"{taken:.3f} s of processor time, {time.monotonic() - began:.3f} s for five runs"
