@@ -215,6 +215,7 @@ ENDPOINTS = (
         path="/reports/{campaign_id}/ecommerce-product-activity",
         key="products",
         sort={name: name for name in ("title", "total_revenue", "total_purchased")},
+        sort_dir=False,
         envelope=(),
     ),
     endpoint(stream="campaign_folders", path="/campaign-folders", key="folders"),

@@ -49,6 +49,7 @@ class Endpoint:
     filters: Mapping[str, Filter] = field(default_factory=dict)
     params: Mapping[str, Param] = field(default_factory=dict)
     sort: Mapping[str, str] = field(default_factory=dict)
+    sort_dir: bool = True
     select: Callable[[Table, list[int], Mapping[str, Any]], list[int]] | None = None
     shape: Callable[[Row, Mapping[str, Any]], Row] | None = None
     asked: Mapping[str, Any] = field(default_factory=dict)
@@ -72,7 +73,7 @@ class Endpoint:
         params.update({name: each.param for name, each in self.filters.items()})
         if self.sort:
             params["sort_field"] = Param(options=tuple(self.sort))
-            params["sort_dir"] = Param(options=("ASC", "DESC"))
+            params |= {"sort_dir": Param(options=("ASC", "DESC"))} if self.sort_dir else {}
         return params
 
 
