@@ -136,7 +136,9 @@ def keyset(
             return by_offset(page) if request.params.get(start) else []
         stamps = [row.get(field) for row in page.rows]
         last = instant(stamps[-1])
-        is_sorted = all(isinstance(a, str) for a in stamps) and all(a <= b for a, b in zip(stamps, stamps[1:], strict=False))
+        is_sorted = all(isinstance(a, str) for a in stamps) and all(
+            a <= b for a, b in zip(stamps, stamps[1:], strict=False)
+        )
         if last is None or not is_sorted or request.params.get(start):
             return by_offset(page)
         if instant(stamps[0]) == last:

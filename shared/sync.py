@@ -386,6 +386,8 @@ class _Sync:
             params=found.params,
             resume=self._kept(run, key),
         )
+        if run.children:  # they need its rows, whether or not these are news
+            return built, None, True
         if key in run.finished_before:
             return built, None, False
         gate = run.stream.gate

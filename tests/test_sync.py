@@ -108,7 +108,13 @@ class Ran:
         return found
 
 
-SCHEMAS = {"id": {"type": ["null", "integer"]}, "at": DATE, "name": TEXT, "parent_id": {"type": ["null", "integer"]}}
+SCHEMAS = {
+    "id": {"type": ["null", "integer"]},
+    "at": DATE,
+    "name": TEXT,
+    "parent_id": {"type": ["null", "integer"]},
+    "c_id": {"type": ["null", "integer"]},
+}
 
 
 def run(
@@ -161,8 +167,10 @@ def test_a_plain_stream_is_read_and_ends_with_state() -> None:
     ran = run([Stream(name="a", path="/a")], lambda _: rows(1, 2))
     assert ran.status == 0
     assert ran.ids("a") == [1, 2]
-    assert [m["type"] for m in ran.messages] == ["SCHEMA", "RECORD", "RECORD", "STATE"]
-    assert ran.rows("a")[0] == {"id": 1, "at": day(1), "name": None, "parent_id": None}
+    kinds = [m["type"] for m in ran.messages]
+    assert kinds[:3] == ["SCHEMA", "RECORD", "RECORD"]
+    assert set(kinds[3:]) == {"STATE"}
+    assert ran.rows("a")[0] == {"id": 1, "at": day(1), "name": None, "parent_id": None, "c_id": None}
 
 
 def test_an_unsorted_stream_moves_its_bookmark_at_its_end_and_never_beyond_now() -> None:
@@ -493,6 +501,19 @@ def test_a_full_pass_that_broke_off_goes_on_with_the_parents_it_has_not_read() -
     old = json.loads(json.dumps(ran.state))
     old["bookmarks"]["c"]["resume"]["began"] = shift(NOW, -25 * 3600)
     assert len(run([PARENT, CHILD], answer, state=old).api.asked) == 4, "a day later the pass begins anew"
+
+
+def test_a_finished_unit_is_read_again_where_children_hang_under_it() -> None:
+    child = Stream(
+        name="g", path="/c/{c_id}/g", key_properties=("c_id", "id"), parent=Parent(stream="c", keys={"c_id": "id"})
+    )
+
+    def answer(request: Request) -> Any:
+        return rows(1, 2) if request.path == "/p" else rows(7)
+
+    state = {"bookmarks": {"c": {"resume": {"began": NOW, "done": ["1", "2"]}}}}
+    ran = run([PARENT, CHILD, child], answer, state=state, extra_fields="report")
+    assert len(ran.rows("g")) == 2
 
 
 def test_a_full_refresh_is_due_after_so_many_days_and_is_noted() -> None:
