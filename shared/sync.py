@@ -333,7 +333,7 @@ class _Sync:
                     self._step(active)
         except Stopped:
             self.schedule.stop()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by the main thread
             self.fatal = self.fatal or error
             self.schedule.stop()
         finally:

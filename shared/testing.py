@@ -144,7 +144,7 @@ def problems(result: Result, *, secrets: Iterable[str] = (), killed: bool = Fals
             text = line.decode("utf-8")
             message = json.loads(text, parse_constant=_refuse)
             singer.parse_message(text)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
             found.append(f"line {number} is no Singer message ({error}): {line[:200]!r}")
             continue
         last = message["type"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SMALL_PAGES, TAPS, WALKS, tap_of
 
 from shared.sandbox import Sandbox
 from shared.testing import (
@@ -26,8 +27,6 @@ from shared.testing import (
     run_tap_until,
     upserted,
 )
-
-from conftest import SMALL_PAGES, TAPS, WALKS, tap_of
 
 STREAMS = [(package, stream.name) for package in TAPS for stream in tap_of(package).streams if not stream.hidden]
 MOMENTS = 20
@@ -138,7 +137,7 @@ def test_a_day_later_everything_new_and_changed_is_written(package: str, folder:
     )
     assert second.status == 0, second.stderr[-2000:]
     assert problems(second) == []
-    incremental = {entry for entry in second.state["bookmarks"]}
+    incremental = set(second.state["bookmarks"])
     for stream, records in second.by_stream().items():
         keys, today = second.keys(stream), truth(package, stream, day=1)
         held = upserted([*first.records(stream), *records], keys)
@@ -178,7 +177,7 @@ def instants(entry: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], s
             for unit, kept in value.items():
                 first = kept[0] if isinstance(kept, list) else kept
                 found += [((*path, unit), first)] if isinstance(first, str) else []
-        elif isinstance(value, str) and name not in ("refreshed",):
+        elif isinstance(value, str) and name != "refreshed":
             found.append(((*path, name), value))
     return found
 
