@@ -20,9 +20,9 @@ from .timestamps import WIRES
 
 if TYPE_CHECKING:
     if sys.version_info >= (3, 11):
-        from importlib.resources.abc import Traversable as Traversable
+        from importlib.resources.abc import Traversable as Traversable  # noqa: PLC0414 - passed on to `tap`
     else:
-        from importlib.abc import Traversable as Traversable
+        from importlib.abc import Traversable as Traversable  # noqa: PLC0414 - passed on to `tap`
 
 JsonSchema = dict[str, Any]
 
