@@ -142,6 +142,7 @@ class Finding:
     word: str
     detail: str = ""
     rows: Sequence[Any] = field(default=(), repr=False)
+    parent: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def test(tap: Tap, client: Client, streams: Sequence[Stream], selected: Sequence[str]) -> Iterator[Finding]:
@@ -178,15 +179,15 @@ class _Prober:
         values: dict[str, Any] = {}
         if parents:
             above = self.finding(parents[0].stream)
-            row = self._row(stream, parents[0], above.rows)
+            row = self._row(stream, parents[0], above)
             if row is None:
                 return Finding(stream.name, endpoint, "not asked", f"{above.stream}: {above.word}")
             values = row
-        return self._send(stream, endpoint, self._unit(stream, parents, values))
+        return replace(self._send(stream, endpoint, self._unit(stream, parents, values)), parent=values)
 
-    def _row(self, stream: Stream, parent: Parent, rows: Sequence[Any]) -> dict[str, Any] | None:
-        for row in rows:
-            values = parent_values(parent, row)
+    def _row(self, stream: Stream, parent: Parent, above: Finding) -> dict[str, Any] | None:
+        for row in above.rows:
+            values = parent_values(parent, row, above.parent)
             if parent.where is None or parent.where(self._unit(stream, [parent], values)):
                 return values
         return None
