@@ -122,8 +122,8 @@ def keyset(
     """Walk up a sorted `field` of whole seconds: after each full page ask for what comes `since` its last row's second.
 
     `since` is exclusive and `before` inclusive, so one second less is asked for and the repeats are dropped. A page
-    that one single second fills is paged by offset inside that second; then the walk goes on behind it. Rows that change
-    meanwhile move to the end and are met again. Rows that turn out unsorted are walked by offset.
+    that one single second fills is paged by offset inside that second; then the walk goes on behind it. Rows that
+    change meanwhile move to the end and are met again. Rows that turn out unsorted are walked by offset.
     """
     by_offset = offset(count, start)
 
@@ -136,7 +136,9 @@ def keyset(
             return by_offset(page) if request.params.get(start) else []
         stamps = [row.get(field) for row in page.rows]
         last = instant(stamps[-1])
-        is_sorted = all(isinstance(a, str) for a in stamps) and all(a <= b for a, b in zip(stamps, stamps[1:], strict=False))
+        is_sorted = all(isinstance(a, str) for a in stamps) and all(
+            a <= b for a, b in zip(stamps, stamps[1:], strict=False)
+        )
         if last is None or not is_sorted or request.params.get(start):
             return by_offset(page)
         if instant(stamps[0]) == last:
