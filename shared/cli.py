@@ -299,6 +299,8 @@ class _Command:
                 secrets=config.secrets,
             )
             self.mask = context.masks.mask
+            if self.tap.adapt is not None:
+                self.tap = self.tap.adapt(self.tap, config.settings)
             self._set_up_logging(config)
             yield config, context
         finally:

@@ -142,6 +142,7 @@ class Finding:
     word: str
     detail: str = ""
     rows: Sequence[Any] = field(default=(), repr=False)
+    parent: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def test(tap: Tap, client: Client, streams: Sequence[Stream], selected: Sequence[str]) -> Iterator[Finding]:
@@ -176,18 +177,18 @@ class _Prober:
         values: dict[str, Any] = {}
         if parents:
             above = self.finding(parents[0].stream)
-            row = self._row(stream, parents[0], above.rows)
+            row = self._row(stream, parents[0], above)
             if row is None:
                 return Finding(stream.name, endpoint, "not asked", f"{above.stream}: {above.word}")
             values = row
         unit = self._unit(stream, parents, values)
         if stream.fetch is not None and stream.fetch(self._client, unit) is not None:
             return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
-        return self._send(stream, endpoint, unit)
+        return replace(self._send(stream, endpoint, unit), parent=values)
 
-    def _row(self, stream: Stream, parent: Parent, rows: Sequence[Any]) -> dict[str, Any] | None:
-        for row in rows:
-            values = parent_values(parent, row)
+    def _row(self, stream: Stream, parent: Parent, above: Finding) -> dict[str, Any] | None:
+        for row in above.rows:
+            values = parent_values(parent, row, above.parent)
             if parent.where is None or parent.where(self._unit(stream, [parent], values)):
                 return values
         return None

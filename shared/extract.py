@@ -216,6 +216,8 @@ class Reader:
         if stream.order == "descending":
             output.checkpoint = walk.descend(output, following)
             output.high = None if following else walk.high
+        elif stream.keep and (kept := stream.keep(page)) is not None:
+            output.checkpoint = Checkpoint(resume=kept)
         return output, following
 
     # A unit that a hook fetches.

@@ -23,8 +23,8 @@ Record = dict[str, Any]
 class Parent:
     """Under which rows of which stream a child's units hang.
 
-    `keys` maps the child's column (and path placeholder) to the parent row's field (dotted path). `carry` names further
-    fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`.
+    `keys` maps the child's column (and path placeholder) to the parent row's field (dotted path), or to a key of the
+    parent's own parent, where the row lacks that field. `carry` names further fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`.
     `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
     they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark.
     `when` names a boolean setting that switches this parent on. `inject=False` keeps the keys off the records.
@@ -44,7 +44,8 @@ class Parent:
 class Window:
     """How a stream's time is cut into windows `[start, end)` of `first` days, at least `smallest_seconds`, at most
     `largest` days. The last one ends `lag_seconds` before the run's start. `resize(width_seconds, Outcome)` gives the
-    next width; windows that the API found too large are halved. `parallel=False` reads one after the other.
+    next width; windows that the API found too large are halved. `parallel=False` reads one after the other. Without a
+    start date the first one begins at `origin`.
     """
 
     first: float | Callable[[Settings], float]
@@ -53,6 +54,7 @@ class Window:
     lag_seconds: float = 0
     resize: Callable[[float, Outcome], float] | None = None
     parallel: bool = True
+    origin: str = "1970-01-01T00:00:00.000000Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class Stream:
     parent               one Parent or several
     partitions           name -> parameters, each a unit of its own, or a function of the settings giving that
     next_page            the paginator; None when there is a single page
+    keep                 from a page to what is kept of the walk once the page is written, so that a broken one can go on;
+                         None: what was kept stands. Given back as `Unit.resume`, of a full read within a day
     shrink               what to ask instead of a request that was too large; None: nothing smaller
     identity             the raw row's own key, to tell repeats on overlapping pages: field names, or a function;
                          default: key_properties as far as the raw row has them. A repeat with another replication
@@ -211,6 +215,7 @@ class Stream:
     parent: Parent | tuple[Parent, ...] = ()
     partitions: Mapping[str, Params] | Callable[[Settings], Mapping[str, Params]] | None = None
     next_page: NextPage | None = None
+    keep: Callable[[Page], Any] | None = None
     shrink: Callable[[Request], Request | None] | None = None
     identity: tuple[str, ...] | Callable[[Any], Any] | None = None
     unique: bool = False

@@ -29,6 +29,7 @@ class Tap:
     check           (client): one cheap request that proves the credential, and whatever only the account can tell of
                     the settings; made before each sync, whose clock it sets; raises AuthError, ConfigError
     streams         the table
+    adapt           (tap, settings) -> the tap as these settings want it: other names, other keys of its streams
     more_streams    (client) -> streams only this account has; asked at discovery and before a sync
     validate        settings -> settings: checks and derivations across settings; raises ConfigError
     read_state      an older tap's state -> ours (same shape as ours when it was ours already)
@@ -45,6 +46,7 @@ class Tap:
     connect: Callable[[Context], Client]
     check: Callable[[Client], None]
     streams: tuple[Stream, ...]
+    adapt: Callable[[Tap, Settings], Tap] | None = None
     more_streams: Callable[[Client], Iterable[Stream]] | None = None
     validate: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     read_state: Callable[[Mapping[str, Any], Settings], Mapping[str, Any]] | None = None

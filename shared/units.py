@@ -12,7 +12,7 @@ from typing import Any
 from .pagination import at
 from .state import Bookmark, Span
 from .streams import Outcome, Parent, Record, Row, Settings, Stream, Unit, Window
-from .timestamps import canonical, floor_seconds, parse, seconds_between, shift
+from .timestamps import floor_seconds, seconds_between, shift
 
 DAY_SECONDS = 86_400.0
 
@@ -36,9 +36,15 @@ class Reading:
     deselected: frozenset[str] = frozenset()
 
 
-def parent_values(parent: Parent, row: Row) -> dict[str, Any]:
-    """What a child keeps of a parent's raw row: the keys under the child's names, then the carried fields."""
+def parent_values(parent: Parent, row: Row, above: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a child keeps of a parent's raw row: the keys under the child's names, then the carried fields.
+
+    A key that the row lacks is taken from what the row's own parent gave (`above`).
+    """
     values = {name: at(row, path) for name, path in parent.keys.items()}
+    for name, path in parent.keys.items() if above else ():
+        if values[name] is None:
+            values[name] = (above or {}).get(path)
     values.update((name, at(row, name)) for name in parent.carry)
     return values
 
@@ -131,7 +137,7 @@ class WindowPlan:
         """The plan for a unit, from its `since` on, leaving out what `bookmark.done` has finished."""
         first = window.first(base.settings) if callable(window.first) else window.first
         end = floor_seconds(min(shift(base.now, -window.lag_seconds), base.settings.get("end_date") or base.now))
-        start = base.since or base.settings.get("start_date") or canonical(parse("1970-01-01"))
+        start = base.since or base.settings.get("start_date") or window.origin
         spans = list(gaps((start, end), bookmark.done))
         return cls(base, window, start, spans, min(first, window.largest) * DAY_SECONDS)
 

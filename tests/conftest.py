@@ -11,13 +11,16 @@ import pytest
 
 from shared.tap import Tap
 
-TAPS = ("tap_mailchimp",)
+TAPS = ("tap_mailchimp", "tap_customerio")
 """The package of every tap."""
 
 THOROUGH = "tap_mailchimp"
 """The tap that shows the engine's promises at twenty moments; the others at a few, so that all tests take minutes."""
 
-SMALL_PAGES = {"tap_mailchimp": {"page_size": 100}}
+SMALL_PAGES: dict[str, dict[str, Any]] = {
+    "tap_mailchimp": {"page_size": 100},
+    "tap_customerio": {"messages_window_days": 10},
+}
 """Settings that make a tap's walks long."""
 
 WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
@@ -26,7 +29,8 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("list_segment_members", {}),
         ("reports_email_activity", {}),
         ("reports_email_activity", {"email_activity_mode": "batch"}),
-    )
+    ),
+    "tap_customerio": (("customers", {}), ("messages", {}), ("activities", {}), ("eps_suppression", {})),
 }
 """Each kind of walk of a tap: a stream that is read that way, and the settings for it."""
 

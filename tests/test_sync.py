@@ -664,3 +664,51 @@ def test_account_label_stands_on_every_record() -> None:
 
 def test_epoch_seconds_may_be_a_replication_value() -> None:
     assert from_seconds(1_793_491_200) == "2026-11-01T00:00:00.000000Z"
+
+
+def test_a_child_takes_what_its_parents_row_lacks_from_that_rows_own_parent() -> None:
+    grandchild = Stream(
+        name="g",
+        path="/p/{parent_id}/c/{child_id}",
+        key_properties=("parent_id", "id"),
+        parent=Parent(stream="c", keys={"parent_id": "parent_id", "child_id": "id"}),
+    )
+    ran = run([PARENT, CHILD, grandchild], family, select=["g"])
+    assert {path for path in ran.api.paths if path.count("/") > 3} == {
+        f"/p/{p}/c/{c}" for p in (1, 2, 3) for c in (1, 2)
+    }
+
+
+def test_windows_begin_at_their_origin_when_there_is_no_start_date() -> None:
+    window = Window(first=1, largest=1, origin=day(9))
+    stream = Stream(name="a", path="/a", replication_key="at", window=window, params=lambda unit: {"at": unit.window})
+    ran = run([stream], lambda _: [], start_date=None)
+    assert [request.params["at"] for request in ran.api.asked] == [(day(9), NOW)]
+
+
+def test_a_full_walk_that_broke_off_goes_on_where_its_row_says() -> None:
+    """Each page tells what to keep; a walk broken off more than a day ago begins anew."""
+
+    def answer(request: Request) -> Any:
+        start = int(request.params.get("start", 1))
+        if start == broken:
+            raise ApiError("a: broken.")
+        return {"items": rows(start), "next": start + 1 if start < 4 else None}
+
+    stream = Stream(
+        name="a",
+        path="/a",
+        records="items",
+        params=lambda unit: {"start": (unit.resume or {}).get("start")},
+        next_page=cursor("next", param="start"),
+        keep=lambda page: {"start": page.at("next")} if page.at("next") else None,
+    )
+    broken = 3
+    first = run([stream], answer)
+    assert (first.status, first.ids("a")) == (1, [1, 2])
+    broken = 0
+    again = run([stream], answer, state=first.state)
+    assert (again.status, again.ids("a")) == (0, [3, 4])
+    assert again.bookmarks == {}
+    late = {"bookmarks": {"a": {"resume": {**first.bookmarks["a"]["resume"], "began": day(8)}}}}
+    assert run([stream], answer, state=late).ids("a") == [1, 2, 3, 4]

@@ -1,0 +1,5 @@
+"""`python -m tap_customerio`."""
+
+from .tap import main
+
+main()

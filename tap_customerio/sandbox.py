@@ -1,0 +1,444 @@
+"""Customer.io's App API 1 in miniature: `python -m tap_customerio.sandbox --port 8080`.
+
+Cursors are positions, as they are there. The shapes that no primary source confirms are options.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
+from shared.timestamps import instant as read_instant
+
+from . import sandbox_truth
+from .sandbox_data import DAY, GONE, Workspace
+
+API_KEY = "sandbox-app-api-key"
+MONTHS_6 = 181 * DAY
+KINDS = ("bounces", "blocks", "spam_reports", "invalid_emails")
+_START = Param()
+_BY_UPDATED = ("broadcasts", "campaigns", "newsletters", "campaign_actions", "broadcast_actions")
+_BY_UPDATED_AT = ("transactional_messages", "segments", "exports", "snippets")
+_UPDATED = {
+    **dict.fromkeys(_BY_UPDATED, "updated"),
+    **dict.fromkeys(_BY_UPDATED_AT, "updated_at"),
+    "messages": "created",
+    "activities": "timestamp",
+    "broadcast_triggers": "created_at",
+}
+CHILDREN = {
+    "campaign_actions": ("campaigns", "campaign_id"),
+    "broadcast_actions": ("broadcasts", "broadcast_id"),
+    "newsletter_contents": ("newsletters", "newsletter_id"),
+    "newsletter_test_groups": ("newsletters", "newsletter_id"),
+    "transactional_contents": ("transactional_messages", "transactional_id"),
+    "broadcast_triggers": ("broadcasts", "broadcast_id"),
+    "segment_members": ("segments", "segment_id"),
+    "segment_customer_counts": ("segments", "segment_id"),
+    "segment_usage": ("segments", "segment_id"),
+    "sender_usage": ("sender_identities", "sender_id"),
+    "collection_contents": ("collections", "collection_id"),
+    "custom_objects": ("types", "object_type_id"),
+}
+Rows = Sequence[Row]
+Handler = Callable[["CustomerioSandbox", Call], Answer]
+
+
+def _limit(default: int, most: int) -> dict[str, Param]:
+    return {"limit": Param("integer", default=default, least=1, cap=most), "start": _START}
+
+
+def _listed(key: str, rows: Callable[[CustomerioSandbox, Call], Rows], *, tail: bool = False) -> Handler:
+    """All of it, or pages where the route has a limit. `tail`: the last full page's token leads to an empty page."""
+
+    def handle(sandbox: CustomerioSandbox, call: Call) -> Answer:
+        try:
+            found = rows(sandbox, call)
+        except (KeyError, ValueError):
+            raise Refusal(404, "not found") from None
+        if "limit" not in call.params:
+            return Answer.of({key: list(found) or None})
+        return sandbox.page(key, Table.of(found), call, tail=tail)
+
+    return handle
+
+
+class CustomerioSandbox(Sandbox):
+    """The API, with a workspace in it."""
+
+    name = "customerio-sandbox"
+    prefix = "/v1"
+    quotas: ClassVar = {"app": ((10, 1.0),)}
+    unknown_params_refused = False
+    own_options: ClassVar = {
+        "forbid": (str, "", "paths that this key may not read, joined by +: /segments+/exports"),
+        "hidden": (str, "only", "what hidden=true lists: only hidden senders, or all"),
+        "wrapped": (int, "0", "1: people come wrapped in customer"),
+        "used_by": (str, "nested", "usage of senders: nested under used_by, or top"),
+        "contents": (str, "contents", "where variants of transactional messages stand: contents or content"),
+        "daily": (int, "0", "requests a day; 0: no such quota"),
+    }
+
+    def __init__(self, options: Mapping[str, str] | None = None) -> None:
+        super().__init__(options)
+        self.requests_today = 0
+        self.day_changed()
+
+    def day_changed(self) -> None:
+        """The workspace of the day, made anew."""
+        self.workspace = Workspace(seed=self.options["seed"], scale=self.options["scale"], day=self.day)
+        self._tables: dict[str, Table] = {}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """An App API key will do."""
+        return {"access_token": API_KEY, "base_url": self.base_url}
+
+    def routes(self) -> Sequence[Route]:
+        """The API's endpoints."""
+        whole: dict[str, tuple[str, Callable[[CustomerioSandbox, Call], Rows]]] = {
+            "/broadcasts": ("broadcasts", lambda box, call: box.workspace.broadcasts()),
+            "/campaigns": ("campaigns", lambda box, call: box.workspace.campaigns()),
+            "/transactional": ("messages", lambda box, call: box.workspace.templates()),
+            "/segments": ("segments", lambda box, call: box.workspace.segments()),
+            "/exports": ("exports", lambda box, call: box.workspace.exports()),
+            "/snippets": ("snippets", lambda box, call: box.workspace.snippets()),
+            "/collections": ("collections", lambda box, call: box.workspace.collections()),
+            "/reporting_webhooks": ("reporting_webhooks", lambda box, call: box.workspace.webhooks()),
+            "/subscription_topics": ("topics", lambda box, call: box.workspace.topics()),
+            "/subscription_channels": ("channels", lambda box, call: box.workspace.channels()),
+            "/workspaces": ("workspaces", lambda box, call: box.workspace.workspaces()),
+            "/object_types": ("types", lambda box, call: box.workspace.types()),
+            "/campaigns/{campaign_id}/actions": (
+                "actions",
+                lambda box, call: box.children("campaign_actions", call.args),
+            ),
+            "/broadcasts/{broadcast_id}/actions": (
+                "actions",
+                lambda box, call: box.children("broadcast_actions", call.args),
+            ),
+            "/broadcasts/{broadcast_id}/triggers": (
+                "triggers",
+                lambda box, call: box.children("broadcast_triggers", call.args),
+            ),
+            "/newsletters/{newsletter_id}/contents": (
+                "contents",
+                lambda box, call: box.children("newsletter_contents", call.args),
+            ),
+            "/newsletters/{newsletter_id}/test_groups": (
+                "test_groups",
+                lambda box, call: box.children("newsletter_test_groups", call.args),
+            ),
+        }
+        paged: tuple[tuple[str, str, dict[str, Param], Callable[[CustomerioSandbox, Call], Rows]], ...] = (
+            ("/newsletters", "newsletters", _limit(50, 100), lambda box, call: box.workspace.newsletters()),
+            ("/optouts", "optouts", _limit(100, 50), lambda box, call: box.workspace.optouts()),
+            (
+                "/segments/{segment_id}/membership",
+                "identifiers",
+                _limit(1000, 500),
+                lambda box, call: box.children("segment_members", call.args),
+            ),
+            (
+                "/objects/{object_type_id}/{cio_object_id}/relationships",
+                "cio_relationships",
+                {**_limit(10, 100), "id_type": Param(options=("cio_object_id",), required=True)},
+                lambda box, call: box.workspace.relationships(call.args),
+            ),
+        )
+        window = {name: Param("integer") for name in ("start_ts", "end_ts")}
+        flags = {name: Param("boolean") for name in ("drafts", "get_tracked_responses")}
+        made: list[tuple[str, str, Handler, Mapping[str, Param]]] = [
+            *(("GET", path, _listed(key, rows), {}) for path, (key, rows) in whole.items()),
+            *(("GET", path, _listed(key, rows), params) for path, key, params, rows in paged),
+            ("GET", "/sender_identities", _listed("sender_identities", _senders, tail=True),
+             {**_limit(50, 100), "hidden": Param("boolean")}),
+            ("GET", "/messages", _messages, {**_limit(50, 1000), **window, **flags}),
+            ("GET", "/activities", _activities,
+             {**_limit(10, 100), "deleted": Param("boolean"), "type": Param(), "name": Param()}),
+            ("POST", "/customers", _search, _limit(50, 1000)),
+            ("POST", "/customers/attributes", _hydrate, {"id_type": Param(options=("cio_id",), required=True)}),
+            ("POST", "/objects", _objects, _limit(50, 100)),
+            ("GET", "/info/ip_addresses", _addresses, {}),
+            ("GET", "/segments/{segment_id}/customer_count", _count, {}),
+            ("GET", "/segments/{segment_id}/used_by", _used, {}),
+            ("GET", "/sender_identities/{sender_id}/used_by", _used, {}),
+            ("GET", "/collections/{collection_id}/content", _content, {}),
+            ("GET", "/transactional/{transactional_id}/contents", _variants, {}),
+            ("GET", "/esp/suppression/{kind}", _suppressed,
+             {**_limit(100, 1000), "offset": Param("integer", default=0, least=0)}),
+            ("GET", "/esp/domains/{domain}/suppression/{kind}", _suppressed_at, _limit(100, 1000)),
+        ]  # fmt: skip
+        return [
+            Route(path=self.prefix + path, handler=handler, method=method, params=params, quota="app")
+            for method, path, handler, params in made
+        ]
+
+    def authorise(self, call: Call) -> None:
+        """The key, then its scope, then the quota of the day."""
+        if call.headers.get("authorization") != f"Bearer {API_KEY}":
+            raise Refusal(401, "unauthorized")
+        for path in filter(None, (self.options["forbid"] or "").split("+")):
+            if call.path.startswith(self.prefix + path):
+                raise Refusal(403, "forbidden")
+        self.requests_today += 1
+        if self.options["daily"] and self.requests_today > self.options["daily"]:
+            raise Refusal(429, "daily quota")
+
+    def refuse(self, refusal: Refusal) -> Answer:
+        """Errors with a status in text; only the limit of a second says how long to wait."""
+        detail = refusal.detail or {404: "not found", 429: "rate limited to 10 requests per 1s"}.get(refusal.status, "")
+        detail = f"{detail} (reference {salt(0, refusal.status) % 0xFFFFFF:06x})"
+        wait = () if refusal.status != 429 or refusal.detail else (("Retry-After", "1"),)
+        body = {"errors": [{"detail": detail, "status": str(refusal.status)}]}
+        return Answer(Answer.of(body).body, refusal.status, headers=wait)
+
+    def page(
+        self,
+        key: str,
+        table: Table,
+        call: Call,
+        *,
+        numbers: Sequence[int] | None = None,
+        extra: Row | None = None,
+        tail: bool = False,
+    ) -> Answer:
+        """One page of rows from the position that the token means."""
+        numbers = range(table.count) if numbers is None else numbers
+        start = self.position(call.params.get("start", ""))
+        limit = call.params["limit"]
+        shown = numbers[start : start + limit]
+        more = start + limit < len(numbers) or (tail and len(shown) == limit)
+        token = b64encode(f"0:{start + limit}".encode()).decode() if more else ""
+        return Answer.of({key: [table.row(number) for number in shown], **(extra or {}), "next": token})
+
+    def position(self, token: str) -> int:
+        """What a token means; 400 for one that was not given out."""
+        try:
+            return int(b64decode(token, validate=True).decode().removeprefix("0:")) if token else 0
+        except ValueError:
+            raise Refusal(400, "invalid start") from None
+
+    def children(self, stream: str, parent: Mapping[str, str]) -> Rows:
+        """The rows below one parent; KeyError when it is gone."""
+        workspace = self.workspace
+        if stream == "broadcast_triggers":
+            return workspace.triggers(parent)
+        if stream == "newsletter_test_groups":
+            return workspace.test_groups(parent)
+        if stream == "segment_members":
+            return workspace.members(parent)
+        if stream == "segment_customer_counts":
+            return [{"count": len(workspace.members(parent))}]
+        if stream in ("segment_usage", "sender_usage"):
+            return [workspace.used(parent)]
+        if stream == "collection_contents":
+            found = workspace.content(parent)
+            rows = found if isinstance(found, list) else [found]
+            return [{"row": number, "data": row} for number, row in enumerate(rows)]
+        if stream == "custom_objects":
+            return workspace.objects(parent["object_type_id"])
+        return workspace.actions(parent, CHILDREN[stream][1])
+
+    def suppressions(self, kind: str) -> Table:
+        """One list, moving if `drift` is on."""
+        if kind not in KINDS:
+            raise Refusal(404)
+        if kind not in self._tables:
+            table = Table.of(self.workspace.suppressions(kind, ""))
+            if self.options["drift"] and table.count > 20:
+                table.drift = Drift(table, salt(self.options["seed"], kind))
+            self._tables[kind] = table
+        return self._tables[kind]
+
+    # What a faultless read gives
+
+    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
+        """All records of `stream`, in no particular order."""
+        with self.lock:
+            return self._records(stream, settings or {}, stayed=False)
+
+    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
+        """The records of rows that were there all the time."""
+        with self.lock:
+            return self._records(stream, settings or {}, stayed=True)
+
+    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> list[Row]:
+        made = [sandbox_truth.record(stream, row) for row in self._rows(stream, settings, stayed=stayed)]
+        since, field = read_instant(settings.get("start_date")) or "", _UPDATED.get(stream)
+        return [each for each in made if field is None or each[field] is None or each[field] >= since]
+
+    def _rows(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        workspace = self.workspace
+        if stream in CHILDREN:
+            above, name = CHILDREN[stream]
+            for parent in self._rows(above, {}, stayed=stayed):
+                if parent["id"] == GONE and above in ("campaigns", "broadcasts", "newsletters"):
+                    continue
+                for row in self.children(stream, {name: str(parent["id"])}):
+                    yield {**row, name: parent["id"]}
+        elif stream == "custom_object_relationships":
+            for row in self._rows("custom_objects", {}, stayed=stayed):
+                names = {name: row[name] for name in ("object_type_id", "cio_object_id")}
+                yield from ({**person, **names} for person in workspace.relationships(names))
+        elif made := getattr(self, f"_{stream}_rows", None):
+            yield from made(settings, stayed=stayed)
+        else:
+            names = {"transactional_messages": "templates", "subscription_channels": "channels"}
+            yield from getattr(workspace, names.get(stream, stream))()
+
+    def _customers_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        segments = [int(each) for each in settings.get("customers_segment_ids") or ()]
+        for number in range(self.workspace.people_count):
+            person = self.workspace.person(number)
+            known = person["identifiers"]
+            if not segments or any(number % each == 0 for each in segments):
+                identity = known["id"] or f"cio_{known['cio_id']}"
+                yield {**person, "id": identity, "cio_id": known["cio_id"], "email": known["email"]}
+
+    def _messages_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        yield from map(self.workspace.message, range(self.workspace.message_count))
+        if settings.get("include_drafts"):
+            yield from ({**self.workspace.draft(number), "draft": True} for number in range(30))
+
+    def _activities_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        yield from map(self.workspace.activity, range(self.workspace.activity_count))
+
+    def _ip_addresses_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        yield from ({"id": text, "ip_address": text} for text in ("192.0.2.1", "2001:db8::1"))
+
+    def _sender_identities_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        yield from (*self.workspace.senders(hidden=False), *self.workspace.senders(hidden=True))
+
+    def _reporting_webhooks_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        for row in self.workspace.webhooks():
+            hide = settings.get("redact_webhook_credentials", True)
+            yield {**row, "endpoint": row["endpoint"].replace("user:pw@", "") if hide else row["endpoint"]}
+
+    def _optouts_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        yield from ({**row, "cio_id": row["cio_id"][4:]} for row in self.workspace.optouts())
+
+    def _eps_suppression_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        for domain in settings.get("esp_suppression_domains") or [""]:
+            for kind in KINDS:
+                table = Table.of(self.workspace.suppressions(kind, domain)) if domain else self.suppressions(kind)
+                for number in range(table.count):
+                    if stayed and table.drift is not None and not table.drift.stayed(number):
+                        continue
+                    row = table.row(number)
+                    made = {"id": f"{kind}:{domain}:{row['email']}", "suppression_type": kind, "domain": domain}
+                    yield {**row, **made, "category": kind.split("_")[0]}
+
+
+def _senders(sandbox: CustomerioSandbox, call: Call) -> Rows:
+    shown, hidden = (sandbox.workspace.senders(hidden=flag) for flag in (False, True))
+    if not call.params.get("hidden"):
+        return shown
+    return [*shown, *hidden] if sandbox.options["hidden"] == "all" else hidden
+
+
+def _messages(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    """Both bounds count; a range beyond six months is silently cut at its old end, and six months are the default."""
+    end = call.params.get("end_ts", sandbox.workspace.now)
+    start = max(call.params.get("start_ts", 0), end - MONTHS_6)
+    if start > end:
+        raise Refusal(400, "start_ts is after end_ts")
+    if call.params.get("drafts"):
+        table = Table(30, sandbox.workspace.draft)
+    else:
+        table = sandbox._tables.setdefault("messages", sandbox.workspace.messages())  # noqa: SLF001
+    created = table.column("created")
+    numbers = [number for number in table.order("created", descending=True) if start <= created[number] <= end]
+    return sandbox.page("messages", table, call, numbers=numbers)
+
+
+def _activities(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    table = sandbox.workspace.activities()
+    numbers: Sequence[int] = range(table.count)
+    if call.params.get("type"):
+        numbers = [number for number in numbers if table.row(number)["type"] == call.params["type"]]
+    return sandbox.page("activities", table, call, numbers=numbers, tail=True)
+
+
+def _search(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    workspace = sandbox.workspace
+    wanted = call.json().get("filter")
+    if not isinstance(wanted, dict) or len(wanted) != 1:
+        raise Refusal(400, "filter is required")
+    numbers: Sequence[int] = range(workspace.people_count)
+    if "or" in wanted:
+        ids = [each["segment"]["id"] for each in wanted["or"]]
+        numbers = [n for n in numbers if any(n % identity == 0 for identity in ids)]
+    elif wanted["and"][0]["attribute"] != {"field": "cio_id", "operator": "exists"}:
+        raise Refusal(400, "the sandbox knows one attribute filter")
+    table = Table(workspace.people_count, workspace.identifiers)
+    return sandbox.page("identifiers", table, call, numbers=numbers, extra={"ids": [""]})
+
+
+def _hydrate(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    """Unknown ids are left out without a word, and so are prefixed ones."""
+    ids = call.json()["ids"]
+    if not 1 <= len(ids) <= 100:
+        raise Refusal(400, "1 to 100 ids")
+    workspace = sandbox.workspace
+    found = []
+    for identity in ids:
+        number = workspace.number(identity)
+        if 0 <= number < workspace.people_count:
+            person = workspace.person(number)
+            found.append({"customer": person} if sandbox.options["wrapped"] else person)
+    return Answer.of({"customers": found})
+
+
+def _objects(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    body = call.json()
+    if not body.get("filter"):
+        raise Refusal(400, "filter is required")
+    return sandbox.page("identifiers", Table.of(sandbox.workspace.objects(body["object_type_id"])), call)
+
+
+def _addresses(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    return Answer.of({"ip_addresses": ["192.0.2.1", "2001:db8::1", "192.0.2.1"]})
+
+
+def _count(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    return Answer.of({"count": len(sandbox.workspace.members(call.args))})
+
+
+def _used(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    used = sandbox.workspace.used(call.args)
+    is_top = "sender_id" in call.args and sandbox.options["used_by"] == "top"
+    return Answer.of(used if is_top else {"used_by": used})
+
+
+def _content(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    return Answer.of(sandbox.workspace.content(call.args))
+
+
+def _variants(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    return Answer.of({sandbox.options["contents"]: sandbox.workspace.actions(call.args, "transactional_id")})
+
+
+def _suppressed(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    """Past the end null comes."""
+    kind = call.args["kind"]
+    table = sandbox.suppressions(kind)
+    numbers = [number for number in range(table.count) if table.drift is None or table.drift.visible(number)]
+    start = call.params["offset"]
+    rows = [table.row(number) for number in numbers[start : start + call.params["limit"]]]
+    if table.drift is not None and rows:
+        table.drift.step(numbers, start + len(rows), sandbox.clock.now())
+    return Answer.of({"category": kind.split("_")[0], "suppressions": rows or None})
+
+
+def _suppressed_at(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    """An unknown domain is no error."""
+    kind, domain = call.args["kind"], call.args["domain"]
+    table = Table.of(sandbox.workspace.suppressions(kind, domain))
+    return sandbox.page("suppressions", table, call, extra={"category": kind.split("_")[0]})
+
+
+if __name__ == "__main__":
+    raise SystemExit(serve(CustomerioSandbox))
