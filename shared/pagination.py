@@ -136,7 +136,9 @@ def keyset(
             return by_offset(page) if request.params.get(start) else []
         stamps = [row.get(field) for row in page.rows]
         last = instant(stamps[-1])
-        is_sorted = all(isinstance(a, str) for a in stamps) and all(a <= b for a, b in zip(stamps, stamps[1:], strict=False))
+        is_sorted = all(isinstance(a, str) for a in stamps) and all(
+            a <= b for a, b in zip(stamps, stamps[1:], strict=False)
+        )
         if last is None or not is_sorted or request.params.get(start):
             return by_offset(page)
         if instant(stamps[0]) == last:
@@ -163,6 +165,36 @@ def link(path: str) -> NextPage:
     def next_page(page: Page) -> Sequence[Request]:
         url = page.at(path)
         return [page.request.with_url(url)] if url else []
+
+    return next_page
+
+
+def overlapping(number: str = "page", size: str = "pageSize", *, largest: int, more: Callable[[Any], bool]) -> NextPage:
+    """Page numbers for an API that has nothing but them, up to `largest` rows a page, while `more(body)`.
+
+    Rows that go while one reads shift later ones onto the page before, out of sight. So each further page is asked for
+    a little smaller, just so that it begins with a row of the page before (page 2 of 999 begins with row 1000 of page 1
+    of 1000). If its first row is not known, rows before it have gone: step back until a known row leads the page.
+    """
+
+    def covering(position: int) -> Params:
+        """The page that holds the row at `position` and reaches furthest beyond it."""
+        if position <= 0:
+            return {number: 1, size: largest}
+        least = -(-position // largest)
+        before = max(range(least, least + 50), key=lambda pages: (pages + 1) * (position // pages))
+        return {number: before + 1, size: max(1, position // before)}
+
+    def next_page(page: Page) -> Sequence[Request]:
+        request, received = page.request, len(page.rows)
+        start = (int(request.params[number]) - 1) * int(request.params[size])
+        if start and not page.repeats:
+            tries = request.memo.tries if isinstance(request.memo, Back) else 0
+            back = STEPS_BACK[tries] if tries < len(STEPS_BACK) else start
+            return [request.with_params(covering(start - back), memo=Back(tries + 1))]
+        if not received or not more(page.body):
+            return []
+        return [request.with_params(covering(start + received - 1))]
 
     return next_page
 
