@@ -201,7 +201,7 @@ class _Command:
                 with closing(self.tap.connect(context)) as client:
                     streams, schemas = discovery.discover(self.tap, client)
             else:
-                context.report.log.info("no credential given: the catalog holds what every account has")
+                context.report.log.info("without a credential in the config, the catalog holds what every account has")
                 streams, schemas = discovery.discover(self.tap, None)
             Writer().catalog(catalog.build(self.tap.name, streams, schemas, config.settings))
         return 0

@@ -199,9 +199,11 @@ def read(
     missing = [
         s.name for s in declared if s.required and config.settings[s.name] is None and s.name not in given.values
     ]
-    if missing and is_partial and not problems:
-        config.is_complete = False
-        return config
+    if is_partial and not problems:
+        missing = [name for name in missing if name != "start_date"]  # only a sync begins somewhere
+        if missing:
+            config.is_complete = False
+            return config
     hint = f" {tap.describe_key}" if tap.describe_key and not has_secret and not supplied else ""
     if missing:
         places = f"{given.path or 'a file given with --config'}, or {_listed([variable(tap.name, n) for n in missing])}"

@@ -151,4 +151,7 @@ class Writer:
             data = b"".join(self._pending)
             self._pending.clear()
             self._size = 0
-            self._out.write(data)
+            rest = memoryview(data)
+            while rest:
+                # Under PYTHONUNBUFFERED stdout is the raw file, which a signal may stop in the middle of a line.
+                rest = rest[self._out.write(rest) or 0 :]

@@ -110,7 +110,8 @@ class Report:
     def request(
         self, stream: str, *, method: str, path: str, status: int | None, seconds: float, request_id: str = ""
     ) -> None:
-        """One request was answered, or failed (`status` None)."""
+        """One request was answered, or failed (`status` None or 0)."""
+        status = status or None
         with self._lock:
             counts = self._counts(stream)
             counts.requests += 1

@@ -141,9 +141,9 @@ class _Sync:
         self.schedule = Schedule(delay=plan.client.delay)
         self.before = State(plan.state.value)
         self.fatal: BaseException | None = None
-        self.wrote_state_at = time.monotonic()
+        self.wrote_state_at = self._seconds()
         self.state_size = 0
-        self.dirty = False
+        self.dirty = self.ends_in_state = False
         self.working = 0
         self.runs = self._runs()
 
@@ -282,7 +282,7 @@ class _Sync:
             self._cancel()
         for line in self.problems.lines():
             self.log.warning(line)
-        if self.dirty or self.state_size == 0:
+        if self.dirty or not self.ends_in_state:
             self._write_state()
         self.writer.flush()
 
@@ -301,14 +301,17 @@ class _Sync:
         self.writer.tick()
         self.report.metrics_due()
         due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND)
-        if self.dirty and time.monotonic() - self.wrote_state_at >= due:
+        if self.dirty and self._seconds() - self.wrote_state_at >= due:
             self._write_state()
+
+    def _seconds(self) -> float:
+        return time.monotonic() * self.client.speed
 
     def _write_state(self) -> None:
         self.state_size = self.writer.state(self.state.value)
         self.writer.flush()
-        self.dirty = False
-        self.wrote_state_at = time.monotonic()
+        self.dirty, self.ends_in_state = False, True
+        self.wrote_state_at = self._seconds()
 
     # Workers.
 
@@ -588,6 +591,7 @@ class _Sync:
         for name, data, count in output.lines:
             if data:
                 self.writer.write(data)
+                self.ends_in_state = False
                 self.report.records(name, count)
         if run.sink is None:
             return
@@ -664,6 +668,7 @@ class _Sync:
                 self._advance(run, "", run.changed)
             if run.sink.version is not None and not run.skipped_by_gate:
                 self.writer.activate_version(run.name, run.sink.version)
+                self.ends_in_state = False
             self.dirty = True
         self.report.stream_finished(run.name, outcome=self._outcome(run), bookmark=self._shown(run))
 

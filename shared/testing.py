@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -105,23 +107,29 @@ def given(folder: Path, **files: Mapping[str, Any] | None) -> list[str]:
     return options
 
 
-def run_tap_until(
-    tap: str, *arguments: str, records: int, send: signal.Signals, timeout: float = 120, stderr: Any = subprocess.PIPE
-) -> Result:
-    """Run a tap and send it a signal once it has written so many RECORD lines; what comes after is read as well."""
-    process = subprocess.Popen(command(tap, arguments), stdout=subprocess.PIPE, stderr=stderr)
-    assert process.stdout is not None
-    taken: list[bytes] = []
-    count = 0
-    for line in process.stdout:
-        taken.append(line)
-        count += line.startswith(b'{"type":"RECORD"')
-        if count == records:
-            process.send_signal(send)
-            break
-    began = time.monotonic()
-    rest, errors = process.communicate(timeout=timeout)
-    return Result(process.returncode, b"".join(taken) + rest, (errors or b"").decode(), time.monotonic() - began)
+def run_tap_until(tap: str, *arguments: str, records: int, send: signal.Signals, timeout: float = 60) -> Result:
+    """Run a tap and send it a signal once so many RECORD lines were read; what it writes after that is read as well."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command(tap, arguments), stdout=subprocess.PIPE, stderr=errors)
+        assert process.stdout is not None
+        guard = threading.Timer(timeout, process.kill)
+        guard.start()
+        taken: list[bytes] = []
+        count = 0
+        for line in process.stdout:
+            taken.append(line)
+            count += line.startswith(b'{"type":"RECORD"')
+            if count == records:
+                process.send_signal(send)
+                break
+        began = time.monotonic()
+        taken.append(process.stdout.read())
+        status = process.wait()
+        seconds = time.monotonic() - began
+        guard.cancel()
+        process.stdout.close()
+        errors.seek(0)
+        return Result(status, b"".join(taken), errors.read().decode(), seconds)
 
 
 def problems(result: Result, *, secrets: Iterable[str] = (), killed: bool = False) -> list[str]:

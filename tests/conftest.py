@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,19 @@ from shared.tap import Tap
 
 TAPS = ("tap_mailchimp",)
 """The package of every tap."""
+
+SMALL_PAGES = {"tap_mailchimp": {"page_size": 100}}
+"""Settings that make a tap's walks long."""
+
+WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "tap_mailchimp": (
+        ("list_members", {}),
+        ("list_segment_members", {}),
+        ("reports_email_activity", {}),
+        ("reports_email_activity", {"email_activity_mode": "batch"}),
+    )
+}
+"""Each kind of walk of a tap: a stream that is read that way, and the settings for it."""
 
 ROOT = Path(__file__).parent.parent
 

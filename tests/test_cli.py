@@ -199,8 +199,8 @@ def sync_slowly(tap: Tap) -> subprocess.Popen[bytes]:
         command(tap.name, ["--sandbox", "latency=0.3"]), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdout is not None
-    while b'"RECORD"' not in process.stdout.readline():
-        pass
+    while b'"RECORD"' not in (line := process.stdout.readline()):
+        assert line, "the run ended before its first record"
     return process
 
 

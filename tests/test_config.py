@@ -303,6 +303,12 @@ def test_a_partial_read_lets_pass_what_is_missing_but_not_what_is_wrong(folder: 
     assert "page_size" in said({"page_size": "x"}, tap=tap, is_partial=True)
 
 
+def test_discovery_does_without_a_start_date(folder: Path) -> None:
+    tap = tap_with(KEY, replace(START_DATE, required=True))
+    assert read({"api_key": "abcd"}, tap=tap, is_partial=True).is_complete
+    assert "start_date is missing" in said({"api_key": "abcd"}, tap=tap)
+
+
 def test_a_tap_checks_across_settings(folder: Path) -> None:
     def validate(settings: dict[str, Any]) -> dict[str, Any]:
         if not settings["api_key"]:

@@ -146,3 +146,15 @@ def test_importing_singer_leaves_logging_as_it_was() -> None:
         "messages.singer().metadata; assert root.handlers == [handler] and root.level == logging.ERROR"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_write_that_ends_early_is_taken_up_again() -> None:
+    class Raw(io.BytesIO):
+        def write(self, data: Any) -> int:
+            return super().write(bytes(data[:7]))
+
+    out = Raw()
+    writer = messages.Writer(out)
+    writer.write(b"0123456789" * 10 + b"\n")
+    writer.flush()
+    assert out.getvalue() == b"0123456789" * 10 + b"\n"

@@ -41,29 +41,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
-    packages = Path(
-        subprocess.check_output(
-            [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
-        ).strip()
-    )
-    # A path file lends the packages themselves; path files in there, an editable install's among them, stay without
-    # effect.
-    (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
     subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            str(python),
-            "install",
-            "--no-deps",
-            "--no-index",
-            "--quiet",
-            str(wheel),
-        ],
+        [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", "--quiet", wheel],
         check=True,
     )
+    # A path file lends the packages beside this one's; the path files among them (an editable install's) stay without
+    # effect. Written last, so that pip does not take what is lent for installed.
+    where = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = Path(subprocess.check_output(where, text=True).strip())
+    (packages / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder
 
 

@@ -85,7 +85,7 @@ def test_request_timers_stand_for_the_requests_that_ended_alike(lines: Lines, cl
     said.stream_started("items")
     said.request("items", method="GET", path="/items", status=200, seconds=1.0)
     said.request("items", method="GET", path="/items", status=200, seconds=2.0)
-    said.request("items", method="GET", path="/items", status=None, seconds=9.0)
+    said.request("items", method="GET", path="/items", status=0, seconds=9.0)
     said.stream_finished("items", outcome="complete")
     timers = [point for point in metrics(str(lines)) if point["type"] == "timer"]
     assert [(point["value"], point["tags"]) for point in timers] == [

@@ -1,0 +1,271 @@
+"""What every stream of every tap promises, shown by whole runs of its process against its sandbox."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.sandbox import Sandbox
+from shared.testing import (
+    Result,
+    bookmarks,
+    command,
+    comparable,
+    differences,
+    given,
+    missing,
+    problems,
+    run_tap,
+    run_tap_until,
+    upserted,
+)
+
+from conftest import SMALL_PAGES, TAPS, WALKS, tap_of
+
+STREAMS = [(package, stream.name) for package in TAPS for stream in tap_of(package).streams if not stream.hidden]
+MOMENTS = 20
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SPEED = 100
+"""The sandbox's clock, and with it the tap's waits and its pace of STATE lines, so that tests need not wait."""
+
+
+def sandbox(package: str, **options: Any) -> Sandbox:
+    """The tap's sandbox, not started."""
+    make = tap_of(package).sandbox
+    assert make is not None
+    return make({name: str(value) for name, value in options.items()})
+
+
+def truth(package: str, stream: str, **options: Any) -> list[dict[str, Any]]:
+    """What a faultless read of the stream gives."""
+    box = sandbox(package, **options)
+    return box.truth(stream, settings(box))
+
+
+def settings(box: Sandbox) -> dict[str, Any]:
+    """The sandbox's settings, which it can only give once it listens."""
+    box.start()
+    try:
+        return dict(box.settings)
+    finally:
+        box.stop()
+
+
+def secrets(package: str) -> list[str]:
+    """The credentials of the sandbox."""
+    tap = tap_of(package)
+    values = settings(sandbox(package))
+    return [str(values[each.name]) for each in tap.settings if each.secret and values.get(each.name)]
+
+
+def options_of(**options: Any) -> str:
+    """Options as `--sandbox` takes them."""
+    return ",".join(f"{name}={value}" for name, value in options.items())
+
+
+@cache
+def full_run(package: str, folder: Path, **options: Any) -> Result:
+    """A run of all streams, once for all tests of this process."""
+    given_options = {"speed": SPEED, **options}
+    return run_tap(package, "--sandbox", options_of(**given_options), "--select", "*", folder=folder)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.mark.parametrize(("package", "stream"), STREAMS)
+def test_a_full_run_gives_every_record_once(package: str, stream: str, folder: Path) -> None:
+    result = full_run(package, folder)
+    assert result.status == 0, result.stderr[-2000:]
+    records = result.by_stream()[stream]
+    assert differences(records, truth(package, stream)) == []
+    keys = result.keys(stream)
+    if keys:
+        assert len(upserted(records, keys)) == len(records), "a key is not unique"
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_every_line_of_a_full_run_is_valid_and_holds_no_secret(package: str, folder: Path) -> None:
+    assert problems(full_run(package, folder), secrets=secrets(package)) == []
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_faults_change_nothing(package: str, folder: Path) -> None:
+    result = full_run(package, folder, faults="on")
+    assert result.status == 0, result.stderr[-2000:]
+    assert problems(result, secrets=secrets(package)) == []
+    for stream, records in result.by_stream().items():
+        assert differences(records, truth(package, stream)) == [], stream
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("package", TAPS)
+def test_nothing_that_stayed_is_missed_while_rows_come_and_go(
+    package: str, seed: int, small: bool, tmp_path: Path
+) -> None:
+    with sandbox(package, drift=1, seed=seed) as box:
+        config = {**box.settings, "base_url": box.base_url, **(SMALL_PAGES[package] if small else {})}
+        result = run_tap(package, "--select", "*", config=config, folder=tmp_path)
+        assert result.status == 0, result.stderr[-2000:]
+        assert problems(result) == []
+        for stream, records in result.by_stream().items():
+            lost = lost_keys(records, box.stayed(stream, config), result.keys(stream))
+            assert lost == [], f"{stream}: {len(lost)}"
+
+
+def lost_keys(records: list[Any], stayed: list[Any], keys: list[str]) -> list[Any]:
+    """Keys of rows that stayed and were not written in any version."""
+    written = upserted(records, keys)
+    return [key for key in upserted(stayed, keys) if key not in written]
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_a_day_later_everything_new_and_changed_is_written(package: str, folder: Path, tmp_path: Path) -> None:
+    first = full_run(package, folder)
+    second = run_tap(
+        package, "--sandbox", options_of(day=1, speed=SPEED), "--select", "*", state=first.state, folder=tmp_path
+    )
+    assert second.status == 0, second.stderr[-2000:]
+    assert problems(second) == []
+    incremental = {entry for entry in second.state["bookmarks"]}
+    for stream, records in second.by_stream().items():
+        keys, today = second.keys(stream), truth(package, stream, day=1)
+        held = upserted([*first.records(stream), *records], keys)
+        lost = [key for key, record in upserted(today, keys).items() if comparable(held.get(key)) != comparable(record)]
+        assert lost == [], f"{stream}: {len(lost)} records are not as they are today"
+        if stream not in incremental:
+            assert differences(records, today) == [], stream
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_a_second_run_at_once_repeats_little_of_what_has_bookmarks(package: str, folder: Path, tmp_path: Path) -> None:
+    first = full_run(package, folder)
+    second = run_tap(package, "--sandbox", options_of(speed=SPEED), "--select", "*", state=first.state, folder=tmp_path)
+    assert second.status == 0, second.stderr[-2000:]
+    for stream, entry in first.state["bookmarks"].items():
+        written, again = len(first.records(stream)), len(second.records(stream))
+        assert again <= written, stream
+        if written > 500 and "units" in entry:
+            assert again < written / 2, f"{stream}: {again} of {written} again"
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_no_bookmark_ever_moves_back(package: str, folder: Path) -> None:
+    before: dict[tuple[str, ...], str] = {}
+    for state in bookmarks(full_run(package, folder)):
+        for stream, entry in state.items():
+            for path, value in instants(entry, (stream,)):
+                assert value >= before.get(path, ""), path
+                before[path] = value
+
+
+def instants(entry: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], str]]:
+    """The bookmark values in a stream's entry, by where they stand."""
+    found = []
+    for name, value in entry.items() if isinstance(entry, dict) else ():
+        if name == "units" and isinstance(value, dict):
+            for unit, kept in value.items():
+                first = kept[0] if isinstance(kept, list) else kept
+                found += [((*path, unit), first)] if isinstance(first, str) else []
+        elif isinstance(value, str) and name not in ("refreshed",):
+            found.append(((*path, name), value))
+    return found
+
+
+@pytest.mark.parametrize("moment", range(1, MOMENTS + 1))
+@pytest.mark.parametrize("package", TAPS)
+def test_killed_at_any_moment_and_resumed_it_loses_nothing(
+    package: str, moment: int, folder: Path, tmp_path: Path
+) -> None:
+    config = given(tmp_path, config=SMALL_PAGES[package])
+    whole = full_run(package, folder)
+    total = sum(map(len, whole.by_stream().values()))
+    first, second = killed_and_resumed(
+        package, ["--select", "*", *config], total * moment // (MOMENTS + 1), SIGNALS[moment % 3], tmp_path
+    )
+    for stream in whole.by_stream():
+        records = [*first.records(stream), *second.records(stream)]
+        assert missing(records, truth(package, stream)) == [], stream
+    if moment > MOMENTS // 2:
+        assert sum(map(len, second.by_stream().values())) < total, "it began anew"
+
+
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize(
+    ("package", "stream", "extra"),
+    [(package, stream, extra) for package in TAPS for stream, extra in WALKS[package]],
+)
+def test_killed_inside_each_kind_of_walk_and_resumed_it_loses_nothing(
+    package: str, stream: str, extra: Mapping[str, Any], number: int, tmp_path: Path
+) -> None:
+    expected = truth(package, stream)
+    arguments = ["--select", stream, *given(tmp_path, config={**SMALL_PAGES[package], **extra})]
+    first, second = killed_and_resumed(
+        package, arguments, len(expected) * (2 * number + 1) // 6, SIGNALS[number], tmp_path
+    )
+    assert missing([*first.records(stream), *second.records(stream)], expected) == []
+
+
+def killed_and_resumed(
+    package: str, arguments: list[str], records: int, send: signal.Signals, folder: Path
+) -> tuple[Result, Result]:
+    """A run that gets a signal after so many records, and the run that goes on from its last STATE."""
+    box = ["--sandbox", options_of(speed=SPEED)]
+    first = run_tap_until(package, *box, *arguments, records=records, send=send)
+    assert first.status == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[send], first.stderr[-2000:]
+    assert first.seconds < 5, "it took too long to stop"
+    assert problems(first, killed=send == signal.SIGKILL) == []
+    second = run_tap(package, *box, *arguments, state=first.state, folder=folder)
+    assert second.status == 0, second.stderr[-2000:]
+    assert problems(second) == []
+    return first, second
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_a_closed_pipe_ends_it_quietly(package: str) -> None:
+    process = subprocess.Popen(
+        command(package, ["--sandbox", options_of(speed=SPEED)]), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(30) == 141
+    assert "Error" not in errors and "Traceback" not in errors
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_what_is_deselected_is_not_written(package: str, folder: Path, tmp_path: Path) -> None:
+    stream = next(each for each in tap_of(package).streams if each.seed and not each.parents)
+    result = run_tap(package, "--sandbox", "--select", stream.name, "--exclude", f"{stream.name}.*", folder=tmp_path)
+    assert result.status == 0, result.stderr[-2000:]
+    assert list(result.by_stream()) == [stream.name]
+    automatic = {*result.keys(stream.name), *([stream.replication_key] if stream.replication_key else [])}
+    written = {name for record in result.records(stream.name) for name in record}
+    assert automatic <= written <= automatic | {"_extra"}
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_a_catalog_of_its_own_discovery_gives_the_same_run(package: str, folder: Path, tmp_path: Path) -> None:
+    found = subprocess.run(command(package, ["--discover"]), capture_output=True, check=True)
+    catalog = json.loads(found.stdout)
+    for entry in catalog["streams"]:
+        for each in entry["metadata"]:
+            if not each["breadcrumb"]:
+                each["metadata"]["selected"] = True
+    result = run_tap(package, "--sandbox", options_of(speed=SPEED), catalog=catalog, folder=tmp_path)
+    assert result.status == 0, result.stderr[-2000:]
+    expected = full_run(package, folder).by_stream()
+    for stream, records in result.by_stream().items():
+        assert differences(records, expected[stream]) == [], stream
