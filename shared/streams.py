@@ -48,7 +48,7 @@ class Window:
     """
 
     first: float | Callable[[Settings], float]
-    largest: float
+    largest: float | Callable[[Settings], float]
     smallest_seconds: float = 1
     lag_seconds: float = 0
     resize: Callable[[float, Outcome], float] | None = None

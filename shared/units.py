@@ -114,6 +114,7 @@ class WindowPlan:
     origin: str
     spans: list[Span]
     width: float
+    widest: float
     ceiling: float = float("inf")
     clean: int = 0
     active: int = 0
@@ -125,13 +126,15 @@ class WindowPlan:
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:
         """The plan for a unit, from its `since` on, leaving out what `bookmark.done` has finished."""
         first = window.first(base.settings) if callable(window.first) else window.first
+        largest = window.largest(base.settings) if callable(window.largest) else window.largest
         end = floor_seconds(min(shift(base.now, -window.lag_seconds), base.settings.get("end_date") or base.now))
         start = base.since or base.settings.get("start_date") or canonical(parse("1970-01-01"))
         spans = list(gaps((start, end), bookmark.done))
         again = _broken(base.resume, spans)
         if again:
             spans = [rest for span in spans for rest in gaps(span, tuple(again))]
-        return cls(base, window, start, spans, min(first, window.largest) * DAY_SECONDS, again=again)
+        widest = largest * DAY_SECONDS
+        return cls(base, window, start, spans, min(first * DAY_SECONDS, widest), widest, again=again)
 
     def next(self) -> Unit | None:
         """The next window as a unit of its own; None when all have been handed out (or one must end first)."""
@@ -169,7 +172,7 @@ class WindowPlan:
             self.width = self.window.resize(max(width, self.window.smallest_seconds), outcome)
         elif not outcome.rows:
             self.width = max(self.width, width * 2)
-        self.width = min(max(self.width, self.window.smallest_seconds), self.window.largest * DAY_SECONDS)
+        self.width = min(max(self.width, self.window.smallest_seconds), self.widest)
 
     def split(self, span: Span) -> bool:
         """A window was too large: hand it out again as two halves. False when it cannot be halved."""

@@ -120,7 +120,7 @@ def by_number(rows: Sequence[Row]) -> Callable[[Request], Any]:
 @given(total=st.integers(0, 80), size=st.integers(10, 30))
 def test_overlapping_pages_yield_each_row_once(total: int, size: int) -> None:
     rows = [{"id": n} for n in range(total)]
-    next_page = overlapping(largest=size, more=lambda body: body["more"])
+    next_page = overlapping(more=lambda body: body["more"])
     assert walk(next_page, Request("/x", {"page": 1, "pageSize": size}), by_number(rows)) == rows
 
 
@@ -146,7 +146,7 @@ def test_overlapping_pages_miss_nothing_that_stayed_while_rows_come_and_go(
                 gone.add(rows.pop(place % len(rows))["id"])
         return answer
 
-    next_page = overlapping(largest=size, more=lambda body: body["more"])
+    next_page = overlapping(more=lambda body: body["more"])
     emitted = {row["id"] for row in walk(next_page, Request("/x", {"page": 1, "pageSize": size}), moving)}
     assert set(range(total)) - gone <= emitted
 
