@@ -126,8 +126,8 @@ def verdict(request: Request, response: Response) -> ApiError | None:
         if request.path == CHECK:
             return AuthError(
                 text(
-                    "Check api_key and region: a key belongs to one project in one data centre (US or EU), and has to be "
-                    "a server-side or a read-only key, not one for mobile, web or JWT; an IP allow-list refuses too."
+                    "Check api_key and region: a key belongs to one project in one data centre (US or EU), and has "
+                    "to be a server-side or a read-only key, not one for mobile, web or JWT; an IP allow-list refuses too."
                 )
             )
         return RefusedError(

@@ -47,8 +47,8 @@ def extend(schema: JsonSchema, client: Client) -> JsonSchema:
 @lru_cache(maxsize=8)
 def names_of(own: tuple[str, ...], fixed: tuple[str, ...]) -> Mapping[str, str]:
     """Field → column. Of names that differ only in case, a fixed one, or else the one that sorts last, keeps its own;
-    another one is called "_" and the next (`Industry`, `industry` → `_industry`, `industry`), as singer-io's tap does it
-    for two of them.
+    another one is called "_" and the next (`Industry`, `industry` → `_industry`, `industry`), as singer-io's tap does
+    it for two of them.
     """
     variants: dict[str, list[str]] = {}
     for name in dict.fromkeys((*fixed, *own)):
