@@ -368,7 +368,7 @@ class IterableSandbox(Sandbox):
             yield from self._templates(stream, stays)
         elif stream in ("list_users", "list_sizes"):
             for each in account.lists():
-                if each["id"] == 7 or each["id"] == self.options["broken"]:
+                if each["id"] == 7 or (stream == "list_users" and each["id"] == self.options["broken"]):
                     continue
                 lines = account.members(each["id"])
                 if stream == "list_sizes":
