@@ -127,7 +127,8 @@ def verdict(request: Request, response: Response) -> ApiError | None:
             return AuthError(
                 text(
                     "Check api_key and region: a key belongs to one project in one data centre (US or EU), and has "
-                    "to be a server-side or a read-only key, not one for mobile, web or JWT; an IP allow-list refuses too."
+                    "to be a server-side or a read-only key, not one for mobile, web or JWT; an IP allow-list "
+                    "refuses too."
                 )
             )
         return RefusedError(

@@ -11,29 +11,27 @@ that both ways give the same records, the numbers of equal rows included.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shutil
 import tempfile
-from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from functools import partial
-from typing import IO, Any
-
-import orjson
+from typing import IO, TYPE_CHECKING, Any
 
 from shared import jobs
-from shared.client import Client
 from shared.errors import ApiError, RefusedError, TooLargeError
-from shared.extract import in_turn
-from shared.pagination import Request, Row
-from shared.records import parse
-from shared.streams import Batch, Checkpoint, Outcome, Record, Step, Unit, Wait
+from shared.pagination import Request
+from shared.streams import Batch, Checkpoint, Outcome, Step, Unit
 from shared.timestamps import floor_seconds, instant, seconds_between
 
 from .client import EXPORT, JOB_FILES, JOB_START
+from .events import Export
+
+if TYPE_CHECKING:
+    from array import array
+
+    from shared.client import Client
 
 logger = logging.getLogger("tap-iterable")
 
@@ -41,26 +39,6 @@ FORMAT = "application/x-json-stream"
 DAY_SECONDS = 86_400
 MEGABYTE = 1_000_000
 SPOOL_IN_MEMORY = 4 * 1024 * 1024
-BATCH_ROWS, BATCH_BYTES = 1000, 256 * 1024
-BUCKETS = 256
-
-IDENTITY = (
-    "email", "userId", "itblUserId", "messageId", "campaignId", "templateId", "eventName", "id", "url", "hrefIndex",
-    "clickedUrl", "ip", "userAgent", "recipientState", "status", "reason", "signupSource", "unsubSource",
-    "emailListIds", "emailListId", "userListIds", "channelIds", "channelId", "messageTypeIds", "platformEndpoint",
-    "replyToMessageId", "seenMessageId", "smsMessage", "placementId", "total",
-)  # fmt: skip
-"""What tells events apart, besides their type and `createdAt`. Never what changes later: `itblInternal`, `isBot`,
-labels, names."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Export:
-    """One type of data: its name at the API, whether its rows are events in want of an id, what becomes of a row."""
-
-    data_type: str
-    is_event: bool = True
-    shape: Callable[[Row], Record] | None = None
 
 
 def resize(width: float, outcome: Outcome) -> float:
@@ -131,6 +109,10 @@ def asked(export: Export, unit: Unit) -> dict[str, Any]:
 
 
 def _directly(client: Client, unit: Unit, export: Export) -> Generator[Step, None, None]:
+    from shared.extract import in_turn  # here and below: heavy, and `--version` has no use for it
+
+    from .spooled import Numbers, batches, repeated, scanned
+
     yield from in_turn(client, EXPORT)
     request = Request("/api/export/data.json", asked(export, unit), quota=EXPORT)
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as file:
@@ -157,6 +139,8 @@ def _directly(client: Client, unit: Unit, export: Export) -> Generator[Step, Non
 
 
 def _through_job(client: Client, unit: Unit, export: Export) -> Generator[Step, None, None]:
+    from .spooled import Numbers, batches, repeated, scanned
+
     job = jobs.Job(
         start=partial(start, export=export),
         poll=poll,
@@ -247,128 +231,3 @@ def cancel(client: Client, resume: Any) -> None:
     """End a job that still runs: it would hold one of the organization's four places."""
     if isinstance(resume, dict) and resume.get("id") is not None and not resume.get("done"):
         client.send(Request(f"/api/export/{resume['id']}", method="DELETE"))
-
-
-# What was spooled
-
-
-def scanned(file: IO[bytes], export: Export) -> array[int]:
-    """Eight bytes for each event, by which equal ones are found. ValueError: the body is not whole lines of JSON."""
-    hashes: array[int] = array("Q")
-    file.seek(0)
-    for number, line in enumerate(file, 1):
-        if line.isspace():
-            continue
-        row, _ = parse(line)
-        if row.__class__ is not dict:
-            raise ValueError(f"line {number} is no JSON object")
-        if export.is_event:
-            hashes.append(_short(identity(export.data_type, row)))
-    return hashes
-
-
-def repeated(hashes: Iterable[array[int]]) -> frozenset[int]:
-    """The values that are met more than once, found without holding all of them in a set."""
-    buckets: list[array[int]] = [array("Q") for _ in range(BUCKETS)]
-    for part in hashes:
-        for value in part:
-            buckets[value % BUCKETS].append(value)
-    found: set[int] = set()
-    for bucket in buckets:
-        seen: set[int] = set()
-        for value in bucket:
-            (found if value in seen else seen).add(value)
-    return frozenset(found)
-
-
-class Numbers:
-    """Numbers events that are equal, 0, 1, 2 …; only those that were met more than once are kept count of."""
-
-    def __init__(self, doubtful: frozenset[int]) -> None:
-        self._doubtful = doubtful
-        self._met: dict[bytes, int] = {}
-
-    def count(self, digest: bytes) -> int:
-        """How many equal ones came before."""
-        if int.from_bytes(digest[:8], "big") not in self._doubtful:
-            return 0
-        number = self._met.get(digest, 0)
-        self._met[digest] = number + 1
-        return number
-
-
-def batches(
-    file: IO[bytes], export: Export, count: Callable[[bytes], int], *, end: int | None = None
-) -> Iterator[Batch]:
-    """The rows from where `file` stands, up to `end`, in handy portions."""
-    rows: list[Row] = []
-    size, needs_care = 0, False
-    while (end is None or file.tell() < end) and (line := file.readline()):
-        if line.isspace():
-            continue
-        row, care = parse(line)
-        needs_care |= care
-        if export.is_event:
-            row["_event_id"] = event_id(identity(export.data_type, row), count)
-        rows.append(export.shape(row) if export.shape else row)
-        size += len(line)
-        if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield Batch(rows, size=size, care=needs_care)
-            rows, size, needs_care = [], 0, False
-    if rows:
-        yield Batch(rows, size=size, care=needs_care)
-
-
-def identity(data_type: str, row: Row) -> bytes:
-    """The text that tells an event from others: a canonical JSON list."""
-    created = row.get("createdAt")
-    values = [data_type, (instant(created) or created or "")[:19] if isinstance(created, str) else created]
-    values += [row.get(name) for name in IDENTITY]
-    try:
-        return orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # lone surrogates, integers beyond 64 bits
-        return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
-
-
-def event_id(text: bytes, count: Callable[[bytes], int]) -> str:
-    """The id of an event: the same on every read, since equal ones share their second, and thus their window."""
-    digest = hashlib.sha256(text)
-    number = count(digest.digest())
-    digest.update(b"#%d" % number)
-    return digest.hexdigest()[:32]
-
-
-def _short(text: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
-
-
-# What becomes of a row
-
-
-def with_transactional_data(row: Row) -> Record:
-    """`transactionalData` is JSON text on the wire, and may be anything."""
-    data = row.get("transactionalData")
-    if isinstance(data, str):
-        try:
-            found = parse(data.encode("utf-8", "surrogatepass"))[0]
-        except ValueError:
-            found = None
-        row["transactionalData"] = found if isinstance(found, dict) else {"_raw": data}
-    return row
-
-
-def with_own_fields(*declared: str) -> Callable[[Row], Record]:
-    """Puts an event's own fields, wherever they stand, into `dataFields`."""
-    known = frozenset((*declared, "_event_id", "dataFields"))
-
-    def shape(row: Row) -> Record:
-        own = {name: row.pop(name) for name in [name for name in row if name not in known]}
-        inside = row.get("dataFields")
-        if own:
-            row["dataFields"] = {**own, **inside} if isinstance(inside, dict) else own
-        return row
-
-    return shape
-
-
-__all__ = ["Export", "Wait", "asked", "cancel", "fetch", "resize"]

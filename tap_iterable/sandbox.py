@@ -8,16 +8,14 @@ job states with a capital, metric columns once, whole URLs of next pages.
 from __future__ import annotations
 
 import hashlib
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
 
 from . import sandbox_exports, sandbox_truth
-from .sandbox_data import BEGIN, COMMON, EVENT_FIELDS, Account, fields, milliseconds
+from .sandbox_data import BEGIN, EVENT_FIELDS, Account, fields, milliseconds
 from .sandbox_exports import Job
 
 API_KEY = "0123456789abcdef0123456789abcdef"
@@ -45,7 +43,8 @@ METRIC_COLUMNS = (
 EXPERIMENTS = (
     "Campaign ID,Experiment ID,Template ID,Name,Type,Created by,Creation Date,Last modified,Subject,Improvement,"
     "Confidence,Total Email Sends,Clicks / Opens\n"
-    '101,12,500,"Name, with comma",Control,me@example.com,2025-01-02T16:15:33.780Z,2025-01-02T16:15:33.834Z,Hé,N/A,N/A,5,\n'
+    '101,12,500,"Name, with comma",Control,me@example.com,2025-01-02T16:15:33.780Z,2025-01-02T16:15:33.834Z,Hé,N/A,'
+    "N/A,5,\n"
     "101,12,501,Variation 1,-,me@example.com,2025-01-06T22:55:34.807Z,2025-01-06T22:55:34.807Z,Hé,1.5,NaN,,0.25\n"
 )
 EXPERIMENT_COLUMNS = (
@@ -57,6 +56,7 @@ EXPERIMENT_COLUMNS = (
     "email_unsubscribe_rate revenue total_purchases unique_purchases average_order_value purchases_per_mille "
     "revenue_per_mille"
 )
+MAPPINGS = {"definedMappings": {"price": "double"}, "undefinedFields": ["stock.here"]}
 _PAGED = {"page": Param("integer", default=1, least=1)}
 _NO_EXPORTS = ("/api/export/", "/api/lists/getUsers", "/api/catalogs", "/api/webhooks", "/api/users/forgotten")
 
@@ -359,48 +359,55 @@ class IterableSandbox(Sandbox):
             for row in self._raw(stream, settings, stays):
                 yield sandbox_truth.record(spec, row)
 
-    def _raw(self, stream: str, settings: Mapping[str, Any], stays: Callable[[str, int], bool]) -> Iterator[Row]:
+    def _raw(self, stream: str, settings: Mapping[str, Any], stays: Callable[[str, int], bool]) -> Iterable[Row]:
         account, hour = self.account, self._hour()
         if stream in ("campaigns", "journeys"):
-            table = self.table(stream)
-            yield from (table.row(n) for n in range(table.count) if stays(stream, n))
-        elif stream == "templates" or stream.endswith("_templates"):
-            yield from self._templates(stream, stays)
-        elif stream in ("list_users", "list_sizes"):
-            for each in account.lists():
-                if each["id"] == 7 or (stream == "list_users" and each["id"] == self.options["broken"]):
-                    continue
-                lines = account.members(each["id"])
-                if stream == "list_sizes":
-                    yield {"listId": each["id"], "size": len(lines), "extractedAt": hour}
-                for line in lines if stream == "list_users" else ():
+            return self._staying(stream, stays)
+        if stream == "templates" or stream.endswith("_templates"):
+            return self._templates(stream, stays)
+        made: dict[str, Callable[[], Iterable[Row]]] = {
+            "list_users": self._list_users,
+            "list_sizes": self._list_sizes,
+            "metadata": self._metadata,
+            "metadata_tables": lambda: ({"name": name, "extractedAt": hour} for name in account.metadata()),
+            "catalogs": lambda: ({"name": name, **MAPPINGS} for name in account.catalogs()),
+            "catalog_items": lambda: (row for name in account.catalogs() for row in self._staying(name, stays)),
+            "user_fields": lambda: ({"name": name, "type": kind} for name, kind in account.user_fields().items()),
+            "forgotten_users": lambda: (
+                {"hash": each, "kind": kind, "extractedAt": hour}
+                for kind in kinds_of(account.project)
+                for each in hashes(kind)
+            ),
+            "export_jobs": lambda: map(sandbox_exports.shown, self.jobs.values()),
+            "lists": account.lists,
+            "channels": self.channels,
+            "message_types": self.message_types,
+            "snippets": self.snippets,
+            "webhooks": self._webhooks,
+        }
+        return made[stream]()
+
+    def _staying(self, name: str, stays: Callable[[str, int], bool]) -> Iterator[Row]:
+        table = self.table(name)
+        return (table.row(number) for number in range(table.count) if stays(name, number))
+
+    def _list_users(self) -> Iterator[Row]:
+        for each in self.account.lists():
+            if each["id"] not in (7, self.options["broken"]):
+                for line in self.account.members(each["id"]):
                     is_email = "@" in line
                     yield {"listId": each["id"], "email": line if is_email else None, "userIdentifier": line,
-                           "userId": None if is_email else line, "updatedAt": hour}  # fmt: skip
-        elif stream == "metadata":
-            for table_name, keys in account.metadata().items():
-                for key, value in keys.items():
-                    if value is not None:
-                        yield _metadata(table_name, key, value)
-        elif stream == "metadata_tables":
-            yield from ({"name": name, "extractedAt": hour} for name in account.metadata())
-        elif stream == "catalogs":
-            for name in account.catalogs():
-                yield {"name": name, "definedMappings": {"price": "double"}, "undefinedFields": ["stock.here"]}
-        elif stream == "catalog_items":
-            for name in account.catalogs():
-                table = self.table(name)
-                yield from (table.row(n) for n in range(table.count) if stays(name, n))
-        elif stream == "user_fields":
-            yield from ({"name": name, "type": kind} for name, kind in account.user_fields().items())
-        elif stream == "forgotten_users":
-            for kind in kinds_of(account.project):
-                yield from ({"hash": each, "kind": kind, "extractedAt": hour} for each in hashes(kind))
-        elif stream == "export_jobs":
-            yield from (sandbox_exports.shown(job) for job in self.jobs.values())
-        else:
-            yield from {"lists": account.lists, "channels": self.channels, "message_types": self.message_types,
-                        "snippets": self.snippets}.get(stream, self._webhooks)()  # fmt: skip
+                           "userId": None if is_email else line, "updatedAt": self._hour()}  # fmt: skip
+
+    def _list_sizes(self) -> Iterator[Row]:
+        for each in self.account.lists():
+            if each["id"] != 7:
+                size = len(self.account.members(each["id"]))
+                yield {"listId": each["id"], "size": size, "extractedAt": self._hour()}
+
+    def _metadata(self) -> Iterator[Row]:
+        for name, keys in self.account.metadata().items():
+            yield from (_metadata(name, key, value) for key, value in keys.items() if value is not None)
 
     def _webhooks(self) -> list[Row]:
         return [{key: value for key, value in row.items() if key != "authToken"} for row in self.webhooks()]
@@ -418,7 +425,7 @@ class IterableSandbox(Sandbox):
                 yield self.account.template(kinds[stream][0], row)
 
     def _hour(self) -> str:
-        return (self.clock.now() + timedelta()).strftime("%Y-%m-%dT%H:00:00.000000Z")
+        return self.clock.now().strftime("%Y-%m-%dT%H:00:00.000000Z")
 
 
 # What answers in ways of its own
@@ -494,7 +501,7 @@ def _template(sandbox: IterableSandbox, call: Call, kind: str) -> Answer:
 
 
 def _mappings(sandbox: IterableSandbox, call: Call) -> Answer:
-    body: Row = {"definedMappings": {"price": "double"}, "undefinedFields": ["stock.here"]}
+    body: Row = MAPPINGS
     return Answer.of(body if sandbox.options["other"] else {"msg": "", "code": "Success", "params": body})
 
 

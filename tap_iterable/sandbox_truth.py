@@ -151,9 +151,10 @@ def _value(kind: str, value: Any) -> Any:
 def _date_time(text: str) -> Any:
     if text.count(".") == 2:
         text = text.rpartition(".")[0] + "Z"
-    form = "%Y-%m-%dT%H:%M:%S.%f%z" if "T" in text else "%Y-%m-%d %H:%M:%S %z"
     try:
-        return _instant(datetime.strptime(text, form))
+        if "T" in text:
+            return _instant(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z"))
+        return _instant(datetime.strptime(text, "%Y-%m-%d %H:%M:%S %z"))
     except ValueError:
         return _BAD
 

@@ -15,13 +15,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import GoneError
-from shared.extract import pages
 from shared.pagination import Params, Request, Row, cursor, overlapping
 from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit, Window
 
-from . import exports, members, metrics, profiles
+from . import events, exports, members, metrics, profiles
 from .client import LIST_SIZE, PLAIN
-from .exports import Export
+from .events import Export
 
 if TYPE_CHECKING:
     from shared.client import Client, Response
@@ -83,6 +82,8 @@ def is_campaign_new(record: Record, unit: Unit) -> bool:
 
 def templates(client: Client, unit: Unit) -> Iterator[Batch]:
     """All templates, with the type and medium that only the filters tell."""
+    from shared.extract import pages
+
     kinds: dict[Any, dict[str, str]] = {}
     for field, param, values in (
         ("messageMedium", "messageMedium", MEDIA),
@@ -101,6 +102,8 @@ def templates(client: Client, unit: Unit) -> Iterator[Batch]:
 
 def catalogs(client: Client, unit: Unit) -> Iterator[Batch]:
     """All catalogs, with the types of their fields."""
+    from shared.extract import pages
+
     for batch in pages(client, unit, CATALOG_NAMES):
         for row in batch.rows:
             path = f"/api/catalogs/{_segment(row['name'])}/fieldMappings"
@@ -214,8 +217,8 @@ def export(name: str, data_type: str, description: str, **members: Any) -> Strea
 
 seed = partial(export, seed=True, selected=True)
 default = partial(export, selected=True)
-_TRANSACTIONAL = exports.with_transactional_data
-_CUSTOM_EVENT = exports.with_own_fields(
+_TRANSACTIONAL = events.with_transactional_data
+_CUSTOM_EVENT = events.with_own_fields(
     "email", "userId", "itblUserId", "createdAt", "eventName", "campaignId", "templateId", "messageId", "contentId",
     "messageTypeId", "channelId", "workflowId", "id", "itblInternal",
 )  # fmt: skip

@@ -43,6 +43,7 @@ def sandbox(package: str, **options: Any) -> Sandbox:
     return make({name: str(value) for name, value in options.items()})
 
 
+@cache
 def truth(package: str, stream: str, **options: Any) -> list[dict[str, Any]]:
     """What a faultless read of the stream gives."""
     box = sandbox(package, **options)
