@@ -1,8 +1,8 @@
 """From a unit to its records: request, page, rows, hooks, and out as the bytes of RECORD lines.
 
-A `Reader` reads one unit in steps, one request a step, so that whoever runs it may put it aside between two. It keeps no
-bookmark and writes nothing: each step gives an `Output`. Pages are decoded, transformed and turned into bytes one at a
-time, under the client's lock `processor`.
+A `Reader` reads one unit in steps, one request a step, so that whoever runs it may put it aside between two. It keeps
+no bookmark and writes nothing: each step gives an `Output`. Pages are decoded, transformed and turned into bytes one at
+a time, under the client's lock `processor`.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Errand:
             return
         try:
             self._value = self._work()
-        except BaseException as error:  # given to whoever waits for the result
+        except BaseException as error:  # noqa: BLE001 - given to whoever waits for the result
             self._error = error
         finally:
             self._done.set()
@@ -244,7 +244,7 @@ class Reader:
 
     def _spooled(self, first: Output) -> Output | Wait | None:
         if self._spool is None:
-            self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY)
+            self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY)  # noqa: SIM115 - see close()
             self._steps = self._replay(first, self._steps)
             return next(self._steps, None)
         return first
@@ -403,7 +403,7 @@ class Walk:
         return Page(request, body, rows, repeats, is_same), fresh
 
     def read(self, request: Request, response: Response) -> tuple[Page, list[Any], bool]:
-        """The page of an answer, its rows that were not met before, and whether they need care. ValueError: no answer."""
+        """The page of an answer, its rows not met before, and whether they need care. ValueError: no answer."""
         decode = self.stream.decode
         body, care = (decode(response), True) if decode else records.parse(response.content)
         return *self.page(request, body), care

@@ -82,7 +82,15 @@ def done(job: Job, client: Client, unit: Unit) -> Generator[Step, None, tuple[An
         if identifier is None:
             identifier, known = job.start(client, unit), {}
         yield Checkpoint(resume=kept(unit, identifier, **known))
-        status = yield from _finished(job, client, unit, identifier)
+        began = time.monotonic()
+        try:
+            status = yield from _finished(job, client, unit, identifier)
+        except ApiError:
+            client.report.job(unit.stream, job_type="export", seconds=time.monotonic() - began, succeeded=False)
+            raise
+        client.report.job(
+            unit.stream, job_type="export", seconds=time.monotonic() - began, succeeded=not status.is_lost
+        )
         if not status.is_lost:
             return identifier, status
         identifier = None

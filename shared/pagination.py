@@ -123,8 +123,8 @@ def keyset(
     """Walk up a sorted `field` of whole seconds: after each full page ask for what comes `since` its last row's second.
 
     `since` is exclusive and `before` inclusive, so one second less is asked for and the repeats are dropped. A page
-    that one single second fills is paged by offset inside that second; then the walk goes on behind it. Rows that change
-    meanwhile move to the end and are met again. Rows that turn out unsorted are walked by offset.
+    that one single second fills is paged by offset inside that second; then the walk goes on behind it. Rows that
+    change meanwhile move to the end and are met again. Rows that turn out unsorted are walked by offset.
     """
     by_offset = offset(count, start)
 

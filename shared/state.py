@@ -7,8 +7,8 @@
                             "resume": {...}}}}                    a pass under way
 
 Values are canonical instants (UTC). A unit that is not listed was never read. `resume` holds `began` and `version` of
-the pass, `done` (keys of the units it has finished) and `units` (what a fetch hook wants back). Members this module does
-not know survive; `currently_syncing` is dropped, since many streams run at once.
+the pass, `done` (keys of the units it has finished) and `units` (what a fetch hook wants back). Members this module
+does not know survive; `currently_syncing` is dropped, since many streams run at once.
 
 Knows neither HTTP nor threads: one thread changes a State, the units of a run start from the `Bookmark`s read before.
 """
@@ -39,7 +39,8 @@ class Bookmark:
 def finish(bookmark: Bookmark, span: Span, *, origin: str) -> Bookmark:
     """The bookmark once the window `span` is complete; `origin` is where the windows of this read began.
 
-    The value moves to the end of the finished prefix; what is finished beyond it is remembered, joined where it touches.
+    The value moves to the end of the finished prefix; what is finished beyond it is remembered, joined where it
+    touches.
     """
     value = bookmark.value or origin
     done: list[Span] = []

@@ -74,7 +74,8 @@ class Unit:
     inclusive instant to read from (bookmark minus look-back, or the start date; None: from the beginning), `bookmark`
     the stored one itself. `window` is `(start, end)`. `mark` is what the gate kept when the unit was last complete,
     `resume` what a broken pass left. `now` is the run's start by the API's clock. `deselected` are the top-level
-    fields nobody wants. `too_large`: reading it page by page was too much for the API. `counts` is scratch space that lives as long as the unit.
+    fields nobody wants. `too_large`: reading it page by page was too much for the API. `counts` is scratch space that
+    lives as long as the unit.
     """
 
     stream: str
@@ -97,8 +98,8 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a `fetch` hook yields: raw rows, in the order to write them. `size` is about their bytes on the wire; without
-    `care` they are known to hold no character and no number that a target cannot store (see `records.parse`).
+    """What a `fetch` hook yields: raw rows, in the order to write them. `size` is about their bytes on the wire;
+    without `care` they are known to hold no character and no number that a target cannot store (see `records.parse`).
     """
 
     rows: Sequence[Row]

@@ -45,7 +45,7 @@ from .units import Reading, WindowPlan, parent_values, partitions, unit, unit_ke
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's malloc.h
 
-CHANNEL_BYTES = 2 * 1024 * 1024
+CHANNEL_BYTES = 512 * 1024
 STATE_SECONDS = 3.0
 STATE_BYTES_PER_SECOND = 5_000
 RESUME_SECONDS = 24 * 3600
@@ -333,7 +333,7 @@ class _Sync:
                     self._step(active)
         except Stopped:
             self.schedule.stop()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by the main thread
             self.fatal = self.fatal or error
             self.schedule.stop()
         finally:
@@ -386,6 +386,8 @@ class _Sync:
             params=found.params,
             resume=self._kept(run, key),
         )
+        if run.children:  # they need its rows, whether or not these are news
+            return built, None, True
         if key in run.finished_before:
             return built, None, False
         gate = run.stream.gate

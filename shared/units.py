@@ -22,8 +22,8 @@ class Reading:
     """How this run reads one stream: what its units have in common.
 
     `incremental`: bookmarks count and filters are sent. `whole`: the walk must see every row (its children need them,
-    or a full refresh is due), whatever is written. `now`: the run's start. `start_date`: where a unit without a bookmark
-    begins.
+    or a full refresh is due), whatever is written. `now`: the run's start. `start_date`: where a unit without a
+    bookmark begins.
     """
 
     stream: Stream

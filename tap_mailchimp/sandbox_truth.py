@@ -251,6 +251,15 @@ FIELDS = {
     """,
 }
 
+NEVER_EMPTY = {
+    "reports_domain_performance": ("domain",),
+    "reports_locations": ("country_code", "region"),
+    "reports_ecommerce_product_activity": ("title", "sku"),
+    "list_locations": ("cc",),
+    "list_clients": ("client",),
+}
+"""Stream → text columns of its key that the API may leave empty."""
+
 Kind = Any
 """A parsed type: one of the letters, a list holding the items' kind, or a mapping of fields."""
 
@@ -298,6 +307,8 @@ def record(stream: str, row: Row, parent: Row) -> Row:
     for name, value in parent.items():
         if made.get(name) is None:
             made[name] = _clean(value)
+    for name in NEVER_EMPTY.get(stream, ()):
+        made[name] = made[name] or "(none)"
     if stream == "reports_open_details":
         made["last_opened_at"] = max((entry["timestamp"] for entry in made["opens"]), default=None)
     if extra:

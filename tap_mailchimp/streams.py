@@ -167,12 +167,18 @@ def carried(name: str) -> Callable[[Unit], int]:
 # Hooks
 
 
+NONE = "(none)"
+"""What stands in a text column of a key where the API says nothing. Empty text would not do: many loaders read it as
+null, which a key refuses (target-duckdb 0.8, COPY with EMPTYASNULL).
+"""
+
+
 def filled(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
-    """Empty text for key columns that the API leaves out: a key is never null."""
+    """NONE for key columns that the API leaves empty or out."""
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         for row in rows:
-            yield {**row, **{name: "" for name in names if row.get(name) is None}}
+            yield {**row, **{name: NONE for name in names if row.get(name) in (None, "")}}
 
     return transform
 

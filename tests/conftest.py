@@ -14,7 +14,10 @@ from shared.tap import Tap
 TAPS = ("tap_iterable", "tap_mailchimp")
 """The package of every tap."""
 
-SMALL_PAGES = {
+THOROUGH = "tap_mailchimp"
+"""The tap that shows the engine's promises at twenty moments; the others at a few, so that all tests take minutes."""
+
+SMALL_PAGES: dict[str, dict[str, Any]] = {
     "tap_iterable": {"page_size": 20, "api_window_in_days": 60, "max_window_in_days": 150},
     "tap_mailchimp": {"page_size": 100},
 }
@@ -33,7 +36,7 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("list_segment_members", {}),
         ("reports_email_activity", {}),
         ("reports_email_activity", {"email_activity_mode": "batch"}),
-    )
+    ),
 }
 """Each kind of walk of a tap: a stream that is read that way, and the settings for it."""
 

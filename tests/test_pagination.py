@@ -28,7 +28,8 @@ def stamp(second: int) -> str:
 def walk(next_page: NextPage, request: Request, serve: Callable[[Request], Any], *, limit: int = 2_000) -> list[Row]:
     """The rows that a walk emits, with the engine's own bookkeeping of repeats."""
     stream = Stream(name="rows", records="rows", next_page=next_page)
-    state, pending, emitted = Walk(stream, Unit(stream="rows")), [request], []
+    state, pending = Walk(stream, Unit(stream="rows")), [request]
+    emitted: list[Row] = []
     for _ in range(limit):
         if not pending:
             return emitted

@@ -304,7 +304,7 @@ def test_days_are_compared_as_days() -> None:
     assert is_recent({"day": None}, unit())
 
 
-def test_key_columns_that_the_api_leaves_out_are_empty_text() -> None:
+def test_key_columns_that_the_api_leaves_out_or_empty_say_so() -> None:
     transform = STREAMS["reports_locations"].transform
     assert transform is not None
     rows: list[dict[str, Any]] = [
@@ -312,7 +312,7 @@ def test_key_columns_that_the_api_leaves_out_are_empty_text() -> None:
         {"country_code": "ES"},
         {"country_code": "ES", "region": "MD"},
     ]
-    assert [record["region"] for record in transform(rows, unit())] == ["", "", "MD"]
+    assert [record["region"] for record in transform(rows, unit())] == ["(none)", "(none)", "MD"]
 
 
 def test_campaign_status_filters_what_is_written() -> None:
@@ -721,7 +721,9 @@ def through_batch(mocked: responses.RequestsMock, built: Unit, results: list[dic
         mocked.post(f"{API}/batches", json={"id": "b1", "status": "pending"})
     mocked.get(f"{API}/batches/b1", json={"id": "b1", "status": "finished", "response_body_url": url})
     mocked.get(url, body=archive(json.dumps(results).encode()).read())
-    return list(batches.fetch(client(), built, EMAIL_ACTIVITY))
+    steps = batches.fetch(client(), built, EMAIL_ACTIVITY)
+    assert steps is not None
+    return list(steps)
 
 
 def grouped(*keys: str, **members: Any) -> Unit:
