@@ -60,7 +60,7 @@ def names_of(own: tuple[str, ...], fixed: tuple[str, ...]) -> Mapping[str, str]:
         wanted[ordered[-1]] = ordered[-1]
     plain = [name for name, column in wanted.items() if name == column]
     final = columns(plain)
-    renamed = {name: column for name, column in wanted.items() if name != column}
+    renamed = {name: column for name, column in reversed(wanted.items()) if name != column}
     given = columns(renamed.values(), taken=final.values())
     final.update((name, given[column]) for name, column in renamed.items())
     return final
@@ -78,7 +78,8 @@ def records(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     dates = [name for name, kind in own.items() if kind == "date"]
     known = frozenset(fixed)
     for row in rows:
-        _mend(row, dates)
+        if not in_one:
+            _mend(row, dates)
         if key == "itblUserId" and not row.get(key):
             row[key] = row.get("userId") or row.get("email")
         if in_one:
