@@ -23,8 +23,9 @@ Record = dict[str, Any]
 class Parent:
     """Under which rows of which stream a child's units hang.
 
-    `keys` maps the child's column (and path placeholder) to the parent row's field (dotted path), or to a key of the
-    parent's own parent, where the row lacks that field. `carry` names further fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`.
+    `keys` maps the child's column (and path placeholder) to the parent row's field (dotted path). `carry` names further
+    fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`. What
+    the row lacks is taken from the keys and carried fields of the parent's own parent.
     `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
     they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark.
     `when` names a boolean setting that switches this parent on. `inject=False` keeps the keys off the records.

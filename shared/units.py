@@ -39,13 +39,13 @@ class Reading:
 def parent_values(parent: Parent, row: Row, above: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What a child keeps of a parent's raw row: the keys under the child's names, then the carried fields.
 
-    A key that the row lacks is taken from what the row's own parent gave (`above`).
+    What the row lacks is taken from what the row's own parent gave (`above`).
     """
     values = {name: at(row, path) for name, path in parent.keys.items()}
-    for name, path in parent.keys.items() if above else ():
-        if values[name] is None:
-            values[name] = (above or {}).get(path)
     values.update((name, at(row, name)) for name in parent.carry)
+    if above:
+        paths = {**parent.keys, **{name: name for name in parent.carry}}
+        values.update({name: above.get(paths[name]) for name, value in values.items() if value is None})
     return values
 
 

@@ -1,0 +1,5 @@
+"""`python -m tap_campaign_monitor`."""
+
+from .tap import main
+
+main()

@@ -1,0 +1,147 @@
+"""Campaign Monitor over HTTP: which credential, and what its answers mean.
+
+A status of 401 alone says little here: the `Code` in the body tells a bad key from an expired token, a missing scope,
+a wrong client and an id that is no more.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from shared import records
+from shared.client import Client, Context, Response, answered, is_loopback, retry_after, standard_verdict, words
+from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, UnavailableError
+from shared.limits import Limits
+from shared.oauth import Flow, Tokens
+from shared.pagination import Request
+from shared.streams import Settings
+
+API = "https://api.createsend.com"
+SCOPES = (
+    "ViewReports",
+    "ViewSubscribersInReports",
+    "ManageLists",
+    "ManageTemplates",
+    "Automation",
+    "ViewTransactional",
+    "AdministerPersons",
+    "AdministerAccount",
+)
+BUSY = (278, 287)
+"""A segment is being counted."""
+NOT_PLANNED = (286, 980)
+"""Not in the account's plan."""
+VANISHED = (101, 271, 301, 3000, 3002, 4001)
+"""Ids of a list, segment, campaign, journey, journey's e-mail, template that are no more."""
+
+
+def _oauth(settings: Settings, path: str) -> str:
+    """An OAuth address, beside the API's; an API on this machine has its own."""
+    base = urlsplit(str(settings.get("base_url") or ""))
+    return f"{base.scheme}://{base.netloc}{path}" if is_loopback(base.hostname) else f"{API}{path}"
+
+
+OAUTH = Flow(
+    authorize_url=lambda settings: _oauth(settings, "/oauth"),
+    token_url=lambda settings: _oauth(settings, "/oauth/token"),
+    scopes=SCOPES,
+    scope_separator=",",
+    client_auth="body",
+    refresh_auth="none",
+    extra={"type": "web_server"},
+    client_id="oauth_client_id",
+    client_secret="oauth_client_secret",  # noqa: S106 (a name, no secret)
+)
+
+
+def connect(context: Context) -> Client:
+    """A client for the account; nothing is asked yet."""
+    settings = context.settings
+    authenticate: Callable[[Request], Mapping[str, str]]
+    refresh: Callable[[], None] | None = None
+    if key := settings.get("api_key"):
+        encoded = base64.b64encode(f"{key}:x".encode()).decode()
+        context.masks.add(encoded)
+        authenticate = lambda request: {"Authorization": f"Basic {encoded}"}  # noqa: E731
+    else:
+        tokens = Tokens(OAUTH, context)
+        authenticate, refresh = tokens.headers, tokens.refresh
+    return Client(
+        context,
+        base_url=str(settings.get("base_url") or f"{API}/api/v3.3"),
+        authenticate=authenticate,
+        refresh=refresh,
+        verdict=partial(verdict, settings=settings),
+        headers={"Accept": "application/json"},
+        limits=Limits(connections=int(settings["concurrency"]), clock=context.clock, wait=context.wait),
+    )
+
+
+def verdict(request: Request, response: Response, *, settings: Settings) -> ApiError | None:
+    """What an answer means; the body's `Code` decides where it has one."""
+    status = response.status
+    if status < 400:
+        return standard_verdict(request, response)
+    code = _code(response)
+
+    def text(advice: str = "") -> str:
+        said = f"{words(response)} (Code {code})" if code else words(response)
+        return answered(request, response, say=said, advice=advice)
+
+    if status == 429:
+        asked = response.headers.get("X-RateLimit-Reset", "")
+        seconds = float(asked) if asked.isdigit() else retry_after(response)
+        return RetryableError(text(), wait_seconds=seconds, everyone=True, fewer_connections=True)
+    if code in BUSY:
+        return RetryableError(text("The segment is being counted."))
+    if code in NOT_PLANNED or (status, code) == (403, 403):
+        return UnavailableError(text("The account has no such feature."))
+    if code in VANISHED:
+        return GoneError(text())
+    if status == 401:
+        return _refused(request, code, text, settings)
+    return standard_verdict(request, response)
+
+
+def _refused(request: Request, code: int, text: Callable[[str], str], settings: Settings) -> ApiError:
+    if code == 60:
+        scopes = ", ".join(SCOPES)
+        return RefusedError(text(f"A scope is missing (a whole sync needs {scopes}): authorise again, or deselect it."))
+    if code == 102 and settings.get("client_id"):
+        return AuthError(text("client_id is not in this account; the credential itself is good."))
+    if code in (0, 100):
+        return AuthError(text("Check api_key."))
+    if code in (120, 121, 122):
+        return AuthError(text("The token is refused: authorise again with --authorize."))
+    if request.path.count("/") > 1:  # unowned and deleted ids answer so, not with 404
+        return GoneError(text(""))
+    return RefusedError(text("The credential may not read this."))
+
+
+def _code(response: Response) -> int:
+    try:
+        body = response.json()
+        return int(body.get("Code") or 0)
+    except (ValueError, TypeError, AttributeError):
+        return 0
+
+
+def without_key(response: Response) -> Any:
+    """A client's details without its live API key, which goes no further than this."""
+    body, _ = records.parse(response.content)
+    if isinstance(body, dict):
+        body.pop("ApiKey", None)
+    return body
+
+
+def check(client: Client) -> None:
+    """Proves the credential; a key of one client may be kept from the list of clients and be good all the same."""
+    chosen = client.settings.get("client_id") or ()
+    for client_id in chosen:
+        client.send(Request(f"/clients/{client_id}.json"), read=without_key)
+    if not chosen:
+        client.json(Request("/clients.json"))

@@ -1,0 +1,71 @@
+"""What the tap must make of the sandbox's rows, worked out without any of the tap's code.
+
+The field lists are the reference's own: `time` is local text that becomes an instant, `stamp` one whose text is kept
+beside. They and the tap's schemas are written twice on purpose: a test that compares both finds the slips of either.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from shared.sandbox import Row
+
+GEO = "IPAddress Latitude Longitude City Region CountryCode CountryName"
+EVENT = "CampaignID EmailAddress ListID Date:stamp"
+SUBSCRIBER = """ListID EmailAddress Name Date:stamp ListJoinedDate:time State MobileNumber CustomFields
+    CustomFieldsObject ReadsEmailWith ConsentToTrack ConsentToSendSms"""
+FIELDS = {
+    "clients": "Name",
+    "client_details": "BasicDetails AccessDetails BillingDetails",
+    "campaigns": """CampaignID Name Subject FromName FromEmail ReplyTo SentDate:stamp TotalRecipients WebVersionURL
+        WebVersionTextURL Tags""",
+    "campaign_summary": """CampaignID Name Recipients TotalOpened UniqueOpened Clicks Unsubscribed Bounced
+        SpamComplaints Forwards Likes Mentions WebVersionURL WebVersionTextURL WorldviewURL""",
+    "campaign_email_client_usage": "CampaignID Client Version Percentage Subscribers",
+    "campaign_recipients": "CampaignID EmailAddress ListID",
+    "campaign_opens": f"{EVENT} {GEO} RecordKey",
+    "campaign_clicks": f"{EVENT} URL {GEO} RecordKey",
+    "campaign_bounces": f"{EVENT} BounceType Reason",
+    "campaign_unsubscribes": f"{EVENT} IPAddress",
+    "campaign_spam_complaints": EVENT,
+    "lists": "ListID Name",
+    "list_details": """ListID Title UnsubscribePage UnsubscribeSetting ConfirmedOptIn ConfirmationSuccessPage""",
+    **{f"list_{state}_subscribers": SUBSCRIBER for state in ("active", "unconfirmed", "unsubscribed", "bounced")},
+    "list_deleted_subscribers": SUBSCRIBER,
+}
+
+
+def record(fields: str, row: Row, zone: str) -> Row:
+    """The record of a row of a client in `zone`: null where it has none, and what is unknown in `_extra`."""
+    made: Row = {}
+    names = [part.partition(":")[::2] for part in fields.split()]
+    for name, kind in names:
+        value = row.get(name)
+        made[name] = utc(value, zone) if kind and value else _clean(value)
+        if kind == "stamp":
+            made[f"{name}Local"] = value
+    known = {name for name, _ in names} | {"ClientID"}
+    if extra := {name: _clean(value) for name, value in row.items() if name not in known}:
+        made["_extra"] = extra
+    return made
+
+
+def utc(text: str, zone: str) -> str:
+    """Local text as an instant, worked out anew: the later of what it may mean, or standard time where it means none."""
+    naive = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
+    place = ZoneInfo(zone)
+    offsets = {(naive + timedelta(hours=h)).astimezone(place).utcoffset() or timedelta() for h in range(-30, 31, 6)}
+    meant = [naive - offset for offset in offsets]
+    fitting = [each for each in meant if each.astimezone(place).strftime("%Y-%m-%d %H:%M:%S") == text]
+    return max(fitting or meant).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+
+
+def _clean(value: Any) -> Any:
+    """Without the character that databases refuse."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, dict):
+        return {name: _clean(part) for name, part in value.items()}
+    return [_clean(part) for part in value] if isinstance(value, list) else value
