@@ -166,8 +166,8 @@ class Stream:
     parent               one Parent or several
     partitions           name -> parameters, each a unit of its own, or a function of the settings giving that
     next_page            the paginator; None when there is a single page
-    keep                 from a page to what is kept of the walk once the page is written, so that a broken one can go on;
-                         None: what was kept stands. Given back as `Unit.resume`, of a full read within a day
+    keep                 from a page to what is kept of the walk once the page is written, so that a broken one can go
+                         on; None: what was kept stands. Given back as `Unit.resume`, of a full read within a day
     shrink               what to ask instead of a request that was too large; None: nothing smaller
     identity             the raw row's own key, to tell repeats on overlapping pages: field names, or a function;
                          default: key_properties as far as the raw row has them. A repeat with another replication

@@ -76,7 +76,7 @@ def moved(counter: str) -> Any:
             return True
         today = as_date(unit.now).toordinal()
         mark = unit.mark if isinstance(unit.mark, list) and len(unit.mark) == 2 else [None, 0]
-        is_same = mark[0] == count and today - int(mark[1]) <= settings["force_read_days"]
+        is_same = mark[0] == count and today - int(mark[1] or 0) <= settings["force_read_days"]
         return unit.mark if is_same else [count, today]
 
     return gate
@@ -108,7 +108,7 @@ def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, Non
         def read(response: Response) -> _Answer:
             body, care = records.parse(response.content)
             if not isinstance(body, dict) or not isinstance(body.get("Results"), list):
-                raise ValueError("the answer has no 'Results'")  # noqa: TRY004 - a broken body
+                raise ValueError("the answer has no 'Results'")
             rows = body["Results"]
             more = bool(rows) and int(body.get("PageNumber") or 1) < int(body.get("NumberOfPages") or 0)
             return _Answer(asked, rows, more, len(response.content), care)
@@ -220,5 +220,3 @@ def since_minute(record: Record, unit: Unit) -> bool:
 
 def _floor(instant: str) -> str:
     return f"{instant[:16]}:00.000000Z"
-
-

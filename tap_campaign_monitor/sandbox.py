@@ -148,7 +148,7 @@ class CampaignMonitorSandbox(Sandbox):
             raise Refusal(400, "Invalid CampaignID", title="301")
         return found
 
-    def list(self, call: Call) -> SubscriberList:
+    def list_of(self, call: Call) -> SubscriberList:
         """The list that a path names."""
         found = self.account.lists.get(call.args["list_id"].removesuffix(".json"))
         if found is None or found.gone:
@@ -363,12 +363,12 @@ def _events(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
 
 
 def _list(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    return Answer.of(sandbox.account.details(sandbox.list(call)))
+    return Answer.of(sandbox.account.details(sandbox.list_of(call)))
 
 
 def _subscribers(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
     state = call.path.rpartition("/")[2].removesuffix(".json")
-    table = sandbox.subscribers(sandbox.list(call), state)
+    table = sandbox.subscribers(sandbox.list_of(call), state)
     return sandbox.page(table, call, sandbox.numbers(table, call))
 
 

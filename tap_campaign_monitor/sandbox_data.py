@@ -131,7 +131,7 @@ class Account:
 
     def campaign(self, each: Campaign) -> Row:
         """One campaign as it is listed."""
-        row = {
+        row: Row = {
             "CampaignID": each.identity,
             "Name": f"{NAMES[each.number % 6]} news {each.number}",
             "Subject": "Hi\0" if each.number == 5 else "Hi 👋",

@@ -53,7 +53,7 @@ def record(fields: str, row: Row, zone: str) -> Row:
 
 
 def utc(text: str, zone: str) -> str:
-    """Local text as an instant, worked out anew: the later of what it may mean, or standard time where it means none."""
+    """Local text as an instant, worked out anew: the later of what it may mean, or standard time if it means none."""
     naive = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
     place = ZoneInfo(zone)
     offsets = {(naive + timedelta(hours=h)).astimezone(place).utcoffset() or timedelta() for h in range(-30, 31, 6)}

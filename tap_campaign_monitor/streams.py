@@ -21,7 +21,7 @@ SMALLEST_PAGE = 10
 
 
 def local_times(*names: str, kept: str = "") -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
-    """A transform: the client's id on the rows, their local times `names` as instants, and the text of `kept` beside."""
+    """A transform: the client's id on rows, their local times `names` as instants, and the text of `kept` beside."""
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         place = zone_of(unit)
@@ -122,7 +122,8 @@ def _large_enough(request: Request) -> Request:
     size, number = int(request.params["pagesize"]), int(request.params["page"])
     if size >= SMALLEST_PAGE:
         return request
-    return request.with_params({"page": 1 + (number - 1) * size // SMALLEST_PAGE, "pagesize": SMALLEST_PAGE}, memo=request.memo)
+    page = 1 + (number - 1) * size // SMALLEST_PAGE
+    return request.with_params({"page": page, "pagesize": SMALLEST_PAGE}, memo=request.memo)
 
 
 def _lookback(settings: Settings) -> float:

@@ -58,7 +58,9 @@ SETTINGS = (
         aliases=("application_client_secret",),
         label="Application client secret",
     ),
-    Setting(name="redirect_uri", description="Of the OAuth application. For --authorize: http://127.0.0.1 with a port."),
+    Setting(
+        name="redirect_uri", description="Of the OAuth application. For --authorize: http://127.0.0.1 with a port."
+    ),
     Setting(
         name="code",
         description="An authorisation code, exchanged once for tokens, which are saved in its place.",
@@ -119,8 +121,8 @@ SETTINGS = (
     Setting(
         name="subscriber_full_refresh_days",
         type="integer",
-        description="Read subscribers whole when that was last done so many days ago: edits of names, custom fields and "
-        "consent do not move Date. 0: in every run; 100000: never.",
+        description="Read subscribers whole when that was last done so many days ago: edits of names, custom fields "
+        "and consent do not move Date. 0: in every run; 100000: never.",
         default=7,
         minimum=0,
     ),

@@ -252,7 +252,8 @@ def test_a_closed_pipe_ends_it_quietly(package: str) -> None:
 
 @pytest.mark.parametrize("package", TAPS)
 def test_what_is_deselected_is_not_written(package: str, folder: Path, tmp_path: Path) -> None:
-    stream = next(each for each in tap_of(package).streams if each.seed and not each.parents)
+    roots = [each for each in tap_of(package).streams if not each.parents and not each.hidden]
+    stream = min(roots, key=lambda each: not each.seed)
     result = run_tap(package, "--sandbox", "--select", stream.name, "--exclude", f"{stream.name}.*", folder=tmp_path)
     assert result.status == 0, result.stderr[-2000:]
     assert list(result.by_stream()) == [stream.name]
