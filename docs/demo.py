@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 QUERIES = {
-    "campaign_monitor": "SELECT campaignid, count(*) AS opens FROM campaign_monitor.campaign_opens GROUP BY ALL ORDER BY 2",
+    "campaign_monitor": "SELECT campaignid, count(*) AS n FROM campaign_monitor.campaign_opens GROUP BY ALL",
     "iterable": "SELECT campaignid, count(*) AS opens FROM iterable.email_open GROUP BY ALL ORDER BY 2 DESC LIMIT 10",
     "mailchimp": "SELECT list_id, status, count(*) AS members FROM mailchimp.list_members GROUP BY ALL ORDER BY ALL",
 }

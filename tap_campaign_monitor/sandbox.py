@@ -158,7 +158,7 @@ class CampaignMonitorSandbox(Sandbox):
     def subscribers(self, each: SubscriberList, state: str) -> Table:
         """The subscribers of a list in a state, moving if `drift` is on."""
         account = self.account
-        count = account.subscriber_count(each, state)
+        count = max(0, account.subscriber_count(each, state))
         return self._table((each.identity, state), count, lambda number: account.subscriber(each, state, number))
 
     def recipients(self, each: Campaign) -> Table:

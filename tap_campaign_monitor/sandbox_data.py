@@ -91,12 +91,14 @@ class Account:
         found = {}
         for place in CLIENTS:
             count = max(2, round(place.campaigns * self.scale))
-            for number in range(count + self.day):
+            for number in range(count + max(0, self.day)):
                 if number < count:
                     sent = EPOCH - (1 + 2 * number * number) * DAY - timedelta(hours=2)
                     sent = max(sent, EPOCH - 1500 * DAY + timedelta(minutes=number))
                 else:
                     sent = EPOCH + (number - count) * DAY + timedelta(hours=6)
+                if sent > self.now:
+                    continue
                 key = number if number < count else 100_000 + number - count
                 identity = self.identity("campaign", place.number, key)
                 is_big = place.number == 0 and number == 2 and number < count
@@ -242,16 +244,28 @@ class Account:
 
     def subscriber_count(self, each: SubscriberList, state: str) -> int:
         """How many are or were in a state."""
-        return (each.size if state == "active" else max(5, each.size // 10)) + 6 * self.day
+        first = each.size if state == "active" else max(5, each.size // 10)
+        return first + 6 * max(0, self.day) - self._unborn(each)
+
+    def _unborn(self, each: SubscriberList) -> int:
+        """How many of the newest are not there yet, on a day before the first."""
+        ago = (EPOCH - self.now).total_seconds() / 60 - 90
+        return 4 * int(ago // self._spacing(each) // 4 + 1) if ago >= 0 else 0
+
+    @staticmethod
+    def _spacing(each: SubscriberList) -> int:
+        """Minutes from one subscriber to the next; Awkward: four share a minute."""
+        return 133 if each.size > 1000 else 1331
 
     def subscriber(self, each: SubscriberList, state: str, number: int) -> Row:
         """One subscriber; those who came since the first day have high numbers."""
-        first = self.subscriber_count(each, state) - 6 * self.day
+        number += self._unborn(each)
+        first = each.size if state == "active" else max(5, each.size // 10)
         if number >= first:
             day, place = divmod(number - first, 6)
             changed = EPOCH + day * DAY + timedelta(hours=(-5, 2, 13, 13, 20, 23)[place])
         else:
-            changed = EPOCH - timedelta(minutes=90 + number // 4 * 4 * 133)
+            changed = EPOCH - timedelta(minutes=90 + number // 4 * 4 * self._spacing(each))
         local = self.local(changed, each.client)
         row: Row = {
             "EmailAddress": f"{('s', 'zoë', 'o+')[number % 3]}{number}.{state}@example.org",
