@@ -17,8 +17,9 @@ from urllib.parse import parse_qs
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
 from shared.timestamps import instant
 
+from . import sandbox_extras as extras
 from .sandbox_data import CLIENTS, REPORTS, STATES, Account, Campaign, Place, SubscriberList
-from .sandbox_truth import FIELDS, record
+from .sandbox_truth import FIELDS, record, utc
 
 API_KEY = "5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d"
 CLIENT_KEY = "e0f1a2b3c4d5e6f7a8b9c0d1e2f3a4b5"
@@ -38,6 +39,25 @@ STREAMS = {
     "campaign_unsubscribes": "unsubscribes",
     "campaign_spam_complaints": "spam",
 }
+OF_CLIENT: dict[str, Callable[[Account, Place], list[Row]]] = {
+    "drafts": extras.drafts,
+    "scheduled": extras.scheduled,
+    "tags": extras.tags,
+    "templates": extras.templates,
+    "people": extras.people,
+    "segments": extras.segments,
+}
+OF_LIST: dict[str, Callable[[Account, SubscriberList], list[Row] | Row]] = {
+    "stats": extras.stats,
+    "customfields": extras.custom_fields,
+    "webhooks": extras.webhooks,
+}
+CLIENT_STREAMS = {
+    "draft_campaigns": "drafts",
+    "scheduled_campaigns": "scheduled",
+    **{name: name for name in ("tags", "templates", "people", "segments")},
+}
+LIST_STREAMS = {"list_stats": "stats", "list_custom_fields": "customfields", "list_webhooks": "webhooks"}
 
 
 def _order(*names: str) -> dict[str, Param]:
@@ -55,6 +75,7 @@ class CampaignMonitorSandbox(Sandbox):
         "rotate": (int, "1", "1: a refresh token is good for one use"),
         "forbid": (str, "", "paths that need a scope the credential lacks, joined by +: /lists+/clients.json"),
         "empty_pages": (int, "0", "NumberOfPages of an empty answer: 0 or 1"),
+        "busy": (int, "0", "so many times a segment is being counted when its members are asked for"),
         "date_filter": (str, "on", "date means on or after (on), or after"),
     }
 
@@ -63,6 +84,7 @@ class CampaignMonitorSandbox(Sandbox):
         self.tokens: dict[str, float] = {}
         self.refresh_tokens = {"sandbox-refresh-0"}
         self.renewed = 0
+        self.busy: dict[str, int] = {}
         self.day_changed()
 
     def day_changed(self) -> None:
@@ -93,8 +115,19 @@ class CampaignMonitorSandbox(Sandbox):
             ("/campaigns/{campaign_id}/summary.json", _summary, {}),
             ("/campaigns/{campaign_id}/emailclientusage.json", _usage, {}),
             ("/campaigns/{campaign_id}/recipients.json", _recipients, {**PAGED, **_order("list", "email")}),
+            ("/campaigns/{campaign_id}/listsandsegments.json", _sent_to, {}),
             ("/lists/{list_id}", _list, {}),
+            ("/admins.json", lambda box, call: Answer.of(extras.administrators(box.account)), {}),
+            ("/clients/{client_id}/suppressionlist.json", _suppressed, {**PAGED, **_order("date", "email")}),
+            ("/segments/{segment_id}", _segment, {}),
+            (
+                "/segments/{segment_id}/active.json",
+                _members,
+                {**by_date, **FLAGS, **_order("name", "date", "email")},
+            ),
         ]
+        made += [(f"/clients/{{client_id}}/{name}.json", _below_client(rows), {}) for name, rows in OF_CLIENT.items()]
+        made += [(f"/lists/{{list_id}}/{name}.json", _below_list(rows), {}) for name, rows in OF_LIST.items()]
         made += [
             (f"/campaigns/{{campaign_id}}/{kind}.json", _events, {**by_date, **_order("email", "list", "date")})
             for kind in REPORTS
@@ -160,6 +193,26 @@ class CampaignMonitorSandbox(Sandbox):
         account = self.account
         count = max(0, account.subscriber_count(each, state))
         return self._table((each.identity, state), count, lambda number: account.subscriber(each, state, number))
+
+    def segment(self, call: Call) -> SubscriberList:
+        """The list of the segment that a path names."""
+        wanted = call.args["segment_id"].removesuffix(".json")
+        for each in self.account.lists.values():
+            if not each.gone and self.account.identity("segment", each.identity) == wanted:
+                return each
+        raise Refusal(400, "Invalid SegmentID", title="271")
+
+    def members(self, each: SubscriberList) -> Table:
+        """Who is in the segment of a list."""
+        count = (max(0, self.account.subscriber_count(each, "active")) + 1) // 2
+        return self._table((each.identity, "members"), count, lambda number: extras.member(self.account, each, number))
+
+    def suppressed(self, place: Place) -> Table:
+        """A client's suppression list, moving if `drift` is on."""
+        account = self.account
+        count = extras.suppressed_count(account, place)
+        key = (account.client_id(place), "suppressed")
+        return self._table(key, count, lambda number: extras.suppressed(account, place, number))
 
     def recipients(self, each: Campaign) -> Table:
         """A campaign's recipients, moving if `drift` is on."""
@@ -233,34 +286,60 @@ class CampaignMonitorSandbox(Sandbox):
         since = instant(settings.get("start_date")) or ""
         for place, row in self._rows(stream, stayed=stayed):
             made = record(FIELDS[stream], row, place.zone)
-            made["ClientID"] = self.account.client_id(place)
+            if stream != "administrators":
+                made["ClientID"] = self.account.client_id(place)
+            if stream == "scheduled_campaigns":
+                zones = {"(GMT+09:00) Osaka, Sapporo, Tokyo": "Asia/Tokyo", "": place.zone}
+                zone = zones.get(row["ScheduledTimeZone"], "America/Los_Angeles")
+                made["DateScheduled"] = utc(row["DateScheduled"], zone)
+            if stream == "tags":
+                made["NumberOfCampaigns"] = int(row["NumberOfCampaigns"])
             if "DateLocal" not in made or made["Date"] >= since:
                 yield made
 
     def _rows(self, stream: str, *, stayed: bool) -> Iterator[tuple[Place, Row]]:
         account = self.account
-        if stream in ("clients", "client_details"):
-            for place in CLIENTS:
-                yield place, _details(self, place) if stream == "client_details" else _named(self, place)
-        elif stream == "campaigns":
-            yield from ((each.client, account.campaign(each)) for each in account.campaigns.values())
-        elif stream == "lists":
-            for each in account.lists.values():
-                yield each.client, {"ListID": each.identity, "Name": account.details(each)["Title"]}
-        elif stream.startswith("campaign"):
+        if stream == "campaigns" or not stream.startswith(("campaign_", "list_", "segment_")):
+            for place in CLIENTS[:1] if stream == "administrators" else CLIENTS:
+                yield from ((place, row) for row in self._of_client(stream, place, stayed=stayed))
+        elif stream.startswith("campaign_"):
             for campaign in account.campaigns.values():
                 for row in [] if campaign.gone else self._below_campaign(stream, campaign, stayed=stayed):
                     yield campaign.client, {**row, "CampaignID": campaign.identity}
         else:
+            below = self._below_segment if stream.startswith("segment_") else self._below_list
             for found in account.lists.values():
-                for row in [] if found.gone else self._below_list(stream, found, stayed=stayed):
-                    yield found.client, {**row, "ListID": found.identity}
+                own = {"SegmentID": account.identity("segment", found.identity), "ListID": found.identity}
+                name = "SegmentID" if stream.startswith("segment_") else "ListID"
+                for row in [] if found.gone else below(stream, found, stayed=stayed):
+                    yield found.client, {**row, name: own[name]}
+
+    def _of_client(self, stream: str, place: Place, *, stayed: bool) -> Iterator[Row]:
+        account = self.account
+        if stream in CLIENT_STREAMS:
+            yield from OF_CLIENT[CLIENT_STREAMS[stream]](account, place)
+        elif stream == "clients":
+            yield _named(self, place)
+        elif stream == "client_details":
+            yield _details(self, place)
+        elif stream == "administrators":
+            yield from extras.administrators(account)
+        elif stream == "suppression_list":
+            yield from _still(self.suppressed(place), stayed=stayed)
+        elif stream == "campaigns":
+            yield from (account.campaign(each) for each in account.campaigns.values() if each.client == place)
+        elif stream == "lists":
+            for each in account.lists.values():
+                if each.client == place:
+                    yield {"ListID": each.identity, "Name": account.details(each)["Title"]}
 
     def _below_campaign(self, stream: str, each: Campaign, *, stayed: bool) -> Iterator[Row]:
         if stream == "campaign_summary":
             yield self.account.summary(each)
         elif stream == "campaign_email_client_usage":
             yield from self.account.usage(each)
+        elif stream in ("campaign_lists", "campaign_segments"):
+            yield from extras.sent_to(self.account, each)[stream.split("_")[1].capitalize()]
         elif stream == "campaign_recipients":
             yield from _still(self.recipients(each), stayed=stayed)
         else:
@@ -270,10 +349,23 @@ class CampaignMonitorSandbox(Sandbox):
     def _below_list(self, stream: str, each: SubscriberList, *, stayed: bool) -> Iterator[Row]:
         if stream == "list_details":
             yield self.account.details(each)
-            return
-        for row in _still(self.subscribers(each, stream.split("_")[1]), stayed=stayed):
-            more = {"ConsentToSendSms": "No"} if "MobileNumber" in row else {}
-            yield {**row, "ConsentToTrack": "Yes", **more}
+        elif stream in LIST_STREAMS:
+            found = OF_LIST[LIST_STREAMS[stream]](self.account, each)
+            yield from [found] if isinstance(found, dict) else found
+        else:
+            yield from _with_consent(_still(self.subscribers(each, stream.split("_")[1]), stayed=stayed))
+
+    def _below_segment(self, stream: str, each: SubscriberList, *, stayed: bool) -> Iterator[Row]:
+        if stream == "segment_details":
+            yield extras.segment_details(self.account, each)
+        else:
+            yield from _with_consent(_still(self.members(each), stayed=stayed))
+
+
+def _with_consent(rows: Iterator[Row]) -> Iterator[Row]:
+    for row in rows:
+        more = {"ConsentToSendSms": "No"} if "MobileNumber" in row else {}
+        yield {**row, "ConsentToTrack": "Yes", **more}
 
 
 def _still(table: Table, *, stayed: bool) -> Iterator[Row]:
@@ -369,6 +461,36 @@ def _list(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
 def _subscribers(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
     state = call.path.rpartition("/")[2].removesuffix(".json")
     table = sandbox.subscribers(sandbox.list_of(call), state)
+    return sandbox.page(table, call, sandbox.numbers(table, call))
+
+
+def _below_client(rows: Callable[[Account, Place], Any]) -> Callable[[Any, Call], Answer]:
+    return lambda sandbox, call: Answer.of(rows(sandbox.account, sandbox.client(call)))
+
+
+def _below_list(rows: Callable[[Account, SubscriberList], Any]) -> Callable[[Any, Call], Answer]:
+    return lambda sandbox, call: Answer.of(rows(sandbox.account, sandbox.list_of(call)))
+
+
+def _sent_to(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
+    return Answer.of(extras.sent_to(sandbox.account, sandbox.campaign(call)))
+
+
+def _suppressed(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
+    table = sandbox.suppressed(sandbox.client(call))
+    return sandbox.page(table, call, sandbox.numbers(table, call))
+
+
+def _segment(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
+    return Answer.of(extras.segment_details(sandbox.account, sandbox.segment(call)))
+
+
+def _members(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
+    each = sandbox.segment(call)
+    asked = sandbox.busy[each.identity] = sandbox.busy.get(each.identity, 0) + 1
+    if asked <= sandbox.options["busy"]:
+        raise Refusal(400, "The segment is being calculated", title="278")
+    table = sandbox.members(each)
     return sandbox.page(table, call, sandbox.numbers(table, call))
 
 

@@ -34,6 +34,29 @@ FIELDS = {
     "list_details": """ListID Title UnsubscribePage UnsubscribeSetting ConfirmedOptIn ConfirmationSuccessPage""",
     **{f"list_{state}_subscribers": SUBSCRIBER for state in ("active", "unconfirmed", "unsubscribed", "bounced")},
     "list_deleted_subscribers": SUBSCRIBER,
+    "campaign_lists": "CampaignID ListID Name",
+    "campaign_segments": "CampaignID ListID SegmentID Title",
+    "draft_campaigns": """CampaignID Name Subject FromName FromEmail ReplyTo DateCreated:time PreviewURL PreviewTextURL
+        Tags""",
+    "scheduled_campaigns": """CampaignID Name Subject FromName FromEmail ReplyTo DateCreated:time PreviewURL
+        PreviewTextURL Tags DateScheduled:time ScheduledTimeZone""",
+    "tags": "Name NumberOfCampaigns",
+    "templates": "TemplateID Name PreviewURL ScreenshotURL",
+    "people": "EmailAddress Name AccessLevel Status",
+    "administrators": "EmailAddress Name Status",
+    "suppression_list": "EmailAddress Date:time State SuppressionReason",
+    "segments": "SegmentID ListID Title",
+    "segment_details": "SegmentID ListID Title ActiveSubscribers RuleGroups",
+    "segment_subscribers": """SegmentID EmailAddress Name Date:time ListJoinedDate:time State MobileNumber CustomFields
+        CustomFieldsObject ConsentToTrack ConsentToSendSms""",
+    "list_stats": """ListID TotalActiveSubscribers NewActiveSubscribersToday NewActiveSubscribersYesterday
+        NewActiveSubscribersThisWeek NewActiveSubscribersThisMonth NewActiveSubscribersThisYear
+        TotalUnsubscribes UnsubscribesToday UnsubscribesYesterday UnsubscribesThisWeek
+        UnsubscribesThisMonth UnsubscribesThisYear TotalDeleted DeletedToday DeletedYesterday
+        DeletedThisWeek DeletedThisMonth DeletedThisYear TotalBounces BouncesToday
+        BouncesYesterday BouncesThisWeek BouncesThisMonth BouncesThisYear""",
+    "list_custom_fields": "ListID FieldName Key DataType FieldOptions VisibleInPreferenceCenter",
+    "list_webhooks": "ListID WebhookID Events Url Status PayloadFormat",
 }
 
 

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from shared.client import Client
 from shared.errors import RefusedError
-from shared.pagination import NextPage, Page, Request, Row, numbered, overlapping
-from shared.streams import Batch, Params, Parent, Record, Settings, Step, Stream, Unit
+from shared.pagination import Request, Row, numbered
+from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit
 
 from . import reports
 from .client import without_key
-from .zones import LABEL, asked_from, utc, zone_of
-
-SMALLEST_PAGE = 10
-"""Fewer rows a page are refused."""
-
-
-def local_times(*names: str, kept: str = "") -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
-    """A transform: the client's id on rows, their local times `names` as instants, and the text of `kept` beside."""
-
-    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-        place = zone_of(unit)
-        for row in rows:
-            record = {**row, "ClientID": unit.parent["ClientID"]}
-            if kept:
-                record[f"{kept}Local"] = row.get(kept)
-            for name in names:
-                if text := row.get(name):
-                    record[name] = utc(text, place) or text
-            yield record
-
-    return transform
-
+from .extras import EXTRAS, UNDER_CLIENT, UNDER_LIST
+from .pages import by_date, by_email, grouped, local_times, paged, safe_pages, since
+from .zones import LABEL
 
 # Clients
 
@@ -58,8 +38,6 @@ def _from_details(client: Client, client_id: str) -> Row:
     return {"ClientID": client_id, "Name": body["BasicDetails"].get("CompanyName")}
 
 
-UNDER_CLIENT = Parent(stream="client_details", keys={"ClientID": "ClientID"}, carry=(LABEL,))
-
 CLIENTS = (
     Stream(
         name="clients",
@@ -81,51 +59,6 @@ CLIENTS = (
 )
 
 
-# Pages
-
-
-def _paged(unit: Unit) -> Params:
-    return {"page": 1, "pagesize": unit.settings["page_size"]}
-
-
-def _by_email(**more: str) -> Callable[[Unit], Params]:
-    def params(unit: Unit) -> Params:
-        return {**_paged(unit), "orderfield": "email", "orderdirection": "asc", **more}
-
-    return params
-
-
-def _by_date(unit: Unit) -> Params:
-    return {**_paged(unit), "orderfield": "date", "orderdirection": "asc"}
-
-
-def _since(unit: Unit) -> Params:
-    assert unit.since is not None
-    return {"date": asked_from(unit.since, zone_of(unit))}
-
-
-def _has_more(body: Any) -> bool:
-    return int(body.get("PageNumber") or 1) < int(body.get("NumberOfPages") or 0)
-
-
-def safe_pages() -> NextPage:
-    """Pages that overlap, so that rows which leave meanwhile hide none, and never smaller than the API takes."""
-    overlap = overlapping("page", "pagesize", more=_has_more)
-
-    def next_page(page: Page) -> Sequence[Request]:
-        return [_large_enough(asked) for asked in overlap(page)]
-
-    return next_page
-
-
-def _large_enough(request: Request) -> Request:
-    size, number = int(request.params["pagesize"]), int(request.params["page"])
-    if size >= SMALLEST_PAGE:
-        return request
-    page = 1 + (number - 1) * size // SMALLEST_PAGE
-    return request.with_params({"page": page, "pagesize": SMALLEST_PAGE}, memo=request.memo)
-
-
 def _lookback(settings: Settings) -> float:
     return float(settings["lookback_minutes"]) * 60
 
@@ -142,7 +75,7 @@ CAMPAIGNS = (
         name="campaigns",
         description="Campaigns that were sent",
         path="/clients/{ClientID}/campaigns.json",
-        params=lambda unit: {**_paged(unit), "orderdirection": "asc"},
+        params=lambda unit: {**paged(unit), "orderdirection": "asc"},
         records="Results",
         key_properties=("CampaignID",),
         replication_key="SentDate",
@@ -185,7 +118,7 @@ CAMPAIGNS = (
         name="campaign_recipients",
         description="To whom a campaign was sent",
         path="/campaigns/{CampaignID}/recipients.json",
-        params=_by_email(),
+        params=by_email(),
         records="Results",
         key_properties=("CampaignID", "EmailAddress", "ListID"),
         parent=replace(UNDER_CAMPAIGN, where=reports.is_wanted_since_start),
@@ -213,13 +146,13 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
         name=name,
         description=description,
         path=f"/campaigns/{{CampaignID}}/{path}.json",
-        params=_by_date,
+        params=by_date,
         records="Results",
         key_properties=(*key, "RecordKey") if keyed else key,
         contract_key=key if keyed else None,
         automatic=("RecordKey",) if keyed else (),
         replication_key="Date",
-        since=_since,
+        since=since,
         order="ascending",
         lookback=_lookback,
         is_new=reports.since_minute,
@@ -249,7 +182,6 @@ REPORTS = (
 
 # Lists
 
-UNDER_LIST = Parent(stream="lists", keys={"ListID": "ListID"}, carry=("ClientID", LABEL))
 LISTS = (
     Stream(
         name="lists",
@@ -280,19 +212,19 @@ def _subscribers(state: str) -> Stream:
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         for record in times(rows, unit):
             if unit.settings["custom_fields_as_object"]:
-                record["CustomFieldsObject"] = _grouped(record.get("CustomFields"))
+                record["CustomFieldsObject"] = grouped(record.get("CustomFields"))
             yield record
 
     return Stream(
         name=f"list_{state}_subscribers",
         description=f"Subscribers in state {state.capitalize()}",
         path=f"/lists/{{ListID}}/{state}.json",
-        params=_by_email(includetrackingpreference="true", includesmspreference="true"),
+        params=by_email(includetrackingpreference="true", includesmspreference="true"),
         records="Results",
         key_properties=("ListID", "EmailAddress", "Date"),
         identity=("EmailAddress",),
         replication_key="Date",
-        since=_since,
+        since=since,
         lookback=_lookback,
         is_new=reports.since_minute,
         full_refresh="subscriber_full_refresh_days",
@@ -305,16 +237,6 @@ def _subscribers(state: str) -> Stream:
     )
 
 
-def _grouped(fields: Any) -> dict[str, Any] | None:
-    """Custom fields by name; those that stand several times, once for each of their options, as lists."""
-    if not isinstance(fields, list):
-        return None
-    made: dict[str, list[Any]] = {}
-    for field in fields:
-        made.setdefault(str(field.get("Key")), []).append(field.get("Value"))
-    return {name: values[0] if len(values) == 1 else values for name, values in made.items()}
-
-
 SUBSCRIBERS = tuple(_subscribers(each) for each in ("active", "unconfirmed", "unsubscribed", "bounced", "deleted"))
 
-STREAMS = (*CLIENTS, *CAMPAIGNS, *REPORTS, *LISTS, *SUBSCRIBERS)
+STREAMS = (*CLIENTS, *CAMPAIGNS, *REPORTS, *LISTS, *SUBSCRIBERS, *EXTRAS)

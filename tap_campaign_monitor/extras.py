@@ -1,0 +1,165 @@
+"""Streams beyond the contract's: what else hangs under clients, lists, segments and campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from shared.client import Client
+from shared.errors import GoneError, RetryableError
+from shared.extract import pages
+from shared.pagination import Row
+from shared.streams import Parent, Record, Step, Stream, Unit
+
+from . import reports
+from .pages import by_email, grouped, local_times, safe_pages
+from .zones import LABEL, utc, zone
+
+UNDER_CLIENT = Parent(stream="client_details", keys={"ClientID": "ClientID"}, carry=(LABEL,))
+UNDER_LIST = Parent(stream="lists", keys={"ListID": "ListID"}, carry=("ClientID", LABEL))
+UNDER_SEGMENT = Parent(stream="segments", keys={"SegmentID": "SegmentID"}, carry=("ClientID", LABEL))
+UNDER_CAMPAIGN = Parent(
+    stream="campaigns",
+    keys={"CampaignID": "CampaignID"},
+    carry=("ClientID", "SentDate", LABEL),
+    where=reports.is_wanted,
+)
+PREFERENCES = {"includetrackingpreference": "true", "includesmspreference": "true"}
+
+
+def _of_client(name: str, path: str, description: str, key: tuple[str, ...], *, selected: bool = False) -> Stream:
+    return Stream(
+        name=name,
+        description=description,
+        path=f"/clients/{{ClientID}}/{path}.json",
+        key_properties=key,
+        parent=UNDER_CLIENT,
+        selected=selected,
+        cost="1 request per client",
+    )
+
+
+def _of_list(name: str, path: str, description: str, key: tuple[str, ...], *, selected: bool = True) -> Stream:
+    return Stream(
+        name=name,
+        description=description,
+        path=f"/lists/{{ListID}}/{path}.json",
+        key_properties=key,
+        parent=UNDER_LIST,
+        transform=local_times(),
+        selected=selected,
+        cost="1 request per list",
+    )
+
+
+def _of_campaign(name: str, records: str, description: str, key: tuple[str, ...]) -> Stream:
+    return Stream(
+        name=name,
+        description=description,
+        path="/campaigns/{CampaignID}/listsandsegments.json",
+        records=records,
+        key_properties=key,
+        parent=UNDER_CAMPAIGN,
+        gate=reports.once,
+        gate_full_table=True,
+        transform=local_times(),
+        selected=False,
+        cost="1 request per campaign, once",
+        deletions="What a campaign was sent to does not change.",
+    )
+
+
+def scheduled(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """The rows with their times as instants; when they are due is told in a zone of its own."""
+    for record in local_times("DateCreated")(rows, unit):
+        if due := record.get("DateScheduled"):
+            own = str(record.get("ScheduledTimeZone") or unit.parent.get(LABEL) or "")
+            record["DateScheduled"] = utc(due, zone("", own)) or due
+        yield record
+
+
+def members(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Members of a segment, as subscribers are."""
+    for record in local_times("Date", "ListJoinedDate")(rows, unit):
+        if unit.settings["custom_fields_as_object"]:
+            record["CustomFieldsObject"] = grouped(record.get("CustomFields"))
+        yield record
+
+
+def unless_busy(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
+    """The members of a segment; one that is still being counted after many tries is left for the next run."""
+    try:
+        yield from pages(client, unit, stream)
+    except RetryableError as error:
+        if "(Code 278)" in str(error) or "(Code 287)" in str(error):
+            raise GoneError(str(error)) from error
+        raise
+
+
+_MEMBERS = Stream(
+    name="segment_subscribers",
+    description="Who is in which segment; a segment may lag changes by an hour",
+    path="/segments/{SegmentID}/active.json",
+    params=by_email(**PREFERENCES),
+    records="Results",
+    key_properties=("SegmentID", "EmailAddress"),
+    identity=("EmailAddress",),
+    parent=UNDER_SEGMENT,
+    next_page=safe_pages(),
+    transform=members,
+    selected=False,
+    cost="1 request per 1000 members of a segment",
+)
+
+EXTRAS = (
+    _of_client("segments", "segments", "Segments of lists", ("SegmentID",), selected=True),
+    Stream(
+        name="segment_details",
+        description="Rules of a segment, and how many are in it",
+        path="/segments/{SegmentID}.json",
+        key_properties=("SegmentID",),
+        parent=UNDER_SEGMENT,
+        transform=local_times(),
+        selected=False,
+        cost="1 request per segment",
+    ),
+    replace(_MEMBERS, fetch=partial(unless_busy, _MEMBERS)),
+    Stream(
+        name="suppression_list",
+        description="Addresses that a client's campaigns are not sent to",
+        path="/clients/{ClientID}/suppressionlist.json",
+        params=by_email(),
+        records="Results",
+        key_properties=("ClientID", "EmailAddress"),
+        identity=("EmailAddress",),
+        parent=UNDER_CLIENT,
+        next_page=safe_pages(),
+        transform=local_times("Date"),
+        cost="1 request per 1000 addresses of a client",
+    ),
+    _of_list("list_stats", "stats", "How many subscribers came and went", ("ListID",)),
+    _of_list("list_custom_fields", "customfields", "Custom fields of a list", ("ListID", "FieldName")),
+    _of_list("list_webhooks", "webhooks", "Webhooks of a list", ("ListID", "WebhookID"), selected=False),
+    _of_campaign("campaign_lists", "Lists", "Lists that a campaign was sent to", ("CampaignID", "ListID")),
+    _of_campaign("campaign_segments", "Segments", "Segments that a campaign was sent to", ("CampaignID", "SegmentID")),
+    replace(
+        _of_client("draft_campaigns", "drafts", "Campaigns that are drafts", ("CampaignID",)),
+        transform=local_times("DateCreated"),
+    ),
+    replace(
+        _of_client("scheduled_campaigns", "scheduled", "Campaigns that are to be sent", ("CampaignID",)),
+        transform=scheduled,
+    ),
+    _of_client("tags", "tags", "Tags of campaigns", ("ClientID", "Name")),
+    _of_client("templates", "templates", "Templates of a client", ("TemplateID",)),
+    _of_client("people", "people", "People who may use a client's account", ("ClientID", "EmailAddress")),
+    Stream(
+        name="administrators",
+        description="Administrators of the account",
+        path="/admins.json",
+        key_properties=("EmailAddress",),
+        selected=False,
+        optional=True,
+    ),
+)
