@@ -84,7 +84,7 @@ class Workspace:
             return NOW + (number - first_day) // 60 * DAY + (number - first_day) % 60 * 60
         if number < 1100 * min(self.scale, 1):
             return NOW - 40 * DAY + number % 40
-        return NOW - (number * 7919) % (760 * DAY) - 100
+        return NOW - (number * 28_657_013) % (760 * DAY) - 100
 
     def message(self, number: int) -> Row:
         """One delivery; those of the last weeks are opened a day later."""
