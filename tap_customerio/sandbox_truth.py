@@ -53,9 +53,9 @@ FIELDS = {
     "workspaces": """id:int name:str messages_sent:int billable_messages_sent:int people:int object_types:int
         objects:int""",
     "types": "id:str name:str singular_name:str slug:str singular_slug:str icon:str enabled:bool",
-    "eps_suppression": "id:str suppression_type:str domain:str category:str email:str created:ts reason:str
-    status:str", "customers": f"""id:str cio_id:str email:str identifiers:{PERSON} attributes:json timestamps:json
-    unsubscribed:bool
+    "eps_suppression": """id:str suppression_type:str domain:str category:str email:str created:ts reason:str
+        status:str""",
+    "customers": f"""id:str cio_id:str email:str identifiers:{PERSON} attributes:json timestamps:json unsubscribed:bool
         devices:[{{id:str platform:str last_used:ts attributes:json}}]""",
     "messages": f"""id:str deduplicate_id:str type:str created:ts recipient:str subject:str customer_id:str
         customer_identifiers:{PERSON} metrics:json failure_message:str campaign_id:int broadcast_id:int
