@@ -41,7 +41,7 @@ from .state import Bookmark, State, finish, later
 from .streams import Checkpoint, Parent, Stream, Unit, Wait
 from .tap import Tap
 from .timestamps import parse, seconds_between
-from .units import Reading, WindowPlan, parent_values, partitions, unit, unit_key
+from .units import Reading, WindowPlan, batch_size, parent_values, partitions, unit, unit_key
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's malloc.h
 
@@ -238,8 +238,11 @@ class _Sync:
         days = self.plan.settings.get(stream.full_refresh) if stream.full_refresh else None
         if days is None:
             return False
-        last = self.before.member(stream.name, "refreshed")
-        return not last or seconds_between(str(last), self.now) >= float(days) * 86_400
+        try:
+            last = str(self.before.member(stream.name, "refreshed"))
+            return seconds_between(last, self.now) >= float(days) * 86_400
+        except ValueError:  # never, or nothing that could be read
+            return True
 
     # The run.
 
@@ -249,12 +252,12 @@ class _Sync:
             self.writer.schema(selection)
         for each in self.runs.values():
             self.schedule.hold(each)
-        for each in self.runs.values():
-            if not each.stream.parents and not each.stream.pages_of:
+        roots = [each for each in self.runs.values() if not each.parents_open and not each.stream.pages_of]
+        for each in roots:
+            if not each.stream.parents:  # else all its parents are switched off
                 self._add(each, {})
-        for each in list(self.runs.values()):
-            if not each.stream.parents and not each.stream.pages_of:
-                self._close(each)
+        for each in roots:
+            self._close(each)
         count = max(1, int(self.plan.settings.get("concurrency") or 1))
         workers = [threading.Thread(target=self._work, name=f"reader-{n}", daemon=True) for n in range(count)]
         self.working = count
@@ -293,7 +296,7 @@ class _Sync:
                 continue
             for resume in units.values():
                 try:
-                    each.stream.cancel(self.client, resume)
+                    each.stream.cancel(self.client.parting(), resume)
                 except (TapError, Stopped) as error:
                     self.log.warning("%s: could not cancel what is running at the API: %s", each.name, error)
 
@@ -496,7 +499,7 @@ class _Sync:
                 if key in run.keys:
                     continue
                 run.keys.add(key)
-            batch = parent.batch(self.plan.settings) if callable(parent.batch) else parent.batch
+            batch = batch_size(parent, self.plan.settings)
             if batch > 1:
                 self._group(run, values, batch)
             else:

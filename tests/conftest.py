@@ -11,19 +11,27 @@ import pytest
 
 from shared.tap import Tap
 
-TAPS = ("tap_mailchimp", "tap_customerio")
+TAPS = ("tap_customerio", "tap_iterable", "tap_mailchimp")
 """The package of every tap."""
 
 THOROUGH = "tap_mailchimp"
 """The tap that shows the engine's promises at twenty moments; the others at a few, so that all tests take minutes."""
 
 SMALL_PAGES: dict[str, dict[str, Any]] = {
-    "tap_mailchimp": {"page_size": 100},
     "tap_customerio": {"messages_window_days": 10},
+    "tap_iterable": {"page_size": 20, "api_window_in_days": 60, "max_window_in_days": 150},
+    "tap_mailchimp": {"page_size": 100},
 }
 """Settings that make a tap's walks long."""
 
 WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "tap_iterable": (
+        ("email_send", {}),
+        ("email_send", {"export_mode": "job"}),
+        ("users", {"export_mode": "job"}),
+        ("list_users", {}),
+        ("metadata", {}),
+    ),
     "tap_mailchimp": (
         ("list_members", {}),
         ("list_segment_members", {}),
