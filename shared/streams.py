@@ -24,7 +24,8 @@ class Parent:
     """Under which rows of which stream a child's units hang.
 
     `keys` maps the child's column (and path placeholder) to the parent row's field (dotted path), or to a key of the
-    parent's own parent, where the row lacks that field. `carry` names further fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`.
+    parent's own parent, where the row lacks that field. `carry` names further fields of the parent row that `where`,
+    `gate`, `size` and `transform` need; all of them stand in `Unit.parent`.
     `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
     they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark.
     `when` names a boolean setting that switches this parent on. `inject=False` keeps the keys off the records.
@@ -165,7 +166,8 @@ class Stream:
     parent               one Parent or several
     partitions           name -> parameters, each a unit of its own, or a function of the settings giving that
     next_page            the paginator; None when there is a single page
-    keep                 from a page to what is kept of the walk once the page is written, so that a broken one can go on;
+    keep                 from a page to what is kept of the walk once the page is written, so that a broken one can go
+                         on;
                          None: what was kept stands. Given back as `Unit.resume`, of a full read within a day
     shrink               what to ask instead of a request that was too large; None: nothing smaller
     identity             the raw row's own key, to tell repeats on overlapping pages: field names, or a function;
