@@ -84,7 +84,7 @@ class Workspace:
             return NOW + (number - first_day) // 60 * DAY + (number - first_day) % 60 * 60
         if number < 1100 * min(self.scale, 1):
             return NOW - 40 * DAY + number % 40
-        return NOW - (number * 7919) % (760 * DAY) - 100
+        return NOW - (number * 28_657_013) % (760 * DAY) - 100
 
     def message(self, number: int) -> Row:
         """One delivery; those of the last weeks are opened a day later."""
@@ -203,7 +203,7 @@ class Workspace:
         ]
 
     def exports(self) -> Sequence[Row]:
-        flags = {"total": 0, "type": "deliveries", "failed": False, "downloads": self.day, "status": "done"}
+        flags = {"total": 0, "type": "deliveries", "failed": False, "downloads": 1, "status": "done"}
         return [
             {**{name: value for name, value in row.items() if name != "name"}, **flags}
             for row in self.listed(3, updated="updated_at", created="created_at")

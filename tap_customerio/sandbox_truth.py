@@ -16,9 +16,9 @@ from shared.sandbox import Row
 PERSON = "{cio_id:str id:str email:str}"
 ACTION = """id:int parent_action_id:int deduplicate_id:str name:str layout:str type:str created:ts updated:ts body:str
     body_amp:str body_plain:str body_json:str language:str editor:str sending_state:str from:str from_id:int
-    reply_to:str reply_to_id:int preprocessor:str recipient:str recipient_environment_id:int subject:str preheader_text:str bcc:str
-    cc:str fake_bcc:bool headers:text image_url:str url:str method:str request_method:str send_to_unsubscribed:bool
-    sender_identity_id:int tracked:bool multi_language_branch_action_id:int"""
+    reply_to:str reply_to_id:int preprocessor:str recipient:str recipient_environment_id:int subject:str
+    preheader_text:str bcc:str cc:str fake_bcc:bool headers:text image_url:str url:str method:str request_method:str
+    send_to_unsubscribed:bool sender_identity_id:int tracked:bool multi_language_branch_action_id:int"""
 USED = "campaigns:[int] sent_newsletters:[int] draft_newsletters:[int]"
 STEPS = "actions:[{id:int type:str}] msg_templates:[{id:int type:str}]"
 FIELDS = {
@@ -26,12 +26,13 @@ FIELDS = {
         updated:ts first_started:ts created_by:str tags:[str] {STEPS} msg_template_ids:[json] filter_segment_ids:[int]
         trigger_segment_ids:[int] event_name:str event_type:str""",
     "campaigns": f"""id:int deduplicate_id:str name:str description:str type:str state:str active:bool created:ts
-        updated:ts first_started:ts created_by:str tags:[str] {STEPS} filter_segment_ids:[int] trigger_segment_ids:[int]
-        event_name:str event_type:str date_attribute:str frequency:str start_hour:int start_minutes:int timezone:str
-        use_customer_timezone:bool audience:{{type:int person_filters:text relationship_filters:text}}
-        object_type_id:int object_attribute_triggers:text relationship_attribute_triggers:text filter_object_attributes:str
-        filter_relationship_attributes:str webhook_id:int scheduled_start:ts scheduled_start_should_backfill:bool
-        scheduled_stop:ts scheduled_stop_should_sunset:bool""",
+        updated:ts first_started:ts created_by:str tags:[str] {STEPS} filter_segment_ids:[int]
+        trigger_segment_ids:[int] event_name:str event_type:str date_attribute:str frequency:str start_hour:int
+        start_minutes:int timezone:str use_customer_timezone:bool audience:{{type:int person_filters:text
+        relationship_filters:text}} object_type_id:int object_attribute_triggers:text
+        relationship_attribute_triggers:text filter_object_attributes:str filter_relationship_attributes:str
+        webhook_id:int scheduled_start:ts scheduled_start_should_backfill:bool scheduled_stop:ts
+        scheduled_stop_should_sunset:bool""",
     "newsletters": """id:int deduplicate_id:str name:str type:str created:ts updated:ts sent_at:ts content_ids:[int]
         recipient_segment_ids:[int] subscription_topic_id:int tags:[str] subject:str msg_template_ids:[int]
         expires_after:int recipient_file_status:str recipient_file_error:str""",
@@ -52,13 +53,15 @@ FIELDS = {
     "workspaces": """id:int name:str messages_sent:int billable_messages_sent:int people:int object_types:int
         objects:int""",
     "types": "id:str name:str singular_name:str slug:str singular_slug:str icon:str enabled:bool",
-    "eps_suppression": "id:str suppression_type:str domain:str category:str email:str created:ts reason:str status:str",
+    "eps_suppression": """id:str suppression_type:str domain:str category:str email:str created:ts reason:str
+        status:str""",
     "customers": f"""id:str cio_id:str email:str identifiers:{PERSON} attributes:json timestamps:json unsubscribed:bool
         devices:[{{id:str platform:str last_used:ts attributes:json}}]""",
     "messages": f"""id:str deduplicate_id:str type:str created:ts recipient:str subject:str customer_id:str
         customer_identifiers:{PERSON} metrics:json failure_message:str campaign_id:int broadcast_id:int
-        newsletter_id:int action_id:int parent_action_id:int content_id:int transactional_message_id:int msg_template_id:int
-        message_template_id:int trigger_event_id:str forgotten:bool tracked_responses:json draft:bool""",
+        newsletter_id:int action_id:int parent_action_id:int content_id:int transactional_message_id:int
+        msg_template_id:int message_template_id:int trigger_event_id:str forgotten:bool tracked_responses:json
+        draft:bool""",
     "activities": f"""id:str type:str timestamp:ts name:str url:str customer_id:str customer_identifiers:{PERSON}
         delivery_id:str delivery_type:str data:json""",
     "campaign_actions": f"campaign_id:int {ACTION}",

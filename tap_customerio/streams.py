@@ -17,7 +17,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.extract import pages
 from shared.pagination import NextPage, Page, Params, Request, Row, offset
 from shared.streams import Parent, Record, Settings, Step, Stream, Unit, Window
 from shared.timestamps import parse, seconds_between
@@ -233,6 +232,8 @@ def suppression(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
 
 def suppression_pages(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """One list, by offset; that of a domain is elsewhere and paged by cursor."""
+    from shared.extract import pages  # heavy
+
     kind, _, domain = unit.partition.partition("/")
     if domain:
         at_domain = f"/esp/domains/{domain}/suppression/{kind}"

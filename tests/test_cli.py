@@ -169,7 +169,7 @@ def test_a_credential_test_says_what_can_be_read(tap: Tap, tmp_path: Path) -> No
     result = run(tap, tmp_path, "--sandbox", SMALL, "--test")
     assert result.status == 0, result.stderr
     assert result.stdout == b""
-    table = [line for line in result.stderr.splitlines() if " GET /" in line]
+    table = [line for line in result.stderr.splitlines() if " GET /" in line or " POST /" in line]
     assert len(table) == sum(1 for stream in tap.streams if stream.selected and not stream.hidden)
     assert any(" readable" in line for line in table)
     assert not any(" failed" in line for line in table)

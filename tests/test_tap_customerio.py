@@ -1,0 +1,287 @@
+"""What is odd about the Customer.io tap: pages, hooks, regions, settings, older names, errors."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import responses
+
+from shared.client import Client, Context, Response
+from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError
+from shared.extract import first_request
+from shared.pagination import Page, Request
+from shared.report import Report
+from shared.settings import settings_of
+from shared.streams import Unit
+from shared.testing import differences, problems, run_tap
+from tap_customerio.client import check, connect, rate, verdict
+from tap_customerio.sandbox import CustomerioSandbox
+from tap_customerio.streams import (
+    after,
+    contents,
+    one_of,
+    people,
+    people_pages,
+    people_read,
+    person,
+    suppression_lists,
+    usage,
+)
+from tap_customerio.tap import TAP, adapt, read_state, validate
+
+STREAMS = {stream.name: stream for stream in TAP.streams}
+DEFAULTS = {setting.name: setting.default for setting in settings_of(TAP)}
+NOW = "2026-11-10T08:00:00.000000Z"
+US, EU = "https://api.customer.io/v1", "https://api-eu.customer.io/v1"
+
+
+def settings(**given: Any) -> dict[str, Any]:
+    return validate({**DEFAULTS, "access_token": "app-key", **given})
+
+
+def unit(stream: str, **members: Any) -> Unit:
+    return Unit(**{"stream": stream, "settings": settings(), "now": NOW, **members})
+
+
+def client(**given: Any) -> Client:
+    return connect(Context(settings=settings(**given), report=Report("tap-customerio"), stop=threading.Event()))
+
+
+@pytest.fixture
+def mocked() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+# Pages
+
+
+@pytest.mark.parametrize("token", [None, "", 0])
+def test_no_token_is_the_end(token: Any) -> None:
+    assert after()(Page(Request("/x"), {"next": token}, [1])) == []
+    assert after()(Page(Request("/x"), {}, [1])) == []
+
+
+def test_an_empty_page_is_the_end_only_where_tokens_outlive_the_rows() -> None:
+    page = Page(Request("/x", {"limit": 5}), {"next": 12}, [])
+    assert after()(page) == [Request("/x", {"limit": 5, "start": "12"})]
+    assert after(empty_ends=True)(page) == []
+    assert after()(Page(Request("/x", {"start": "12"}), {"next": "12"}, [])) == []
+
+
+def test_people_are_hydrated_a_hundred_at_a_time_beside_the_next_page_of_the_search() -> None:
+    found = [{"cio_id": f"a{n}"} for n in range(250)]
+    search = Request("/customers", {"limit": 1000}, method="POST", body={"filter": {}})
+    following, *hydrates = people_pages(Page(search, {"identifiers": found, "ids": [""], "next": "Mg=="}, []))
+    assert following.params == {"limit": 1000, "start": "Mg=="}
+    assert [len(each.body["ids"]) for each in hydrates] == [100, 100, 50]
+    assert [each.memo for each in hydrates] == [None, None, "Mg=="]
+    assert people_read(Page(hydrates[2], {}, [])) == {"search_start": "Mg=="}
+    assert people_pages(Page(hydrates[2], {"customers": []}, [])) == []
+
+
+def test_a_broken_search_goes_on_where_its_people_were_all_read() -> None:
+    resumed = first_request(STREAMS["customers"], unit("customers", resume={"search_start": "Mg=="}))
+    assert resumed.params == {"limit": 1000, "start": "Mg=="}
+    fresh = first_request(STREAMS["customers"], unit("customers"))
+    assert fresh.params == {"limit": 1000}
+    assert fresh.body == {"filter": {"and": [{"attribute": {"field": "cio_id", "operator": "exists"}}]}}
+
+
+def test_windows_of_deliveries_are_closed_and_do_not_touch() -> None:
+    window = ("2026-01-01T00:00:00.000000Z", "2026-01-31T00:00:00.000000Z")
+    asked = first_request(STREAMS["messages"], unit("messages", window=window))
+    assert asked.params == {"limit": 1000, "start_ts": 1767225600, "end_ts": 1769817599}
+
+
+def test_a_gap_in_activities_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    first_request(STREAMS["activities"], unit("activities", bookmark="2026-09-01T00:00:00.000000Z"))
+    assert "2026-09-01" in caplog.text
+
+
+# Rows
+
+
+def test_people_without_an_id_are_named_by_their_cio_id() -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a1", "identifiers": {"cio_id": "a1", "email": "x@example.com", "id": "42"}},
+        {"id": "a2", "identifiers": {"cio_id": "a2", "id": ""}},
+    ]
+    found = list(person(rows, unit("customers")))
+    assert [(row["id"], row["cio_id"], row["email"]) for row in found] == [
+        ("42", "a1", "x@example.com"),
+        ("cio_a2", "a2", None),
+    ]
+
+
+def test_unconfirmed_shapes_are_taken_either_way() -> None:
+    assert people({"customers": [{"customer": {"id": "a"}}, {"id": "b"}]}) == [{"id": "a"}, {"id": "b"}]
+    assert people({"identifiers": None}) == []
+    assert usage({"used_by": {"campaigns": []}}) == usage({"campaigns": []}) == [{"campaigns": []}]
+    assert contents({"a": 1}) == contents([{"a": 1}]) == [{"row": 0, "data": {"a": 1}}]
+    assert one_of("contents", "content")({"content": {"id": 1}}) == [{"id": 1}]
+    assert one_of("contents")({"contents": None}) == []
+    with pytest.raises(ValueError, match="contents"):
+        one_of("contents")({"errors": []})
+
+
+def test_suppressions_are_read_by_list_and_domain() -> None:
+    assert list(suppression_lists(settings())) == ["bounces", "blocks", "spam_reports", "invalid_emails"]
+    names = list(suppression_lists(settings(esp_suppression_domains=["A.example", "a.example"])))
+    assert names[0] == "bounces/a.example"
+    assert len(names) == 4
+
+
+# Answers
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(401, AuthError), (403, RefusedError), (404, GoneError), (400, ApiError), (422, ApiError), (503, RetryableError)],
+)
+def test_statuses_mean_what_the_reference_says(status: int, expected: type[ApiError]) -> None:
+    body = b'{"errors":[{"detail":"no (reference a1b2)","status":"%d"}]}' % status
+    found = verdict(Request("/x"), Response(status, {}, body))
+    assert type(found) is expected
+    assert "reference a1b2" in str(found)
+
+
+def test_a_wait_that_is_named_holds_for_all_and_one_that_is_not_is_a_daily_quota() -> None:
+    named = verdict(Request("/x"), Response(429, {"Retry-After": "0"}))
+    assert isinstance(named, RetryableError)
+    assert (named.wait_seconds, named.everyone) == (1.0, True)
+    unnamed = verdict(Request("/x"), Response(429))
+    assert isinstance(unnamed, RetryableError)
+    assert unnamed.wait_seconds is None
+    assert "daily quota" in str(unnamed)
+
+
+def test_the_rate_holds_for_fractions_too() -> None:
+    assert rate(10).rates == ((10, 1.05),)
+    assert rate(0.5).rates == ((1, 2.1),)
+
+
+def test_auto_finds_the_region_where_the_key_is_good(mocked: responses.RequestsMock) -> None:
+    mocked.get(f"{US}/workspaces", status=401)
+    mocked.get(f"{EU}/workspaces", json={"workspaces": []})
+    asking = client(region="AUTO")
+    check(asking)
+    check(asking)
+    assert [call.request.url for call in mocked.calls] == [f"{US}/workspaces", *[f"{EU}/workspaces"] * 2]
+    assert mocked.calls[0].request.headers["Authorization"] == "Bearer app-key"
+
+
+@pytest.mark.parametrize(("region", "host"), [("us", US), ("EU", EU)])
+def test_a_region_has_its_own_host(mocked: responses.RequestsMock, region: str, host: str) -> None:
+    mocked.get(f"{host}/workspaces", json={"workspaces": []})
+    check(client(region=region))
+
+
+def test_a_key_kept_from_the_workspaces_is_good(mocked: responses.RequestsMock) -> None:
+    mocked.get(f"{US}/workspaces", status=403)
+    mocked.get(f"{US}/campaigns", json={"campaigns": []})
+    check(client())
+
+
+# Settings and older names
+
+
+def test_service_tokens_are_refused_with_what_to_do() -> None:
+    with pytest.raises(ConfigError, match="App API key"):
+        settings(access_token="sa_live_x")
+
+
+def test_the_user_agent_is_appended() -> None:
+    assert settings(user_agent="me@example.com")["user_agent"].endswith(" (me@example.com)")
+
+
+def test_older_names_change_streams_and_their_children() -> None:
+    adapted = adapt(TAP, settings(legacy_stream_names=True, customers_key="cio_id"))
+    by_name = {stream.name: stream for stream in adapted.streams}
+    assert by_name["info"].key_properties == ("ip_addresses",)
+    assert by_name["custom_objects"].parents[0].stream == "objects"
+    assert by_name["customers"].key_properties == ("cio_id",)
+    assert {"ip_addresses", "topics", "types"}.isdisjoint(by_name)
+    assert adapt(TAP, settings()) is TAP
+
+
+def test_entries_of_an_older_state_that_hold_nothing_are_ignored() -> None:
+    state = {"bookmarks": {"campaigns": {"updated": NOW}, "info": None}}
+    assert read_state(state, {})["bookmarks"] == {"campaigns": {"updated": NOW}}
+
+
+# Whole runs
+
+
+def run(tmp_path: Path, options: str = "", *arguments: str, **config: Any) -> Any:
+    return run_tap("tap_customerio", "--sandbox", f"speed=100,{options}".strip(","), *arguments, config=config,
+                   folder=tmp_path)  # fmt: skip
+
+
+def test_each_unconfirmed_shape_gives_the_same_records(tmp_path: Path) -> None:
+    names = ("customers", "sender_identities", "sender_usage", "transactional_contents")
+    selected = [part for name in names for part in ("--select", name)]
+    result = run(tmp_path, "wrapped=1,hidden=all,used_by=top,contents=content", *selected)
+    assert result.status == 0, result.stderr
+    box = CustomerioSandbox()
+    for name in names:
+        assert differences(result.records(name), box.truth(name)) == [], name
+
+
+def test_settings_that_choose_choose(tmp_path: Path) -> None:
+    chosen: dict[str, Any] = {
+        "customers_segment_ids": [3],
+        "esp_suppression_domains": ["mail.example.com", "unknown.example"],
+        "include_drafts": True,
+        "activities_types": ["event", "page"],
+        "start_date": "2026-09-15",
+    }
+    names = ("customers", "eps_suppression", "messages", "campaigns")
+    selected = [part for name in (*names, "activities") for part in ("--select", name)]
+    result = run(tmp_path, "", *selected, **chosen)
+    assert result.status == 0, result.stderr
+    box = CustomerioSandbox()
+    for name in names:
+        assert differences(result.records(name), box.truth(name, chosen)) == [], name
+    expected = [row for row in box.truth("activities", chosen) if row["type"] in ("event", "page")]
+    assert differences(result.records("activities"), expected) == []
+
+
+def test_older_names_and_text_ids_come_out(tmp_path: Path) -> None:
+    result = run(tmp_path, "", "--select", "info", "--select", "campaigns", legacy_stream_names=True, string_ids=True)
+    assert result.status == 0, result.stderr
+    assert problems(result) == []
+    assert result.records("info")[0]["ip_addresses"] == "192.0.2.1"
+    assert result.records("campaigns")[0]["id"] == "1"
+
+
+def test_what_a_key_may_not_read_is_named_and_the_rest_is_complete(tmp_path: Path) -> None:
+    result = run(tmp_path, "forbid=/segments+/exports")
+    assert result.status == 1
+    assert "segments" in result.stderr and "scope" in result.stderr
+    box = CustomerioSandbox()
+    for name in ("customers", "messages", "activities", "eps_suppression"):
+        assert differences(result.records(name), box.truth(name)) == [], name
+    lenient = run(tmp_path, "forbid=/segments+/exports", fail_on_forbidden=False)
+    assert lenient.status == 0
+
+
+def test_a_daily_quota_is_named(tmp_path: Path) -> None:
+    result = run_tap("tap_customerio", "--sandbox", "speed=2000,daily=3", "--select", "campaigns", "--select", "topics",
+                     "--select", "types", folder=tmp_path)  # fmt: skip
+    assert result.status == 1
+    assert "daily quota" in result.stderr
+    assert result.messages[-1]["type"] == "STATE"
+
+
+def test_late_metrics_of_old_deliveries_are_written_again(tmp_path: Path) -> None:
+    first = run(tmp_path, "", "--select", "messages")
+    again = run_tap("tap_customerio", "--sandbox", "speed=100,day=1", "--select", "messages", state=first.state,
+                    folder=tmp_path)  # fmt: skip
+    late = [row for row in again.records("messages") if "opened" in row["metrics"]]
+    assert late
+    assert len(again.records("messages")) < len(first.records("messages")) / 2
