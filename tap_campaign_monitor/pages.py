@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from shared.pagination import NextPage, Page, Request, Row, overlapping
-from shared.streams import Params, Record, Unit
+from shared.streams import Params, Record, Settings, Unit
 
 from .zones import asked_from, utc, zone_of
 
@@ -81,3 +81,7 @@ def grouped(fields: Any) -> dict[str, Any] | None:
     for field in fields:
         made.setdefault(str(field.get("Key")), []).append(field.get("Value"))
     return {name: values[0] if len(values) == 1 else values for name, values in made.items()}
+
+
+def lookback(settings: Settings) -> float:
+    return float(settings["lookback_minutes"]) * 60

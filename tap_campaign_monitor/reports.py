@@ -74,12 +74,16 @@ def moved(counter: str) -> Any:
         settings, count = unit.settings, unit.parent.get(counter)
         if not settings["skip_unchanged"] or not isinstance(count, int) or age_days(unit) < SETTLING_DAYS:
             return True
-        today = as_date(unit.now).toordinal()
-        mark = unit.mark if isinstance(unit.mark, list) and len(unit.mark) == 2 else [None, 0]
-        is_same = mark[0] == count and today - int(mark[1] or 0) <= settings["force_read_days"]
-        return unit.mark if is_same else [count, today]
+        return counted(unit, count, as_date(unit.now).toordinal())
 
     return gate
+
+
+def counted(unit: Unit, count: int, today: int) -> Any:
+    """The kept mark while `count` is the same and was read lately, else a new one."""
+    mark = unit.mark if isinstance(unit.mark, list) and len(unit.mark) == 2 else [None, 0]
+    is_same = mark[0] == count and today - int(mark[1] or 0) <= unit.settings["force_read_days"]
+    return unit.mark if is_same else [count, today]
 
 
 def once(unit: Unit) -> Any:
@@ -102,7 +106,7 @@ class _Answer:
 
 def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """All rows of a report, oldest first, each minute's from one answer."""
-    request, done = first_request(stream, unit), ""
+    request, done, date = first_request(stream, unit), "", stream.replication_key or "Date"
 
     def ask(asked: Request) -> _Answer:
         def read(response: Response) -> _Answer:
@@ -126,25 +130,25 @@ def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, Non
                 raise
             request = less.with_params({"page": 1})
             continue
-        rows = [row for row in answer.rows if row["Date"] > done] if done else answer.rows
+        rows = [row for row in answer.rows if row[date] > done] if done else answer.rows
         if not answer.more:
             yield Batch(rows, size=answer.size, care=answer.care)
             return
-        if not _is_sorted(answer.rows):
+        if not _is_sorted(answer.rows, date):
             yield from _numbered(ask, answer)
             return
-        last = answer.rows[-1]["Date"]
-        whole = [row for row in rows if row["Date"] < last]
+        last = answer.rows[-1][date]
+        whole = [row for row in rows if row[date] < last]
         start = _before(last)
         if whole:
             yield Batch(whole, size=answer.size, care=answer.care)
-            done = whole[-1]["Date"]
+            done = whole[-1][date]
         if not rows:
             request = request.with_params({"page": int(request.params["page"]) + 1})
         elif whole or request.params.get("date") != start:
             request = request.with_params({"date": start, "page": 1})
         else:
-            full, request = _alone(ask, request, last, stream.name)
+            full, request = _alone(ask, request, last, date)
             yield Batch(full, size=answer.size)
             done = last
 
@@ -153,8 +157,8 @@ def _before(local: str) -> str:
     return minute(datetime.fromisoformat(local) - timedelta(minutes=1))
 
 
-def _is_sorted(rows: Sequence[Row]) -> bool:
-    return all(a["Date"] <= b["Date"] for a, b in zip(rows, rows[1:], strict=False))
+def _is_sorted(rows: Sequence[Row], date: str) -> bool:
+    return all(a[date] <= b[date] for a, b in zip(rows, rows[1:], strict=False))
 
 
 def _numbered(ask: Any, answer: _Answer) -> Iterator[Batch]:
@@ -165,7 +169,7 @@ def _numbered(ask: Any, answer: _Answer) -> Iterator[Batch]:
         yield Batch(answer.rows, size=answer.size, care=answer.care)
 
 
-def _alone(ask: Any, request: Request, local: str, stream: str) -> tuple[list[Row], Request]:
+def _alone(ask: Any, request: Request, local: str, date: str) -> tuple[list[Row], Request]:
     """The rows of a minute that fills whole pages, and the request that reached behind it."""
     union: Counter[bytes] = Counter()
     before: Counter[bytes] | None = None
@@ -174,8 +178,8 @@ def _alone(ask: Any, request: Request, local: str, stream: str) -> tuple[list[Ro
         found: Counter[bytes] = Counter()
         while True:
             answer = ask(asked)
-            found.update(orjson.dumps(row) for row in answer.rows if row["Date"] == local)
-            if not answer.more or answer.rows[-1]["Date"] > local:
+            found.update(orjson.dumps(row) for row in answer.rows if row[date] == local)
+            if not answer.more or answer.rows[-1][date] > local:
                 break
             asked = asked.with_params({"page": int(asked.params["page"]) + 1})
         union |= found
@@ -183,7 +187,7 @@ def _alone(ask: Any, request: Request, local: str, stream: str) -> tuple[list[Ro
             break
         before = found
     else:
-        logger.warning("%s: %s: the rows of %s differ from read to read", stream, request.path, local)
+        logger.warning("%s: the rows of %s differ from read to read", request.path, local)
     return [orjson.loads(text) for text, count in union.items() for _ in range(count)], asked
 
 
@@ -193,11 +197,11 @@ def _alone(ask: Any, request: Request, local: str, stream: str) -> tuple[list[Ro
 def with_keys(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """The rows with `RecordKey`: one person may click two links in a minute, and even rows equal in all exist."""
     met: dict[str, dict[str, int]] = unit.counts.setdefault("met", {})
-    campaign = unit.parent["CampaignID"]
+    under = unit.parent.get("CampaignID") or unit.parent["EmailID"]
     for row in rows:
         identity = [
-            campaign,
-            row.get("ListID"),
+            under,
+            row.get("ListID") or unit.parent.get("ListID"),
             row.get("EmailAddress"),
             row.get("Date"),
             row.get("URL") or "",
@@ -214,7 +218,7 @@ def with_keys(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
 
 def since_minute(record: Record, unit: Unit) -> bool:
     """Whether a row belongs to what is asked for: its minute is not before that of `Unit.since`."""
-    value = record.get("Date")
+    value = record.get("Date") or record.get("SentDate")
     return unit.since is None or not isinstance(value, str) or value >= _floor(unit.since)
 
 

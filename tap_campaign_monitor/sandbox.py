@@ -46,7 +46,9 @@ OF_CLIENT: dict[str, Callable[[Account, Place], list[Row]]] = {
     "templates": extras.templates,
     "people": extras.people,
     "segments": extras.segments,
+    "journeys": extras.journeys,
 }
+JOURNEY_REPORTS = ("recipients", "opens", "clicks", "bounces", "unsubscribes")
 OF_LIST: dict[str, Callable[[Account, SubscriberList], list[Row] | Row]] = {
     "stats": extras.stats,
     "customfields": extras.custom_fields,
@@ -55,7 +57,7 @@ OF_LIST: dict[str, Callable[[Account, SubscriberList], list[Row] | Row]] = {
 CLIENT_STREAMS = {
     "draft_campaigns": "drafts",
     "scheduled_campaigns": "scheduled",
-    **{name: name for name in ("tags", "templates", "people", "segments")},
+    **{name: name for name in ("tags", "templates", "people", "segments", "journeys")},
 }
 LIST_STREAMS = {"list_stats": "stats", "list_custom_fields": "customfields", "list_webhooks": "webhooks"}
 
@@ -117,6 +119,7 @@ class CampaignMonitorSandbox(Sandbox):
             ("/campaigns/{campaign_id}/recipients.json", _recipients, {**PAGED, **_order("list", "email")}),
             ("/campaigns/{campaign_id}/listsandsegments.json", _sent_to, {}),
             ("/lists/{list_id}", _list, {}),
+            ("/journeys/{journey_id}", _journey, {}),
             ("/admins.json", lambda box, call: Answer.of(extras.administrators(box.account)), {}),
             ("/clients/{client_id}/suppressionlist.json", _suppressed, {**PAGED, **_order("date", "email")}),
             ("/segments/{segment_id}", _segment, {}),
@@ -126,6 +129,7 @@ class CampaignMonitorSandbox(Sandbox):
                 {**by_date, **FLAGS, **_order("name", "date", "email")},
             ),
         ]
+        made += [(f"/journeys/email/{{email_id}}/{kind}.json", _journey_rows, by_date) for kind in JOURNEY_REPORTS]
         made += [(f"/clients/{{client_id}}/{name}.json", _below_client(rows), {}) for name, rows in OF_CLIENT.items()]
         made += [(f"/lists/{{list_id}}/{name}.json", _below_list(rows), {}) for name, rows in OF_LIST.items()]
         made += [
@@ -255,15 +259,17 @@ class CampaignMonitorSandbox(Sandbox):
             table.drift.step(numbers, (page - 1) * size + len(rows), self.clock.now())
         return answer
 
-    def numbers(self, table: Table, call: Call) -> Sequence[int]:
+    def numbers(self, table: Table, call: Call, when: str = "Date") -> Sequence[int]:
         """The numbers of the rows asked for, in the order asked for."""
         params = call.params
-        columns = {"email": "EmailAddress", "list": "ListID", "name": "Name", "date": "Date"}
-        shown: Sequence[int] = table.order(columns[params["orderfield"]], params["orderdirection"] == "desc")
+        columns = {"email": "EmailAddress", "list": "ListID", "name": "Name", "date": when}
+        shown: Sequence[int] = table.order(
+            columns[params.get("orderfield", "date")], params["orderdirection"] == "desc"
+        )
         if table.drift is not None:
             shown = [number for number in shown if table.drift.visible(number)]
         if date := params.get("date"):
-            dates = table.column("Date")
+            dates = table.column(when)
             if self.options["date_filter"] == "on":
                 shown = [number for number in shown if dates[number][: len(date)] >= date]
             else:
@@ -316,7 +322,9 @@ class CampaignMonitorSandbox(Sandbox):
 
     def _of_client(self, stream: str, place: Place, *, stayed: bool) -> Iterator[Row]:
         account = self.account
-        if stream in CLIENT_STREAMS:
+        if stream.startswith("journey_"):
+            yield from self._of_journeys(stream, place)
+        elif stream in CLIENT_STREAMS:
             yield from OF_CLIENT[CLIENT_STREAMS[stream]](account, place)
         elif stream == "clients":
             yield _named(self, place)
@@ -332,6 +340,19 @@ class CampaignMonitorSandbox(Sandbox):
             for each in account.lists.values():
                 if each.client == place:
                     yield {"ListID": each.identity, "Name": account.details(each)["Title"]}
+
+    def _of_journeys(self, stream: str, place: Place) -> Iterator[Row]:
+        account = self.account
+        for number, journey in enumerate(extras.journeys(account, place)):
+            own = {name: journey[name] for name in ("JourneyID", "ListID")}
+            if stream == "journey_emails":
+                emails = extras.journey(account, place, number)["Emails"]
+                yield from ({**row, "JourneyID": own["JourneyID"]} for row in emails)
+                continue
+            kind = stream.removeprefix("journey_email_")
+            for each in extras.journey_campaigns(account, place, number):
+                rows = [{**row, **own, "EmailID": each.identity} for row in extras.journey_rows(account, each, kind)]
+                yield from _numbered(each, rows) if kind in ("opens", "clicks") else rows
 
     def _below_campaign(self, stream: str, each: Campaign, *, stayed: bool) -> Iterator[Row]:
         if stream == "campaign_summary":
@@ -492,6 +513,27 @@ def _members(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
         raise Refusal(400, "The segment is being calculated", title="278")
     table = sandbox.members(each)
     return sandbox.page(table, call, sandbox.numbers(table, call))
+
+
+def _journey(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
+    wanted = call.args["journey_id"].removesuffix(".json")
+    for place in CLIENTS:
+        for number, row in enumerate(extras.journeys(sandbox.account, place)):
+            if row["JourneyID"] == wanted:
+                return Answer.of(extras.journey(sandbox.account, place, number))
+    raise Refusal(400, "Invalid JourneyID", title="3000")
+
+
+def _journey_rows(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
+    kind = call.path.rpartition("/")[2].removesuffix(".json")
+    date = "SentDate" if kind == "recipients" else "Date"
+    for place in CLIENTS:
+        for number in range(3):
+            for each in extras.journey_campaigns(sandbox.account, place, number):
+                if each.identity == call.args["email_id"]:
+                    table = Table.of(extras.journey_rows(sandbox.account, each, kind))
+                    return sandbox.page(table, call, sandbox.numbers(table, call, date))
+    raise Refusal(400, "Invalid EmailID", title="3002")
 
 
 def _token(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:

@@ -140,6 +140,55 @@ def member(account: Account, each: SubscriberList, number: int) -> Row:
     return {name: value for name, value in row.items() if name not in ("ReadsEmailWith", "Score")}
 
 
+def journeys(account: Account, place: Place) -> list[Row]:
+    """Journeys; the last one has no e-mails."""
+    return [
+        {
+            "ListID": account.identity("list", place.number, 0),
+            "JourneyID": account.identity("journey", place.number, number),
+            "Name": f"Journey {NAMES[number]}",
+            "Status": "Active",
+        }
+        for number in range(3)
+    ]
+
+
+def journey_campaigns(account: Account, place: Place, number: int) -> list[Campaign]:
+    """The e-mails of a journey, each as if it were a campaign."""
+    count = 2 - number
+    sent = EPOCH - timedelta(days=5, hours=number)
+    return [Campaign(place, 50 + n, sent, account.identity("email", place.number, number, n), 40) for n in range(count)]
+
+
+def journey_rows(account: Account, each: Campaign, kind: str) -> list[Row]:
+    """The rows of a report on an e-mail: those of a campaign without the list."""
+    if kind == "recipients":
+        rows = account.events(each, "bounces")
+        return [{"EmailAddress": f"j{n}@example.org", "SentDate": row["Date"]} for n, row in enumerate(rows)]
+    return [{name: value for name, value in row.items() if name != "ListID"} for row in account.events(each, kind)]
+
+
+def journey(account: Account, place: Place, number: int) -> Row:
+    """A journey with its e-mails and their counters."""
+    counters = {"Sent": "recipients", "Opened": "opens", "Clicked": "clicks", "Bounced": "bounces"}
+    emails = [
+        {
+            "EmailID": each.identity,
+            "Name": str(n),
+            "UniqueOpened": 1,
+            **{name: len(journey_rows(account, each, kind)) for name, kind in counters.items()},
+            "Unsubscribed": len(journey_rows(account, each, "unsubscribes")),
+        }
+        for n, each in enumerate(journey_campaigns(account, place, number))
+    ]
+    own = journeys(account, place)[number]
+    return {
+        **{name: own[name] for name in ("JourneyID", "Name", "Status")},
+        "TriggerType": "On Subscription",
+        "Emails": emails,
+    }
+
+
 def sent_to(account: Account, each: Campaign) -> dict[str, list[Row]]:
     """Lists and segments of a campaign."""
     lists = [found for found in account.lists.values() if found.client == each.client]

@@ -16,6 +16,7 @@ GEO = "IPAddress Latitude Longitude City Region CountryCode CountryName"
 EVENT = "CampaignID EmailAddress ListID Date:stamp"
 SUBSCRIBER = """ListID EmailAddress Name Date:stamp ListJoinedDate:time State MobileNumber CustomFields
     CustomFieldsObject ReadsEmailWith ConsentToTrack ConsentToSendSms"""
+JOURNEY = "JourneyID EmailID ListID EmailAddress"
 FIELDS = {
     "clients": "Name",
     "client_details": "BasicDetails AccessDetails BillingDetails",
@@ -34,6 +35,13 @@ FIELDS = {
     "list_details": """ListID Title UnsubscribePage UnsubscribeSetting ConfirmedOptIn ConfirmationSuccessPage""",
     **{f"list_{state}_subscribers": SUBSCRIBER for state in ("active", "unconfirmed", "unsubscribed", "bounced")},
     "list_deleted_subscribers": SUBSCRIBER,
+    "journeys": "JourneyID ListID Name Status",
+    "journey_emails": "EmailID JourneyID Name Sent Opened UniqueOpened Clicked Bounced Unsubscribed",
+    "journey_email_recipients": f"{JOURNEY} SentDate:stamp",
+    "journey_email_opens": f"{JOURNEY} Date:stamp {GEO} RecordKey",
+    "journey_email_clicks": f"{JOURNEY} Date:stamp URL {GEO} RecordKey",
+    "journey_email_bounces": f"{JOURNEY} Date:stamp BounceType Reason",
+    "journey_email_unsubscribes": f"{JOURNEY} Date:stamp IPAddress",
     "campaign_lists": "CampaignID ListID Name",
     "campaign_segments": "CampaignID ListID SegmentID Title",
     "draft_campaigns": """CampaignID Name Subject FromName FromEmail ReplyTo DateCreated:time PreviewURL PreviewTextURL

@@ -9,12 +9,13 @@ from functools import partial
 from shared.client import Client
 from shared.errors import RefusedError
 from shared.pagination import Request, Row, numbered
-from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit
+from shared.streams import Batch, Parent, Record, Step, Stream, Unit
 
 from . import reports
 from .client import without_key
 from .extras import EXTRAS, UNDER_CLIENT, UNDER_LIST
-from .pages import by_date, by_email, grouped, local_times, paged, safe_pages, since
+from .journeys import JOURNEYS
+from .pages import by_date, by_email, grouped, local_times, lookback, paged, safe_pages, since
 from .zones import LABEL
 
 # Clients
@@ -57,10 +58,6 @@ CLIENTS = (
         cost="1 request per client",
     ),
 )
-
-
-def _lookback(settings: Settings) -> float:
-    return float(settings["lookback_minutes"]) * 60
 
 
 # Campaigns
@@ -154,7 +151,7 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
         replication_key="Date",
         since=since,
         order="ascending",
-        lookback=_lookback,
+        lookback=lookback,
         is_new=reports.since_minute,
         parent=Parent(
             stream="campaign_summary",
@@ -225,7 +222,7 @@ def _subscribers(state: str) -> Stream:
         identity=("EmailAddress",),
         replication_key="Date",
         since=since,
-        lookback=_lookback,
+        lookback=lookback,
         is_new=reports.since_minute,
         full_refresh="subscriber_full_refresh_days",
         parent=UNDER_LIST,
@@ -239,4 +236,4 @@ def _subscribers(state: str) -> Stream:
 
 SUBSCRIBERS = tuple(_subscribers(each) for each in ("active", "unconfirmed", "unsubscribed", "bounced", "deleted"))
 
-STREAMS = (*CLIENTS, *CAMPAIGNS, *REPORTS, *LISTS, *SUBSCRIBERS, *EXTRAS)
+STREAMS = (*CLIENTS, *CAMPAIGNS, *REPORTS, *LISTS, *SUBSCRIBERS, *EXTRAS, *JOURNEYS)
