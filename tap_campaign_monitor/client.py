@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared import records
 from shared.client import Client, Context, Response, answered, is_loopback, retry_after, standard_verdict, words
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, UnavailableError
 from shared.limits import Limits
@@ -132,6 +131,8 @@ def _code(response: Response) -> int:
 
 def without_key(response: Response) -> Any:
     """A client's details without its live API key, which goes no further than this."""
+    from shared import records  # heavy
+
     body, _ = records.parse(response.content)
     if isinstance(body, dict):
         body.pop("ApiKey", None)

@@ -8,7 +8,6 @@ from functools import partial
 
 from shared.client import Client
 from shared.errors import GoneError, RetryableError
-from shared.extract import pages
 from shared.pagination import Row
 from shared.streams import Parent, Record, Step, Stream, Unit
 
@@ -89,6 +88,8 @@ def members(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
 
 def unless_busy(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """The members of a segment; one that is still being counted after many tries is left for the next run."""
+    from shared.extract import pages  # heavy
+
     try:
         yield from pages(client, unit, stream)
     except RetryableError as error:

@@ -16,12 +16,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-import orjson
-
-from shared import records
 from shared.client import Client, Response
 from shared.errors import TooLargeError
-from shared.extract import first_request
 from shared.pagination import Request, Row, halve
 from shared.streams import Batch, Record, Step, Stream, Unit
 from shared.timestamps import as_date, seconds_between
@@ -106,6 +102,9 @@ class _Answer:
 
 def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """All rows of a report, oldest first, each minute's from one answer."""
+    from shared import records  # heavy
+    from shared.extract import first_request
+
     request, done, date = first_request(stream, unit), "", stream.replication_key or "Date"
 
     def ask(asked: Request) -> _Answer:
@@ -171,6 +170,8 @@ def _numbered(ask: Any, answer: _Answer) -> Iterator[Batch]:
 
 def _alone(ask: Any, request: Request, local: str, date: str) -> tuple[list[Row], Request]:
     """The rows of a minute that fills whole pages, and the request that reached behind it."""
+    import orjson
+
     union: Counter[bytes] = Counter()
     before: Counter[bytes] | None = None
     for _ in range(WALKS):

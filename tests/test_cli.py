@@ -143,7 +143,8 @@ def test_a_sync_ends_in_a_state_and_a_summary(tap: Tap, tmp_path: Path) -> None:
 
 
 def test_full_refresh_forgets_the_bookmark(tap: Tap, tmp_path: Path) -> None:
-    incremental = next(s.name for s in tap.streams if s.replication_key and not s.full_table and s.selected)
+    filtered = (s for s in tap.streams if s.since or s.window or s.order)
+    incremental = next(s.name for s in filtered if s.replication_key and not s.full_table and s.selected)
     sync = ("--sandbox", SMALL, "--select", incremental)
     first = run(tap, tmp_path, *sync)
     again = run(tap, tmp_path, *sync, state=first.state)
