@@ -121,3 +121,10 @@ def test_a_unit_is_named_by_its_parents_keys_and_its_partition() -> None:
     assert unit_key(values, parent.keys, "archived") == "7/archived"
     assert unit_key(values, parent.keys, "") == "7"
     assert unit_key({}, (), "email") == "email"
+
+
+def test_what_a_row_lacks_comes_from_its_own_parent() -> None:
+    parent = Parent(stream="lists", keys={"list": "id", "client": "client"}, carry=("zone", "size"))
+    above = {"client": "c", "zone": "z", "size": 1, "id": "other"}
+    found = parent_values(parent, {"id": "l", "size": 5}, above)
+    assert found == {"list": "l", "client": "c", "zone": "z", "size": 5}
