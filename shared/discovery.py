@@ -159,6 +159,7 @@ class _Prober:
         self._client = client
         self._streams = streams
         self._findings: dict[str, Finding] = {}
+        self._parents: dict[str, Mapping[str, Any]] = {}
 
     def finding(self, name: str) -> Finding:
         found = self._findings.get(name)
@@ -179,7 +180,7 @@ class _Prober:
             row = self._row(stream, parents[0], above.rows)
             if row is None:
                 return Finding(stream.name, endpoint, "not asked", f"{above.stream}: {above.word}")
-            values = row
+            values = self._parents[stream.name] = row
         unit = self._unit(stream, parents, values)
         if stream.fetch is not None and stream.fetch(self._client, unit) is not None:
             return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
@@ -187,7 +188,7 @@ class _Prober:
 
     def _row(self, stream: Stream, parent: Parent, rows: Sequence[Any]) -> dict[str, Any] | None:
         for row in rows:
-            values = parent_values(parent, row)
+            values = parent_values(parent, row, self._parents.get(parent.stream))
             if parent.where is None or parent.where(self._unit(stream, [parent], values)):
                 return values
         return None

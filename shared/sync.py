@@ -460,7 +460,7 @@ class _Sync:
         self.channel.wait_for_room()
         run = self.runs[stream.name]
         for child, parent in run.children:
-            self._add_children(child, parent, page.rows)
+            self._add_children(child, parent, page.rows, built.parent)
         output = Output()
         for sharer in run.sharers:
             if sharer.sink:
@@ -480,13 +480,13 @@ class _Sync:
         for name, params in partitions(stream, self.plan.settings).items():
             self.schedule.add(Waiting(run, values, name, params), size=size)
 
-    def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any]) -> None:
+    def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Mapping[str, Any]) -> None:
         if run.closed:
             return
         bookmark = self._bookmark(run, "").value if parent.changed_only else None
         field = self.runs[parent.stream].stream.replication_key
         for row in rows:
-            values = parent_values(parent, row)
+            values = parent_values(parent, row, above)
             if parent.where is not None and not parent.where(light(run.reading, values)):
                 continue
             if parent.changed_only and field:

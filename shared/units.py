@@ -36,9 +36,14 @@ class Reading:
     deselected: frozenset[str] = frozenset()
 
 
-def parent_values(parent: Parent, row: Row) -> dict[str, Any]:
-    """What a child keeps of a parent's raw row: the keys under the child's names, then the carried fields."""
+def parent_values(parent: Parent, row: Row, above: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a child keeps of a parent's raw row: the keys under the child's names, then the carried fields.
+
+    A key that the row lacks is taken from `above`, the parent's own parent.
+    """
     values = {name: at(row, path) for name, path in parent.keys.items()}
+    if above:
+        values.update((name, above.get(parent.keys[name])) for name, value in values.items() if value is None)
     values.update((name, at(row, name)) for name in parent.carry)
     return values
 

@@ -215,6 +215,20 @@ def test_children_see_every_parent_even_those_the_parents_bookmark_leaves_out() 
     assert {r["parent_id"] for r in ran.rows("c")} == {1, 2, 3}
 
 
+def test_grandchildren_carry_the_key_that_their_parents_rows_lack() -> None:
+    grandchild = Stream(
+        name="g",
+        path="/p/{parent_id}/c/{child_id}/g",
+        key_properties=("parent_id", "id"),
+        parent=Parent(stream="c", keys={"parent_id": "parent_id", "child_id": "id"}),
+    )
+    ran = run([PARENT, CHILD, grandchild], lambda r: rows(1, 2, 3) if r.path == "/p" else rows(1, 2), select=["g"])
+    assert {path for path in ran.api.paths if path.endswith("/g")} == {
+        f"/p/{parent}/c/{child}/g" for parent in (1, 2, 3) for child in (1, 2)
+    }
+    assert {r["parent_id"] for r in ran.rows("g")} == {1, 2, 3}
+
+
 def test_children_of_changed_parents_only_keep_a_bookmark_of_their_own() -> None:
     parent = Stream(name="p", path="/p", replication_key="at")
     child = Stream(
