@@ -18,7 +18,21 @@ from shared.timestamps import instant
 
 from . import sandbox_services, sandbox_truth
 from .sandbox_data import Account
-from .sandbox_pages import Endpoint, Filter, item, page, trim, wire
+from .sandbox_pages import (
+    UNPAGED,
+    Endpoint,
+    endpoint,
+    equal,
+    in_list,
+    in_report,
+    in_store,
+    item,
+    one_of,
+    page,
+    times,
+    trim,
+    wire,
+)
 from .sandbox_services import BATCH_DAYS, Batch
 
 API_KEY = "0123456789abcdef0123456789abcdef-us6"
@@ -32,24 +46,6 @@ _NOT_VALID = (
 )
 
 # --- How the table is written ---
-
-
-def _times(*names: str, **columns: str) -> dict[str, Filter]:
-    """since_ (exclusive) and before_ (inclusive) of date-time fields. (Reference 2.2, probed 2026-07)"""
-    made = {}
-    for name, column in {**{name: name for name in names}, **columns}.items():
-        made[f"since_{name}"] = Filter(Param("date-time"), column, ">")
-        made[f"before_{name}"] = Filter(Param("date-time"), column, "<=")
-    return made
-
-
-def _equal(*names: str, **columns: str) -> dict[str, Filter]:
-    return {name: Filter(Param(), column) for name, column in {**{name: name for name in names}, **columns}.items()}
-
-
-def _one_of(name: str, *options: str) -> dict[str, Filter]:
-    return {name: Filter(Param(options=options), name)}
-
 
 _FLAGS = {f"include_{status}": Param("boolean") for status in ("cleaned", "transactional", "unsubscribed")}
 _ALL_FLAGS = dict.fromkeys(_FLAGS, True)
@@ -104,12 +100,7 @@ def _prefixed(table: Table, view: list[int], params: Mapping[str, Any]) -> list[
 
 # --- The table ---
 
-endpoint = partial(Endpoint)
-in_list = partial(Endpoint, parent=("lists", {"list_id": "id"}), envelope=("list_id",))
-in_report = partial(Endpoint, parent=("reports", {"campaign_id": "id"}), envelope=("campaign_id",))
-in_store = partial(Endpoint, parent=("ecommerce_stores", {"store_id": "id"}), envelope=("store_id",))
-UNPAGED: tuple[str, ...] = ()
-_CAMPAIGN_TYPES = _one_of("type", "regular", "plaintext", "absplit", "rss", "variate")
+_CAMPAIGN_TYPES = one_of("type", "regular", "plaintext", "absplit", "rss", "variate")
 _SINCE = {"since": Param("date-time")}
 
 ENDPOINTS = (
@@ -117,7 +108,7 @@ ENDPOINTS = (
         stream="lists",
         path="/lists",
         key="lists",
-        filters={**_times("date_created", campaign_last_sent="stats.campaign_last_sent")},
+        filters={**times("date_created", campaign_last_sent="stats.campaign_last_sent")},
         params={"include_total_contacts": Param("boolean")},
         sort={"date_created": "date_created"},
         sums=lambda table: {"constraints": {"may_create": True, "max_instances": 5, "current_total_instances": 4}},
@@ -128,9 +119,9 @@ ENDPOINTS = (
         path="/lists/{list_id}/members",
         key="members",
         filters={
-            **_times("last_changed", "timestamp_opt"),
-            **_one_of("status", "subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived"),
-            **_equal("email_type", "unique_email_id"),
+            **times("last_changed", "timestamp_opt"),
+            **one_of("status", "subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived"),
+            **equal("email_type", "unique_email_id"),
         },
         sort={name: name for name in ("timestamp_opt", "timestamp_signup", "last_changed")},
         select=_members_listed,
@@ -140,7 +131,7 @@ ENDPOINTS = (
         path="/lists/{list_id}/segments",
         key="segments",
         # An unknown type gives 200 without rows (probed, 2026-07), so there are no options here.
-        filters={**_times("created_at", "updated_at"), **_equal("type")},
+        filters={**times("created_at", "updated_at"), **equal("type")},
         params=_FLAGS,
         shape=_segment_counted,
         asked=_ALL_FLAGS,
@@ -161,10 +152,10 @@ ENDPOINTS = (
         path="/campaigns",
         key="campaigns",
         filters={
-            **_times("create_time", "send_time"),
+            **times("create_time", "send_time"),
             **_CAMPAIGN_TYPES,
-            **_one_of("status", "save", "paused", "schedule", "sending", "sent"),
-            **_equal(list_id="recipients.list_id", folder_id="settings.folder_id"),
+            **one_of("status", "save", "paused", "schedule", "sending", "sent"),
+            **equal(list_id="recipients.list_id", folder_id="settings.folder_id"),
         },
         sort={"create_time": "create_time", "send_time": "send_time"},
         item=True,
@@ -173,7 +164,7 @@ ENDPOINTS = (
         stream="reports",
         path="/reports",
         key="reports",
-        filters={**_times("send_time"), **_CAMPAIGN_TYPES},
+        filters={**times("send_time"), **_CAMPAIGN_TYPES},
         item=True,
     ),
     in_report(
@@ -223,7 +214,7 @@ ENDPOINTS = (
         stream="automations",
         path="/automations",
         key="automations",
-        filters={**_times("create_time", "start_time"), **_one_of("status", "save", "paused", "sending")},
+        filters={**times("create_time", "start_time"), **one_of("status", "save", "paused", "sending")},
         item=True,
     ),
     endpoint(
@@ -237,7 +228,7 @@ ENDPOINTS = (
         stream="interest_categories",
         path="/lists/{list_id}/interest-categories",
         key="categories",
-        filters=_equal("type"),
+        filters=equal("type"),
     ),
     Endpoint(
         stream="interests",
@@ -246,7 +237,7 @@ ENDPOINTS = (
         parent=("interest_categories", {"category_id": "id"}),
         envelope=("list_id", "category_id"),
     ),
-    in_list(stream="merge_fields", path="/lists/{list_id}/merge-fields", key="merge_fields", filters=_equal("type")),
+    in_list(stream="merge_fields", path="/lists/{list_id}/merge-fields", key="merge_fields", filters=equal("type")),
     in_list(
         stream="tags",
         path="/lists/{list_id}/tag-search",
@@ -269,7 +260,7 @@ ENDPOINTS = (
         stream="templates",
         path="/templates",
         key="templates",
-        filters={**_times("date_created"), **_equal("type", "category", "created_by", "folder_id", "content_type")},
+        filters={**times("date_created"), **equal("type", "category", "created_by", "folder_id", "content_type")},
         sort={name: name for name in ("date_created", "date_edited", "name")},
     ),
     endpoint(stream="ecommerce_stores", path="/ecommerce/stores", key="stores", item=True),
@@ -277,13 +268,13 @@ ENDPOINTS = (
         stream="ecommerce_orders",
         path="/ecommerce/stores/{store_id}/orders",
         key="orders",
-        filters=_equal("campaign_id", customer_id="customer.id"),
+        filters=equal("campaign_id", customer_id="customer.id"),
     ),
     in_store(
         stream="ecommerce_customers",
         path="/ecommerce/stores/{store_id}/customers",
         key="customers",
-        filters=_equal("email_address"),
+        filters=equal("email_address"),
     ),
     in_store(stream="ecommerce_products", path="/ecommerce/stores/{store_id}/products", key="products"),
     in_store(stream="ecommerce_carts", path="/ecommerce/stores/{store_id}/carts", key="carts"),
@@ -301,7 +292,7 @@ ALL_ORDERS = endpoint(
     joins="ecommerce_orders",
     path="/ecommerce/orders",
     key="orders",
-    filters=_equal("campaign_id", customer_id="customer.id"),
+    filters=equal("campaign_id", customer_id="customer.id"),
 )
 BY_STREAM = {
     **{each.stream: each for each in ENDPOINTS},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.sandbox import Answer, Call, Param, Refusal, Row, Table, dumps
@@ -75,6 +76,37 @@ class Endpoint:
             params["sort_field"] = Param(options=tuple(self.sort))
             params |= {"sort_dir": Param(options=("ASC", "DESC"))} if self.sort_dir else {}
         return params
+
+
+# How the table is written
+
+endpoint = partial(Endpoint)
+in_list = partial(Endpoint, parent=("lists", {"list_id": "id"}), envelope=("list_id",))
+in_report = partial(Endpoint, parent=("reports", {"campaign_id": "id"}), envelope=("campaign_id",))
+in_store = partial(Endpoint, parent=("ecommerce_stores", {"store_id": "id"}), envelope=("store_id",))
+UNPAGED: tuple[str, ...] = ()
+
+
+def times(*names: str, **columns: str) -> dict[str, Filter]:
+    """since_ (exclusive) and before_ (inclusive) of date-time fields. (Reference 2.2, probed 2026-07)"""
+    made = {}
+    for name, column in {**{name: name for name in names}, **columns}.items():
+        made[f"since_{name}"] = Filter(Param("date-time"), column, ">")
+        made[f"before_{name}"] = Filter(Param("date-time"), column, "<=")
+    return made
+
+
+def equal(*names: str, **columns: str) -> dict[str, Filter]:
+    """Parameters that keep the rows with just that value."""
+    return {name: Filter(Param(), column) for name, column in {**{name: name for name in names}, **columns}.items()}
+
+
+def one_of(name: str, *options: str) -> dict[str, Filter]:
+    """The same, with the only values it may have."""
+    return {name: Filter(Param(options=options), name)}
+
+
+# How it is served
 
 
 def wire(moment: datetime) -> str:

@@ -36,7 +36,8 @@ from shared.streams import Stream, Unit
 from shared.units import partitions
 from tap_mailchimp import activity, batches
 from tap_mailchimp.client import check, check_lists, connect, metadata_verdict, verdict
-from tap_mailchimp.streams import EMAIL_ACTIVITY, IN_LIST, is_recent, members_of_list
+from tap_mailchimp.parts import IN_LIST, is_recent, members_of_list
+from tap_mailchimp.streams import EMAIL_ACTIVITY
 from tap_mailchimp.tap import TAP, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}
