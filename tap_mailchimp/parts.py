@@ -159,6 +159,31 @@ def filled(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
     return transform
 
 
+def as_text(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
+    """Ids that come as numbers now and then, as text."""
+
+    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+        for row in rows:
+            yield {**row, **{name: str(row[name]) for name in names if row.get(name) is not None}}
+
+    return transform
+
+
+def numbered(name: str, *names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
+    """A column that tells rows of one parent apart which are equal in `names`: 0, 1.. in the order given, so that a
+    new row on top renames none of those that differ from it.
+    """
+
+    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+        for row in rows:
+            same = tuple(str(row.get(each)) for each in names)
+            number = unit.counts.get(same, 0)
+            unit.counts[same] = number + 1
+            yield {**row, name: number}
+
+    return transform
+
+
 def of_status(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """The campaigns whose status `campaign_status` names. Filtered here, since the API's filter takes one status, and a
     campaign that moves on between two walks would be in neither.

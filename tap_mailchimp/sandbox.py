@@ -17,7 +17,7 @@ from shared.sandbox import Answer, Call, Drift, Param, Problem, Refusal, Route, 
 from shared.timestamps import instant
 
 from . import sandbox_services, sandbox_truth
-from .sandbox_data import Account
+from .sandbox_further import FURTHER_ENDPOINTS, WholeAccount
 from .sandbox_pages import (
     UNPAGED,
     Endpoint,
@@ -31,6 +31,7 @@ from .sandbox_pages import (
     page,
     times,
     trim,
+    whole,
     wire,
 )
 from .sandbox_services import BATCH_DAYS, Batch
@@ -40,6 +41,8 @@ ACCESS_TOKEN = "sandbox-access-token"
 START_DATE = "2020-01-01T00:00:00Z"
 DRIFT_FROM_ROWS = 20
 """Shorter collections stay as they are under `drift`, lest all of three lists be gone."""
+_BOOKMARKS = {"list_members": "last_changed", "file_manager_files": "created_at"}
+"""Streams that begin at the start date, by its field."""
 _PROBLEM_TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
 _NOT_VALID = (
     "The resource submitted could not be validated. For field-specific details, see the 'errors' array."  # their words
@@ -286,6 +289,7 @@ ENDPOINTS = (
         paged=("count",),
     ),
     endpoint(stream="reporting_landing_pages", path="/reporting/landing-pages", key="landing_pages"),
+    *FURTHER_ENDPOINTS,
 )
 ALL_ORDERS = endpoint(
     stream="",
@@ -336,7 +340,7 @@ class MailchimpSandbox(Sandbox):
         """The account of the day, made anew."""
         scale, seed = self.options["scale"], self.options["seed"]
         self._drifts.clear()
-        self.account = Account(seed=seed, scale=scale, day=self.day, keep_all=self.options["drift"])
+        self.account = WholeAccount(seed=seed, scale=scale, day=self.day, keep_all=self.options["drift"])
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -353,7 +357,14 @@ class MailchimpSandbox(Sandbox):
         made = []
         for each in (*ENDPOINTS, ALL_ORDERS):
             path = self.prefix + each.path
-            made.append(Route(path=path, handler=partial(page, each), params=each.all_params(), lasting=True))
+            made.append(
+                Route(
+                    path=path,
+                    handler=partial(page if each.key else whole, each),
+                    params=each.all_params(),
+                    lasting=True,
+                )
+            )
             if each.item:
                 shown = {"fields": Param(), "exclude_fields": Param(), **each.params}
                 made.append(Route(path=f"{path}/{{item_id}}", handler=partial(item, each), params=shown))
@@ -452,6 +463,9 @@ class MailchimpSandbox(Sandbox):
             return list(self._records(stream, settings or {}, stayed=True))
 
     def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        yield from sandbox_truth.numbered(stream, self._plain_records(stream, settings, stayed=stayed))
+
+    def _plain_records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         since = instant(settings.get("start_date")) or ""
         for args, row in self._rows(stream, settings, stayed=stayed):
             if stream == "reports_email_activity":
@@ -462,7 +476,7 @@ class MailchimpSandbox(Sandbox):
             shape = BY_STREAM[stream].shape
             shaped = row if shape is None else shape(row, BY_STREAM[stream].asked)
             record = sandbox_truth.record(stream, shaped, args)
-            if stream == "list_members" and (record["last_changed"] or "") < since:
+            if (field := _BOOKMARKS.get(stream)) and (record[field] or "") < since:
                 continue
             yield record
 

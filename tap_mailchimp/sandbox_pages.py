@@ -218,6 +218,11 @@ def page(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
     return answer
 
 
+def whole(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
+    """An answer that is one row."""
+    return Answer(dumps(trim(dict(sandbox.table(endpoint, call.args).row(0)), "", call.params)))
+
+
 def item(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
     table = sandbox.table(endpoint, call.args)
     ids = table.column("id")

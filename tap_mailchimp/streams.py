@@ -51,6 +51,8 @@ from .parts import (
     sweeps,
     without,
 )
+from .streams_account import ACCOUNT_STREAMS
+from .streams_campaigns import CAMPAIGN_STREAMS
 
 if TYPE_CHECKING:
     from shared.client import Client
@@ -205,7 +207,7 @@ STREAMS = (
         sparse=without(
             "reports",
             keep=(
-                *("emails_sent", "send_time", "opens", "clicks", "bounces"),
+                *("emails_sent", "send_time", "type", "opens", "clicks", "bounces"),
                 *("unsubscribed", "abuse_reports", "ecommerce"),
             ),
         ),
@@ -247,7 +249,7 @@ STREAMS = (
         description="Clicks by link",
         path="/reports/{campaign_id}/click-details",
         records="urls_clicked",
-        sparse=without("urls_clicked"),
+        sparse=without("urls_clicked", keep=("total_clicks", "unique_clicks", "last_click")),
         parent=in_report(),  # links that nobody clicked are rows too
         key_properties=("campaign_id", "id"),
         gate=unchanged("clicks.clicks_total", "clicks.last_click"),
@@ -318,7 +320,7 @@ STREAMS = (
         description="E-mails of classic automations",
         path="/automations/{workflow_id}/emails",
         records="emails",
-        sparse=without("emails", keep=("emails_sent",)),
+        sparse=without("emails", keep=("emails_sent", "workflow_id")),
         parent=Parent(stream="automations", keys={"workflow_id": "id"}),
         cost="1 request per automation",
     ),
@@ -500,4 +502,6 @@ STREAMS = (
         next_page=None,
         shrink=None,
     ),
+    *CAMPAIGN_STREAMS,
+    *ACCOUNT_STREAMS,
 )

@@ -38,6 +38,8 @@ from tap_mailchimp import activity, batches
 from tap_mailchimp.client import check, check_lists, connect, metadata_verdict, verdict
 from tap_mailchimp.parts import IN_LIST, is_recent, members_of_list
 from tap_mailchimp.streams import EMAIL_ACTIVITY
+from tap_mailchimp.streams_account import ACCOUNT_STREAMS
+from tap_mailchimp.streams_campaigns import CAMPAIGN_STREAMS
 from tap_mailchimp.tap import TAP, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}
@@ -339,8 +341,9 @@ def test_contract_keys_are_the_documented_ones() -> None:
     }
 
 
-def test_only_the_recipients_of_all_campaigns_are_not_selected_by_default() -> None:
-    assert [name for name, stream in STREAMS.items() if not stream.selected] == ["reports_sent_to"]
+def test_what_few_need_or_costs_much_is_not_selected_by_default() -> None:
+    rare = {stream.name for stream in (*CAMPAIGN_STREAMS, *ACCOUNT_STREAMS)}
+    assert {name for name, stream in STREAMS.items() if not stream.selected} == {"reports_sent_to", *rare}
 
 
 # Settings
