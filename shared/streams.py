@@ -26,7 +26,8 @@ class Parent:
     `keys` maps the child's column (and path placeholder) to the parent row's field (dotted path). `carry` names further
     fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`.
     `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
-    they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark.
+    they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark (minus
+    its look-back), of which there is one for all of them; its replication key is a carried field of the parent's.
     `when` names a boolean setting that switches this parent on. `inject=False` keeps the keys off the records.
     """
 

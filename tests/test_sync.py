@@ -241,8 +241,41 @@ def test_children_of_changed_parents_only_keep_a_bookmark_of_their_own() -> None
     first = run([parent, child], family)
     assert {r["parent_id"] for r in first.rows("c")} == {1, 2, 3}
     assert first.bookmarks["c"]["at"] == day(3)
+    assert "units" not in first.bookmarks["c"]
     again = run([parent, child], family, state=first.state)
     assert {r["parent_id"] for r in again.rows("c")} == {3}
+
+
+def test_children_of_changed_parents_only_miss_none_that_the_parents_bookmarks_leave_out() -> None:
+    """Also with partitions, and when the child was selected later than its parent, or broke off."""
+
+    def answer(request: Request) -> Any:
+        if request.path != "/p":
+            return rows(1)
+        kept = range(1, 4) if request.params.get("side") == "a" else range(5, 7)
+        return [row for row in rows(*kept) if row["at"] >= request.params.get("since", "")]
+
+    parent = Stream(
+        name="p",
+        path="/p",
+        replication_key="at",
+        partitions={"a": {"side": "a"}, "b": {"side": "b"}},
+        since=lambda unit: {"since": unit.since},
+    )
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}/c",
+        key_properties=("parent_id", "id"),
+        replication_key="at",
+        parent=Parent(stream="p", keys={"parent_id": "id"}, changed_only=True),
+    )
+    alone = run([parent, child], answer, select=["p"])
+    both = run([parent, child], answer, state=alone.state)
+    assert {r["parent_id"] for r in both.rows("c")} == {1, 2, 3, 5, 6}
+    assert both.bookmarks["c"] == {"at": day(6)}
+    again = run([parent, child], answer, state=both.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {6}
+    assert [each.params.get("since") for each in again.api.asked if each.path == "/p"] == [day(3), day(6)]
 
 
 def test_a_stream_whose_only_parent_is_switched_off_is_complete_and_empty() -> None:
