@@ -671,7 +671,11 @@ class _Sync:
     def _end(self, run: Run) -> None:
         """The stream has ended: say how, and tidy its state."""
         if run.gone and not run.read and not run.skipped and not run.failures:
-            run.failures.append(ApiError(f"{run.name}: all {run.gone} parents are gone; nothing could be read."))
+            words = f"{run.name}: all {run.gone} parents are gone; nothing could be read."
+            if run.stream.optional:  # so an API may say that the account lacks the feature
+                run.closed = run.closed or UnavailableError(words)
+            else:
+                run.failures.append(ApiError(words))
         for error in {str(error): error for error in (*run.failures, *([run.closed] if run.closed else []))}.values():
             self._say(run, error)
         if run.sink is None:

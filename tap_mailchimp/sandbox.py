@@ -19,6 +19,7 @@ from shared.timestamps import instant
 from . import sandbox_services, sandbox_truth
 from .sandbox_further import FURTHER_ENDPOINTS, WholeAccount
 from .sandbox_pages import (
+    CURSOR,
     UNPAGED,
     Endpoint,
     endpoint,
@@ -29,6 +30,7 @@ from .sandbox_pages import (
     item,
     one_of,
     page,
+    page_after,
     times,
     trim,
     whole,
@@ -41,7 +43,13 @@ ACCESS_TOKEN = "sandbox-access-token"
 START_DATE = "2020-01-01T00:00:00Z"
 DRIFT_FROM_ROWS = 20
 """Shorter collections stay as they are under `drift`, lest all of three lists be gone."""
-_BOOKMARKS = {"list_members": "last_changed", "file_manager_files": "created_at"}
+_BOOKMARKS = {
+    "list_members": "last_changed",
+    "member_tags": "member_last_changed",
+    "member_notes": "member_last_changed",
+    "audience_contacts": "last_updated_at",
+    "file_manager_files": "created_at",
+}
 """Streams that begin at the start date, by its field."""
 _PROBLEM_TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
 _NOT_VALID = (
@@ -357,14 +365,8 @@ class MailchimpSandbox(Sandbox):
         made = []
         for each in (*ENDPOINTS, ALL_ORDERS):
             path = self.prefix + each.path
-            made.append(
-                Route(
-                    path=path,
-                    handler=partial(page if each.key else whole, each),
-                    params=each.all_params(),
-                    lasting=True,
-                )
-            )
+            answer = page_after if each.paged == CURSOR else page if each.key else whole
+            made.append(Route(path=path, handler=partial(answer, each), params=each.all_params(), lasting=True))
             if each.item:
                 shown = {"fields": Param(), "exclude_fields": Param(), **each.params}
                 made.append(Route(path=f"{path}/{{item_id}}", handler=partial(item, each), params=shown))
@@ -427,7 +429,7 @@ class MailchimpSandbox(Sandbox):
         except (KeyError, ValueError):
             raise Refusal(404) from None
         if self.options["drift"] and table.count >= DRIFT_FROM_ROWS:
-            key = (endpoint.path, *map(str, args.values()))
+            key = (endpoint.path, *(str(value) for name, value in args.items() if f"{{{name}}}" in endpoint.path))
             if key not in self._drifts:
                 self._drifts[key] = Drift(table, salt(self.options["seed"], *key))
             table.drift = self._drifts[key]

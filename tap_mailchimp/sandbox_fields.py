@@ -99,4 +99,16 @@ FURTHER = {
         send_time:dt, updated_at:dt, expire_time:dt, is_send_now:b, folder_id:s, segments:[i],
         excluded_segments:[i]
     """,
+    "member_tags": """
+        member_last_changed:dt, date_added:dt, id:i, name:s
+    """,
+    "member_notes": """
+        member_last_changed:dt, contact_id:s, created_at:dt, created_by:s, email_id:s, id:i, list_id:s, note:s,
+        updated_at:dt
+    """,
+    "audience_contacts": """
+        audience_id:s, id:s, created_at:dt, last_updated_at:dt, status:s, language:s, source:s,
+        tags:[s], merge_fields:o, email_channel:{email:s, hashed_email:s, source:s, marketing_consent:o,
+        effective_subscription_status:o}, sms_channel:o
+    """,
 }

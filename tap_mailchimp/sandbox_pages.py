@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from json import loads
 from typing import TYPE_CHECKING, Any
 
 from shared.sandbox import Answer, Call, Param, Refusal, Row, Table, dumps
@@ -69,6 +71,9 @@ class Endpoint:
         """What its query may hold."""
         params = {"fields": Param(), "exclude_fields": Param(), **self.params}
         paging = {"count": Param("integer", least=0, cap=MOST_ROWS, default=10), "offset": Param("integer", least=0)}
+        if self.paged == CURSOR:
+            paging["cursor"] = Param()
+            del paging["offset"]
         # Where count and offset are unknown they are ignored, so clients send them everywhere.
         params.update(paging)
         params.update({name: each.param for name, each in self.filters.items()})
@@ -85,6 +90,7 @@ in_list = partial(Endpoint, parent=("lists", {"list_id": "id"}), envelope=("list
 in_report = partial(Endpoint, parent=("reports", {"campaign_id": "id"}), envelope=("campaign_id",))
 in_store = partial(Endpoint, parent=("ecommerce_stores", {"store_id": "id"}), envelope=("store_id",))
 UNPAGED: tuple[str, ...] = ()
+CURSOR = ("count", "cursor")
 
 
 def times(*names: str, **columns: str) -> dict[str, Filter]:
@@ -215,6 +221,30 @@ def page(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
     answer = Answer(dumps(trim(body, endpoint.key, params)))
     if table.drift is not None and rows:
         table.drift.step(listed, offset + len(rows), sandbox.clock.now())
+    return answer
+
+
+def page_after(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
+    """A page of a collection that is walked by cursor, here the value to sort by and the number of the last row."""
+    params, table = call.params, sandbox.table(endpoint, call.args)
+    field = endpoint.sort[params.get("sort_field", next(iter(endpoint.sort)))]
+    values, turned = table.column(field), params.get("sort_dir") == "DESC"
+    listed = sorted((values[number], number) for number in view(endpoint, table, params))
+    if turned:
+        listed.reverse()
+    if "cursor" in params:
+        try:
+            value, number = loads(b64decode(params["cursor"], validate=True))
+        except ValueError:
+            raise Refusal(400, "The cursor is invalid.") from None
+        listed = [each for each in listed if (each < (value, number)) is turned and each != (value, number)]
+    numbers = [number for _, number in listed[: params["count"]]]
+    body: Row = {endpoint.key: [table.row(number) for number in numbers]}
+    if len(listed) > len(numbers):
+        body["next_cursor"] = b64encode(dumps([values[numbers[-1]], numbers[-1]])).decode()
+    answer = Answer(dumps(trim(body, endpoint.key, params)))
+    if table.drift is not None and numbers:
+        table.drift.step([number for _, number in listed], len(numbers), sandbox.clock.now())
     return answer
 
 

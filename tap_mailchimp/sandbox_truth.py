@@ -313,7 +313,7 @@ def record(stream: str, row: Row, parent: Row) -> Row:
             extra[name] = _clean(value)
     for name, value in parent.items():
         if made.get(name) is None:
-            made[name] = _clean(value)
+            made[name] = _instant(value) if kinds.get(name) == "dt" else _clean(value)
     if stream == "conversation_messages":
         made["list_id"] = str(row["list_id"])
         extra.pop("list_id", None)

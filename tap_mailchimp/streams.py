@@ -53,6 +53,7 @@ from .parts import (
 )
 from .streams_account import ACCOUNT_STREAMS
 from .streams_campaigns import CAMPAIGN_STREAMS
+from .streams_members import MEMBER_STREAMS
 
 if TYPE_CHECKING:
     from shared.client import Client
@@ -105,7 +106,7 @@ STREAMS = (
         records="members",
         parent=IN_LIST,
         params=page(**oldest_first("last_changed")),
-        sparse=without("members"),
+        sparse=without("members", keep=("list_id", "tags_count", "last_note")),
         partitions=sweeps,
         key_properties=("id", "list_id"),
         identity=("id",),
@@ -504,4 +505,5 @@ STREAMS = (
     ),
     *CAMPAIGN_STREAMS,
     *ACCOUNT_STREAMS,
+    *MEMBER_STREAMS,
 )

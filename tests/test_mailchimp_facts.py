@@ -42,6 +42,7 @@ PARENTS_KEYS = {
     "ecommerce_carts": {"store_id": "string"},
     "ecommerce_promo_rules": {"store_id": "string"},
     "ecommerce_promo_codes": {"store_id": "string", "promo_rule_id": "string"},
+    "member_tags": {"list_id": "string", "email_id": "string"},
     "reports_advice": {"campaign_id": "string"},
     "reports_sub_reports": {"campaign_id": "string"},
     "campaign_content": {"campaign_id": "string"},
@@ -51,6 +52,8 @@ PARENTS_KEYS = {
 MADE_BY_HOOKS = {
     "reports_email_activity": {"activity_id": "string"},
     "reports_open_details": {"last_opened_at": "date-time"},
+    "member_tags": {"member_last_changed": "date-time"},
+    "member_notes": {"member_last_changed": "date-time"},
     "reports_advice": {"_index": "integer"},
     "conversation_messages": {"list_id": "string"},  # published as an integer, although ids of lists are text
 }
@@ -241,6 +244,8 @@ def below(served: MailchimpSandbox, name: str) -> tuple[dict[str, Any], list[dic
     above, parents = below(served, parent.stream)
     for row in parents:
         values = parent_values(parent, row, above)
+        if parent.where is not None and not parent.where(replace(next(units(stream)), parent=values)):
+            continue
         if rows := fetched(served, stream, values):
             return values, rows
     return {}, []

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -54,7 +55,11 @@ class Reader:
         if above is None:
             yield {}
             return
-        for args, row in self.walk(above[0]):
+        rows = self.walk(above[0])
+        if above[0] == "list_members":  # one request each, so of those alone that have tags or notes
+            everybody = chain(rows, self.walk(above[0], status="archived"))
+            rows = (each for each in everybody if each[1]["tags_count"] or "last_note" in each[1])
+        for args, row in rows:
             yield {**args, **{name: row[field] for name, field in above[1].items()}}
 
     def rows(self, path: str, key: str, paged: tuple[str, ...], *, count: int, **params: Any) -> Iterator[Row]:
@@ -68,6 +73,11 @@ class Reader:
             assert answer.status_code == 200, answer.text
             page = answer.json()[key] if key else [answer.json()]
             yield from page
+            if "cursor" in paged:
+                params["cursor"] = answer.json().get("next_cursor")
+                if params["cursor"] is None:
+                    return
+                continue
             offset += count
             if len(page) < count or "offset" not in paged:
                 return

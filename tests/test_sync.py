@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
@@ -302,6 +302,7 @@ def test_a_vanished_parent_is_skipped_and_only_when_all_are_gone_the_child_has_f
     assert {r["parent_id"] for r in ran.rows("c")} == {1, 3}
     gone = {"/p/1/c", "/p/2/c", "/p/3/c"}
     assert run([PARENT, CHILD], answer).status == 1
+    assert run([PARENT, replace(CHILD, optional=True)], answer).status == 0
 
 
 def test_partitions_and_parents_have_bookmarks_of_their_own() -> None:

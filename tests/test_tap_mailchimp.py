@@ -40,6 +40,7 @@ from tap_mailchimp.parts import IN_LIST, is_recent, members_of_list
 from tap_mailchimp.streams import EMAIL_ACTIVITY
 from tap_mailchimp.streams_account import ACCOUNT_STREAMS
 from tap_mailchimp.streams_campaigns import CAMPAIGN_STREAMS
+from tap_mailchimp.streams_members import MEMBER_STREAMS
 from tap_mailchimp.tap import TAP, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}
@@ -342,7 +343,7 @@ def test_contract_keys_are_the_documented_ones() -> None:
 
 
 def test_what_few_need_or_costs_much_is_not_selected_by_default() -> None:
-    rare = {stream.name for stream in (*CAMPAIGN_STREAMS, *ACCOUNT_STREAMS)}
+    rare = {stream.name for stream in (*CAMPAIGN_STREAMS, *ACCOUNT_STREAMS, *MEMBER_STREAMS)}
     assert {name for name, stream in STREAMS.items() if not stream.selected} == {"reports_sent_to", *rare}
 
 
