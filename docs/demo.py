@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 QUERIES = {
+    "iterable": "SELECT campaignid, count(*) AS opens FROM iterable.email_open GROUP BY ALL ORDER BY 2 DESC LIMIT 10",
     "mailchimp": "SELECT list_id, status, count(*) AS members FROM mailchimp.list_members GROUP BY ALL ORDER BY ALL",
 }
 """One query to try for each tap; the largest table's first rows where there is none."""

@@ -89,7 +89,9 @@ class Selection:
 
 
 def key_properties(stream: Stream, settings: Settings) -> tuple[str, ...]:
-    """The stream's key as `key_mode` has it."""
+    """The stream's key as the settings have it."""
+    if stream.choose_key is not None and (chosen := stream.choose_key(settings)) is not None:
+        return chosen
     if settings.get("key_mode") == "contract" and stream.contract_key is not None:
         return stream.contract_key
     return stream.key_properties
@@ -114,7 +116,7 @@ def _declared(stream: Stream, schemas: Mapping[str, JsonSchema], settings: Setti
 
 
 def _automatic(stream: Stream, settings: Settings) -> set[str]:
-    names = {*key_properties(stream, settings), ACCOUNT}
+    names = {*key_properties(stream, settings), *stream.automatic, ACCOUNT}
     return names | {stream.replication_key} if stream.replication_key else names
 
 

@@ -9,6 +9,7 @@ and answer that gives None or the error to act on; a tap has its own where its A
 
 from __future__ import annotations
 
+import copy
 import http
 import json
 import logging
@@ -477,6 +478,17 @@ class Client:
                 error = failure.error
         if error is not None:
             raise self._told(error, stream)
+
+    def parting(self, *, timeout_seconds: float = 1.5) -> Client:
+        """This client for a last word after the run was stopped: it asks once, waits for nothing, and not for long."""
+        other = copy.copy(self)
+        vars(other).update(
+            stop=threading.Event(),
+            limits=Limits(connections=1),
+            _retry=Retry(tries=1, quota_seconds=0),
+            _timeout=(timeout_seconds, timeout_seconds),
+        )
+        return other
 
     def delay(self, quota: str = "") -> float:
         """Seconds until a request of `quota` could begin; 0 = at once."""

@@ -35,6 +35,8 @@ STEPS_BACK_LIMIT = 500
 AHEAD = 8
 """Pages that one unit asks for side by side, where it knows them."""
 SPOOL_IN_MEMORY = 16 * 1024 * 1024
+SCARCE_SECONDS = 1.0
+"""A quota that lets a request begin only after so long is waited for without holding a worker."""
 
 
 @dataclass(slots=True)
@@ -168,6 +170,7 @@ class Reader:
         steps = stream.fetch(client, unit) if stream.fetch else None
         self._steps: Iterator[Output | Wait] = self._walk(whole) if steps is None else self._fetched(steps)
         self.rows = self.bytes = self.requests = 0
+        self._seconds = 0.0
         self._began = time.monotonic()
 
     def step(self) -> Output | Wait | None:
@@ -180,7 +183,7 @@ class Reader:
     @property
     def outcome(self) -> Outcome:
         """How the unit went so far."""
-        return Outcome(self.rows, self.bytes, self.requests, time.monotonic() - self._began)
+        return Outcome(self.rows, self.bytes, self.requests, self._seconds or time.monotonic() - self._began)
 
     def close(self) -> None:
         """Let go of what the unit holds."""
@@ -234,6 +237,7 @@ class Reader:
                 output.size = found.size
                 self.rows += len(found.rows)
                 self.bytes += found.size
+                self._seconds += found.seconds
                 yield output
 
     # A unit that is kept back until its clean end.
@@ -336,6 +340,12 @@ def _answered(
         read=lambda response: digest(walk, request, response),
         shrinkable=walk.stream.shrink is not None,
     )
+
+
+def in_turn(client: Client, quota: str) -> Iterator[Wait]:
+    """For `fetch` hooks: waits until a request of a scarce `quota` may begin, holding no worker meanwhile."""
+    while (seconds := client.delay(quota)) > SCARCE_SECONDS:
+        yield Wait(seconds)
 
 
 def pages(client: Client, unit: Unit, stream: Stream) -> Iterator[Batch]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from .client import Client
 from .errors import ApiError, GoneError, RefusedError, RetryableError
@@ -34,6 +34,14 @@ class Status:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a job's result, where the API lists them page by page; its link expires, its name stays."""
+
+    name: str
+    url: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One API's export jobs.
@@ -41,6 +49,7 @@ class Job:
     start        (client, unit) -> the job's id (JSON)
     poll         (client, id) -> Status; GoneError means lost
     rows         (file, unit) -> batches of raw rows (and checkpoints of sub-units) of a downloaded file
+    pages        (client, id, name of a file) -> the files listed behind that one, with fresh links; none: the end
     cancel       (client, id): end a job nobody waits for any more
     first_poll_seconds, poll_cap_seconds
                  the wait before a poll doubles from the first to the cap
@@ -50,7 +59,8 @@ class Job:
 
     start: Callable[[Client, Unit], Any]
     poll: Callable[[Client, Any], Status]
-    rows: Callable[[BinaryIO, Unit], Iterable[Step]]
+    rows: Callable[[BinaryIO, Unit], Iterable[Step]] | None = None
+    pages: Callable[[Client, Any, str], Sequence[File]] | None = None
     cancel: Callable[[Client, Any], None] | None = None
     first_poll_seconds: float = 2.0
     poll_cap_seconds: float = 60.0
@@ -59,12 +69,19 @@ class Job:
 
 def run(job: Job, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """Read `unit` through a job: the one that `unit.resume` names, or a new one."""
+    identifier, status = yield from done(job, client, unit)
+    for file in status.files:
+        yield from _fetched(job, client, unit, identifier, file)
+
+
+def done(job: Job, client: Client, unit: Unit) -> Generator[Step, None, tuple[Any, Status]]:
+    """The id of a job for `unit` that is done, the one that `unit.resume` names or a new one, and its last status."""
     known = unit.resume if isinstance(unit.resume, dict) else {}
     identifier = known.get("id")
     for _ in range(STARTS):
         if identifier is None:
-            identifier = job.start(client, unit)
-        yield Checkpoint(resume={"id": identifier, "units": [part.key for part in unit.units]})
+            identifier, known = job.start(client, unit), {}
+        yield Checkpoint(resume=kept(unit, identifier, **known))
         began = time.monotonic()
         try:
             status = yield from _finished(job, client, unit, identifier)
@@ -75,11 +92,57 @@ def run(job: Job, client: Client, unit: Unit) -> Generator[Step, None, None]:
             unit.stream, job_type="export", seconds=time.monotonic() - began, succeeded=not status.is_lost
         )
         if not status.is_lost:
-            for file in status.files:
-                yield from _fetched(job, client, unit, identifier, file)
-            return
+            return identifier, status
         identifier = None
     raise ApiError(f"{unit.stream}: the API lost its export job {STARTS} times. Try again later.")
+
+
+def kept(unit: Unit, identifier: Any, **more: Any) -> dict[str, Any]:
+    """What the state keeps of a job under way, by which a killed run finds it, and the same window, again."""
+    window = {"window": list(unit.window)} if unit.window else {}
+    return {**more, "id": identifier, "units": [part.key for part in unit.units], **window}
+
+
+def collect(
+    job: Job, client: Client, unit: Unit, identifier: Any, take: Callable[[File, IO[bytes]], None]
+) -> Generator[Wait, None, None]:
+    """Hands every file of a job that is done to `take`, whole and in the order listed. A ValueError from `take` counts
+    as a broken download.
+    """
+    assert job.pages is not None
+    after = ""
+    while page := job.pages(client, identifier, after):
+        for file in page:
+            yield from _taken(job, client, unit, identifier, file, after, take)
+        after = page[-1].name
+
+
+def _taken(
+    job: Job,
+    client: Client,
+    unit: Unit,
+    identifier: Any,
+    file: File,
+    after: str,
+    take: Callable[[File, IO[bytes]], None],
+) -> Generator[Wait, None, None]:
+    assert job.pages is not None
+    for tries in range(1, DOWNLOADS + 1):
+        with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as body:
+            try:
+                client.download(file.url, body, stream=unit.stream)
+                body.seek(0)
+                take(file, body)
+                return
+            except (RefusedError, GoneError, RetryableError):
+                if tries == DOWNLOADS:
+                    raise
+            except ValueError as error:
+                if tries == DOWNLOADS:
+                    raise ApiError(f"{unit.stream}: file {file.name} of job {identifier}: {error}.") from error
+        yield Wait(2.0 ** (tries - 1))
+        fresh = {each.name: each for each in job.pages(client, identifier, after)}
+        file = fresh.get(file.name, file)
 
 
 def _finished(job: Job, client: Client, unit: Unit, identifier: Any) -> Generator[Step, None, Status]:
@@ -107,6 +170,7 @@ def _fetched(job: Job, client: Client, unit: Unit, identifier: Any, url: str) ->
     """Download one file whole, asking for a fresh link when the old one has expired, then its rows."""
     place = url.split("?", maxsplit=1)[0]
     for tries in range(1, DOWNLOADS + 1):
+        assert job.rows is not None
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as file:
             try:
                 client.download(url, file, stream=unit.stream)
@@ -122,4 +186,4 @@ def _fetched(job: Job, client: Client, unit: Unit, identifier: Any, url: str) ->
             return
 
 
-__all__ = ["Batch", "Job", "Status", "run"]
+__all__ = ["Batch", "File", "Job", "Status", "collect", "done", "kept", "run"]

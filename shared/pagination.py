@@ -83,6 +83,7 @@ class Back:
     """A request's memo: the page before it hung in the air, so its rows prove nothing; this is the nth step back."""
 
     tries: int
+    largest: int = 0
 
 
 def offset(count: str = "count", start: str = "offset", *, overlap: int = 1) -> NextPage:
@@ -165,6 +166,39 @@ def link(path: str) -> NextPage:
     def next_page(page: Page) -> Sequence[Request]:
         url = page.at(path)
         return [page.request.with_url(url)] if url else []
+
+    return next_page
+
+
+def overlapping(number: str = "page", size: str = "pageSize", *, more: Callable[[Any], bool]) -> NextPage:
+    """Page numbers for an API that has nothing but them, while `more(body)`; no page is larger than the first.
+
+    Rows that go while one reads shift later ones onto the page before, out of sight. So each further page is asked for
+    a little smaller, just so that it begins with a row of the page before (page 2 of 999 begins with row 1000 of page 1
+    of 1000). If its first row is not known, rows before it have gone: step back until a known row leads the page.
+    """
+
+    def covering(position: int, largest: int) -> Params:
+        """The page that holds the row at `position` and reaches furthest beyond it."""
+        if position <= 0:
+            return {number: 1, size: largest}
+        least = -(-position // largest)
+        before = max(range(least, least + 50), key=lambda pages: (pages + 1) * (position // pages))
+        return {number: before + 1, size: max(1, position // before)}
+
+    def next_page(page: Page) -> Sequence[Request]:
+        request, received = page.request, len(page.rows)
+        asked = int(request.params[size])
+        start = (int(request.params[number]) - 1) * asked
+        memo = request.memo
+        largest = memo.largest if isinstance(memo, Back) else memo or asked
+        if start and not page.repeats:
+            tries = memo.tries if isinstance(memo, Back) else 0
+            back = STEPS_BACK[tries] if tries < len(STEPS_BACK) else start
+            return [request.with_params(covering(start - back, largest), memo=Back(tries + 1, largest))]
+        if not received or not more(page.body):
+            return []
+        return [request.with_params(covering(start + received - 1, largest), memo=largest)]
 
     return next_page
 

@@ -17,13 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import TapError
-from .extract import Errand, Reader, Sink
+from .extract import SCARCE_SECONDS, Errand, Reader, Sink
 from .streams import Outcome, Parent, Stream, Unit
 from .units import Reading, WindowPlan
 
 BACKLOG = 20_000
-SCARCE_SECONDS = 1.0
-"""A quota that lets a request begin only after so long is waited for without holding a worker."""
 
 
 @dataclass(eq=False)

@@ -49,7 +49,7 @@ class Window:
     """
 
     first: float | Callable[[Settings], float]
-    largest: float
+    largest: float | Callable[[Settings], float]
     smallest_seconds: float = 1
     lag_seconds: float = 0
     resize: Callable[[float, Outcome], float] | None = None
@@ -108,6 +108,8 @@ class Batch:
     unit: Unit | None = None
     """The sub-unit the rows belong to, where one fetch reads for several (see `Parent.batch`)."""
     care: bool = True
+    seconds: float = 0.0
+    """How long the API took for them, where that is to count for the next window, not the time spent waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,8 @@ class Stream:
                          function from the body to its rows
     key_properties       Singer's key; with the parent's key wherever a child's id is unique only within its parent
     contract_key         the documented key where it is not unique: used with `key_mode: contract`
+    choose_key           the key as the tap's own settings choose it; None: as the row says. () is append-only
+    automatic            fields that are always written, beside the keys
     replication_key      the bookmark's field; its presence is the replication method
     full_table           a replication key exists, yet all is read unless the catalog says INCREMENTAL
     since                from `Unit.since` to the parameters that ask for what is newer
@@ -201,6 +205,8 @@ class Stream:
     records: str | Callable[[Any], Sequence[Any]] = ""
     key_properties: tuple[str, ...] = ("id",)
     contract_key: tuple[str, ...] | None = None
+    choose_key: Callable[[Settings], tuple[str, ...] | None] | None = None
+    automatic: tuple[str, ...] = ()
     replication_key: str | None = None
     full_table: bool = False
     since: Callable[[Unit], Params] | None = None

@@ -303,7 +303,7 @@ class _Sync:
                 continue
             for resume in units.values():
                 try:
-                    each.stream.cancel(self.client, resume)
+                    each.stream.cancel(self.client.parting(), resume)
                 except (TapError, Stopped) as error:
                     self.log.warning("%s: could not cancel what is running at the API: %s", each.name, error)
 

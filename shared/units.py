@@ -124,6 +124,7 @@ class WindowPlan:
     origin: str
     spans: list[Span]
     width: float
+    widest: float
     ceiling: float = float("inf")
     clean: int = 0
     active: int = 0
@@ -135,10 +136,15 @@ class WindowPlan:
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:
         """The plan for a unit, from its `since` on, leaving out what `bookmark.done` has finished."""
         first = window.first(base.settings) if callable(window.first) else window.first
+        largest = window.largest(base.settings) if callable(window.largest) else window.largest
         end = floor_seconds(min(shift(base.now, -window.lag_seconds), base.settings.get("end_date") or base.now))
         start = base.since or base.settings.get("start_date") or canonical(parse("1970-01-01"))
         spans = list(gaps((start, end), bookmark.done))
-        return cls(base, window, start, spans, min(first, window.largest) * DAY_SECONDS)
+        again = _broken(base.resume, spans)
+        if again:
+            spans = [rest for span in spans for rest in gaps(span, tuple(again))]
+        widest = largest * DAY_SECONDS
+        return cls(base, window, start, spans, min(first * DAY_SECONDS, widest), widest, again=again)
 
     def next(self) -> Unit | None:
         """The next window as a unit of its own; None when all have been handed out (or one must end first)."""
@@ -176,7 +182,7 @@ class WindowPlan:
             self.width = self.window.resize(max(width, self.window.smallest_seconds), outcome)
         elif not outcome.rows:
             self.width = max(self.width, width * 2)
-        self.width = min(max(self.width, self.window.smallest_seconds), self.window.largest * DAY_SECONDS)
+        self.width = min(max(self.width, self.window.smallest_seconds), self.widest)
 
     def split(self, span: Span) -> bool:
         """A window was too large: hand it out again as two halves. False when it cannot be halved."""
@@ -188,6 +194,17 @@ class WindowPlan:
         self.again[:0] = [(span[0], middle), (middle, span[1])]
         self.ceiling, self.width, self.clean = 0.8 * width, half, 0
         return True
+
+
+def _broken(resume: Any, spans: list[Span]) -> list[Span]:
+    """The window that a broken fetch had under way, as its `resume` says under "window", if it is still to be read:
+    it is handed out first and as it was, for what was begun for it counts for no other.
+    """
+    window = resume.get("window") if isinstance(resume, Mapping) else None
+    if not isinstance(window, (list, tuple)) or len(window) != 2:
+        return []
+    start, end = str(window[0]), str(window[1])
+    return [(start, end)] if any(a <= start < end <= b for a, b in spans) else []
 
 
 def gaps(span: Span, done: tuple[Span, ...]) -> Iterator[Span]:

@@ -11,22 +11,32 @@ import pytest
 
 from shared.tap import Tap
 
-TAPS = ("tap_mailchimp",)
+TAPS = ("tap_iterable", "tap_mailchimp")
 """The package of every tap."""
 
 THOROUGH = "tap_mailchimp"
 """The tap that shows the engine's promises at twenty moments; the others at a few, so that all tests take minutes."""
 
-SMALL_PAGES = {"tap_mailchimp": {"page_size": 100}}
+SMALL_PAGES: dict[str, dict[str, Any]] = {
+    "tap_iterable": {"page_size": 20, "api_window_in_days": 60, "max_window_in_days": 150},
+    "tap_mailchimp": {"page_size": 100},
+}
 """Settings that make a tap's walks long."""
 
 WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "tap_iterable": (
+        ("email_send", {}),
+        ("email_send", {"export_mode": "job"}),
+        ("users", {"export_mode": "job"}),
+        ("list_users", {}),
+        ("metadata", {}),
+    ),
     "tap_mailchimp": (
         ("list_members", {}),
         ("list_segment_members", {}),
         ("reports_email_activity", {}),
         ("reports_email_activity", {"email_activity_mode": "batch"}),
-    )
+    ),
 }
 """Each kind of walk of a tap: a stream that is read that way, and the settings for it."""
 

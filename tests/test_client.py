@@ -800,3 +800,15 @@ def test_importing_the_client_imports_nothing_heavy() -> None:
     code = f"import sys, shared.client, shared.oauth; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_parting_client_asks_once_after_the_run_was_stopped_and_never_again(fixture: Fixture) -> None:
+    with responses.RequestsMock() as api:
+        api.add("DELETE", f"{API}/jobs/1", status=500)
+        fixture.context.stop.set()
+        with pytest.raises(Stopped):
+            fixture.client.send(Request("/jobs/1", method="DELETE"))
+        with pytest.raises(RetryableError):
+            fixture.client.parting().send(Request("/jobs/1", method="DELETE"))
+        assert len(api.calls) == 1
+    assert fixture.waits == []

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.extract import Walk
-from shared.pagination import NextPage, Request, at, cursor, halve, keyset, link, numbered, offset
+from shared.pagination import NextPage, Request, at, cursor, halve, keyset, link, numbered, offset, overlapping
 from shared.streams import Stream, Unit
 from shared.timestamps import instant, rfc3339
 
@@ -105,6 +105,51 @@ def test_offset_stops_when_the_api_ignores_count_or_offset() -> None:
     rows = [{"id": n} for n in range(7)]
     assert walk(offset(), Request("/x", {"count": 5}), lambda _: {"rows": rows}) == rows
     assert walk(offset(), Request("/x", {"count": 7}), lambda _: {"rows": rows}) == rows
+
+
+def by_number(rows: Sequence[Row]) -> Callable[[Request], Any]:
+    """An endpoint with page numbers."""
+
+    def serve(request: Request) -> Any:
+        size = int(request.params["pageSize"])
+        start = (int(request.params["page"]) - 1) * size
+        return {"rows": list(rows[start : start + size]), "more": start + size < len(rows)}
+
+    return serve
+
+
+@given(total=st.integers(0, 80), size=st.integers(10, 30))
+def test_overlapping_pages_yield_each_row_once(total: int, size: int) -> None:
+    rows = [{"id": n} for n in range(total)]
+    next_page = overlapping(more=lambda body: body["more"])
+    assert walk(next_page, Request("/x", {"page": 1, "pageSize": size}), by_number(rows)) == rows
+
+
+@settings(max_examples=300)
+@given(
+    total=st.integers(1, 90),
+    size=st.integers(10, 30),
+    moves=st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=25),
+)
+def test_overlapping_pages_miss_nothing_that_stayed_while_rows_come_and_go(
+    total: int, size: int, moves: list[tuple[bool, int]]
+) -> None:
+    rows = [{"id": n} for n in range(total)]
+    changes, new, gone = iter(moves), iter(range(1000, 2000)), set()
+    serve = by_number(rows)
+
+    def moving(request: Request) -> Any:
+        answer = serve(request)
+        for insert, place in (change for change in [next(changes, None)] if change):
+            if insert:
+                rows.insert(min(place, len(rows)), {"id": next(new)})
+            elif rows:
+                gone.add(rows.pop(place % len(rows))["id"])
+        return answer
+
+    next_page = overlapping(more=lambda body: body["more"])
+    emitted = {row["id"] for row in walk(next_page, Request("/x", {"page": 1, "pageSize": size}), moving)}
+    assert set(range(total)) - gone <= emitted
 
 
 SECONDS = st.lists(st.integers(0, 6), min_size=0, max_size=40)

@@ -17,6 +17,7 @@ import pytest
 from shared import catalog, jobs, sync
 from shared.client import Response
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, Stopped, TooLargeError, UnavailableError
+from shared.extract import in_turn
 from shared.messages import Writer
 from shared.pagination import Request, cursor, halve, numbered, offset
 from shared.report import Report
@@ -655,6 +656,80 @@ def test_a_lost_job_is_started_anew() -> None:
     ran = run([PARENT, stream], api, concurrency=1)
     assert len(started) == 3
     assert sorted(r["parent_id"] for r in ran.rows("c")) == [1, 2, 3]
+
+
+def listed(api: Api, *, broken: int = 0) -> tuple[Stream, list[str]]:
+    """A stream whose job lists two files a page; the first `broken` tries of each file come to nothing."""
+    tries: dict[str, int] = {}
+    taken: list[str] = []
+
+    def pages(client: Any, identifier: int, after: str) -> list[jobs.File]:
+        names = [name for name in ("a", "b", "c") if name > after][:2]
+        return [jobs.File(name, f"https://files/{name}") for name in names]
+
+    def take(file: jobs.File, body: Any) -> None:
+        tries[file.name] = tries.get(file.name, 0) + 1
+        if tries[file.name] <= broken:
+            raise ValueError("half a line")
+        taken.append(file.name)
+
+    job = jobs.Job(start=lambda client, unit: 1, poll=lambda client, identifier: jobs.Status(is_done=True), pages=pages)
+
+    def fetch(client: Any, unit: Unit) -> Iterator[Any]:
+        identifier, _ = yield from jobs.done(job, client, unit)
+        yield from jobs.collect(job, client, unit, identifier, take)
+        yield Batch(rows(len(taken)))
+
+    return Stream(name="a", fetch=fetch), taken  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_the_files_of_a_job_are_listed_page_by_page_and_taken_once(broken: int) -> None:
+    api = Api(lambda _: None, files={f"https://files/{name}": b"" for name in "abc"})
+    stream, taken = listed(api, broken=broken)
+    ran = run([stream], api)
+    assert taken == ["a", "b", "c"]
+    assert ran.ids("a") == [3]
+
+
+def test_a_file_that_stays_broken_fails_the_unit() -> None:
+    api = Api(lambda _: None, files={f"https://files/{name}": b"" for name in "abc"})
+    ran = run([listed(api, broken=99)[0]], api)
+    assert ran.status == 1
+    assert "half a line" in str(ran.report.rows())
+
+
+@pytest.mark.parametrize(("chosen", "key"), [(("name",), ["name"]), ((), []), (None, ["id"])])
+def test_a_setting_may_choose_the_key_and_append_only_has_none(chosen: Any, key: list[str]) -> None:
+    stream = Stream(name="a", path="/a", choose_key=lambda settings: chosen, automatic=("at",))
+    ran = run([stream], lambda _: [{"id": 1, "name": "x"}], select=["a.name"])
+    schema = next(m for m in ran.messages if m["type"] == "SCHEMA")
+    assert schema["key_properties"] == key
+    assert {"at", "name", *key} == set(schema["schema"]["properties"]) - {"_extra"}
+    assert len(ran.rows("a")) == 1
+
+
+def test_windows_grow_by_what_the_api_took_not_by_what_was_waited() -> None:
+    outcomes: list[float] = []
+
+    def fetch(client: Any, unit: Unit) -> Iterator[Any]:
+        yield Wait(0.001)
+        yield Batch([], seconds=40.0)
+
+    def resize(width: float, outcome: Any) -> float:
+        outcomes.append(outcome.seconds)
+        return width
+
+    window = Window(first=30, largest=30, resize=resize)
+    run([Stream(name="a", replication_key="at", fetch=fetch, window=window)], lambda _: None)  # type: ignore[arg-type]
+    assert outcomes == [40.0]
+
+
+def test_a_scarce_quota_is_waited_for_without_holding_a_worker() -> None:
+    api = Api(lambda _: None)
+    delays = iter([15.0, 3.0, 0.5])
+    api.delay = lambda quota: next(delays)  # type: ignore[method-assign]
+    assert [wait.seconds for wait in in_turn(api, "q")] == [15.0, 3.0]  # type: ignore[arg-type]
 
 
 def test_state_is_written_while_the_run_goes_on_and_vouches_only_for_what_was_written(monkeypatch: Any) -> None:

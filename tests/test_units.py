@@ -59,6 +59,25 @@ def test_a_serial_plan_hands_out_one_window_at_a_time() -> None:
     assert plan.next() is None
 
 
+def test_the_window_that_a_broken_fetch_had_begun_is_handed_out_first_and_as_it_was() -> None:
+    resume = {"id": 3, "window": [second(20), second(70)]}
+    base = Unit(stream="s", since=second(0), now=second(100), resume=resume)
+    plan = WindowPlan.of(base, Window(first=1, largest=1, parallel=False), Bookmark())
+    found = []
+    while (unit := plan.next()) is not None and unit.window:
+        found.append(unit.window)
+        plan.active -= 1
+    assert found == [(second(20), second(70)), (second(0), second(20)), (second(70), second(100))]
+
+
+@pytest.mark.parametrize("window", [None, [second(5)], [second(50), second(120)], [second(20), second(20)]])
+def test_a_broken_window_that_is_no_more_to_be_read_is_forgotten(window: Any) -> None:
+    base = Unit(stream="s", since=second(0), now=second(100), resume={"window": window})
+    plan = WindowPlan.of(base, Window(first=1, largest=1), Bookmark())
+    unit = plan.next()
+    assert unit is not None and unit.window == (second(0), second(100))
+
+
 def test_the_smallest_window_cannot_be_split() -> None:
     plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(9)), Window(first=1, largest=1), Bookmark())
     assert not plan.split((second(0), second(1)))

@@ -1,0 +1,5 @@
+"""`python -m tap_iterable`."""
+
+from .tap import main
+
+main()

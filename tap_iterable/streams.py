@@ -1,0 +1,556 @@
+"""What can be read from Iterable: the API's table of contents, and the few hooks it needs.
+
+Facts are from the vendor's specification of 2026-03 unless said. What may surprise, over all of the table:
+
+- Events and users are exports (see `exports`), one request of four a minute for each window of each of them.
+- `campaigns`, `templates` and `journeys` give 20 rows, or 10, to those who do not page, and have no filter by change:
+  all pages are read and the bookmark is applied here.
+- Instants are epoch milliseconds, whatever the specification says of their type; exports write text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from shared.errors import GoneError
+from shared.pagination import Params, Request, Row, cursor, overlapping
+from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit, Window
+
+from . import events, exports, members, metrics, profiles
+from .client import LIST_SIZE, PLAIN
+from .events import Export
+
+if TYPE_CHECKING:
+    from shared.client import Client, Response
+
+MEDIA = ("Email", "Push", "InApp", "SMS")
+"""Those that templates can be filtered by; the rest (web push, embedded, WhatsApp, RCS) are in the plain list alone."""
+TEMPLATE_TYPES = ("Base", "Blast", "Triggered", "Workflow")
+NOT_FINAL = ("Scheduled", "Starting", "Running", "Ready", "Recurring", "Recalling")
+
+# Pages
+
+
+def numbered(most: int, **params: Any) -> Callable[[Unit], Params]:
+    """The first page, as large as may be."""
+
+    def of(unit: Unit) -> Params:
+        return {"page": 1, "pageSize": min(most, int(unit.settings["page_size"])), **params}
+
+    return of
+
+
+def has_more(body: Any) -> bool:
+    """Whether there is a next page. Only the presence of its URL counts: the key goes to no host that a body names."""
+    return bool(_inside(body).get("nextPageUrl"))
+
+
+def _inside(body: Any) -> Mapping[str, Any]:
+    """Catalogs answer in an envelope that the specification does not show."""
+    inner = body.get("params") if isinstance(body, dict) else None
+    return inner if isinstance(inner, dict) else body if isinstance(body, dict) else {}
+
+
+def enveloped(name: str) -> Callable[[Any], Sequence[Any]]:
+    """The rows in an answer that may come in an envelope."""
+
+    def rows(body: Any) -> Sequence[Any]:
+        found = _inside(body).get(name)
+        if not isinstance(found, list):
+            raise ValueError(f"the answer has no {name!r}")
+        return found
+
+    return rows
+
+
+by_number = overlapping(more=has_more)
+
+# Hooks
+
+
+def is_campaign_new(record: Record, unit: Unit) -> bool:
+    """A campaign that ends moves `endedAt`, `campaignState` and `sendSize`, and not `updatedAt`."""
+    if unit.since is None or record.get("campaignState") in NOT_FINAL:
+        return True
+    start = record.get("startAt")
+    times = [record.get("updatedAt"), record.get("createdAt"), record.get("endedAt")]
+    times.append(start if start and start <= unit.now else None)
+    return max((time for time in times if time), default=unit.since) >= unit.since
+
+
+def templates(client: Client, unit: Unit) -> Iterator[Batch]:
+    """All templates, with the type and medium that only the filters tell."""
+    from shared.extract import pages
+
+    kinds: dict[Any, dict[str, str]] = {}
+    for field, param, values in (
+        ("messageMedium", "messageMedium", MEDIA),
+        ("templateType", "templateType", TEMPLATE_TYPES),
+    ):
+        for value in values:
+            listing = plain_templates(params=numbered(1000, sort="id", **{param: value}))
+            for batch in pages(client, unit, listing):
+                for row in batch.rows:
+                    kinds.setdefault(row.get("templateId"), {})[field] = value
+    for batch in pages(client, unit, plain_templates()):
+        yield Batch(
+            [{**row, **kinds.get(row.get("templateId"), {})} for row in batch.rows], size=batch.size, care=batch.care
+        )
+
+
+def catalogs(client: Client, unit: Unit) -> Iterator[Batch]:
+    """All catalogs, with the types of their fields."""
+    from shared.extract import pages
+
+    for batch in pages(client, unit, CATALOG_NAMES):
+        for row in batch.rows:
+            path = f"/api/catalogs/{_segment(row['name'])}/fieldMappings"
+            try:
+                found = _inside(client.json(Request(path), stream=unit.stream))
+            except GoneError:
+                continue
+            yield Batch([{**row, **{name: found.get(name) for name in ("definedMappings", "undefinedFields")}}])
+
+
+def _segment(text: Any) -> str:
+    from urllib.parse import quote
+
+    return quote(str(text), safe="")
+
+
+def embedded_template(client: Client, unit: Unit) -> Iterator[Batch]:
+    """A template whose medium no filter tells, if it turns out to be an embedded one."""
+    request = Request("/api/templates/embedded/get", {"templateId": unit.parent["templateId"]})
+    try:
+        yield Batch([client.json(request, stream=unit.stream)])
+    except GoneError:
+        return
+
+
+def forgotten(client: Client, unit: Unit) -> Iterator[Batch]:
+    """The hashes of forgotten users. A project has those of its kind; asked for the other it answers an error."""
+    for path, name, kind in (
+        ("/api/users/forgotten", "hashedEmails", "email"),
+        ("/api/users/forgottenUserIds", "hashedUserIds", "userId"),
+    ):
+        try:
+            answer = client.json(Request(path, quota="users"), stream=unit.stream)
+        except GoneError:
+            continue
+        hashes = answer.get(name) or []
+        yield Batch([{"hash": each, "kind": kind, "extractedAt": members.hour(unit)} for each in dict.fromkeys(hashes)])
+
+
+def stamped(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Rows that have no time of their own, with the run's."""
+    for row in rows:
+        yield {**row, "extractedAt": members.hour(unit)}
+
+
+def named_fields(body: Any) -> Sequence[Any]:
+    """One row for each field of `getFields`."""
+    fields = body.get("fields") if isinstance(body, dict) else None
+    if not isinstance(fields, dict):
+        raise ValueError("the answer has no 'fields'")
+    return [{"name": name, "type": kind} for name, kind in fields.items()]
+
+
+def as_number(response: Response) -> Any:
+    """The size of a list, which comes as text."""
+    return [{"size": int(response.text)}]
+
+
+def without_secrets(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Webhooks as the specification describes them, without what else may stand in them."""
+    names = ("id", "endpoint", "enabled", "authType", "blastSendEnabled", "triggeredSendEnabled")
+    for row in rows:
+        yield {name: row.get(name) for name in (*names, "channelIds", "messageTypeIds")}
+
+
+def journey_states(settings: Settings) -> dict[str, Params]:
+    """The default answer hides archived journeys."""
+    return {"": {}, **({"archived": {"state": "Archived"}} if settings["include_archived_journeys"] else {})}
+
+
+def event_key(settings: Settings) -> tuple[str, ...] | None:
+    """The key of events that `event_key` names."""
+    return {"append": (), "documented": ("email",)}.get(settings["event_key"])
+
+
+def metadata_key(settings: Settings) -> tuple[str, ...] | None:
+    """The key of metadata that `metadata_key` names."""
+    return ("key",) if settings["metadata_key"] == "documented" else None
+
+
+# Rows of a kind
+
+WINDOW = Window(
+    first=lambda settings: float(settings["api_window_in_days"]),
+    largest=lambda settings: float(settings["max_window_in_days"]),
+    resize=exports.resize,
+    parallel=False,  # each window tells how wide the next may be; the streams run side by side
+)
+
+
+def export(name: str, data_type: str, description: str, **members: Any) -> Stream:
+    """A stream of events."""
+    shape = members.pop("shape", None)
+    defaults: dict[str, Any] = {
+        "key_properties": ("_event_id",),
+        "contract_key": ("email",),
+        "choose_key": event_key,
+        "automatic": ("email",),
+        "replication_key": "createdAt",
+        "path": "/api/export/data.json",
+        "window": WINDOW,
+        "lookback": lambda settings: 60.0 * float(settings["lookback_minutes"]),
+        "fetch": exports.fetch(Export(data_type=data_type, shape=shape)),
+        "cancel": exports.cancel,
+        "cost": "1 of 4 requests a minute for each window, at least one a run",
+        "deletions": "events are not deleted",
+        "selected": False,
+    }
+    return Stream(name=name, description=description, **{**defaults, **members})
+
+
+seed = partial(export, seed=True, selected=True)
+default = partial(export, selected=True)
+_TRANSACTIONAL = events.with_transactional_data
+_CUSTOM_EVENT = events.with_own_fields(
+    "email", "userId", "itblUserId", "createdAt", "eventName", "campaignId", "templateId", "messageId", "contentId",
+    "messageTypeId", "channelId", "workflowId", "id", "itblInternal",
+)  # fmt: skip
+
+EVENTS = (
+    seed("email_bounce", "emailBounce", "Emails that bounced"),
+    seed("email_click", "emailClick", "Clicks in emails"),
+    seed("email_complaint", "emailComplaint", "Emails reported as spam"),
+    seed("email_open", "emailOpen", "Opens of emails, those by machines included"),
+    seed("email_send", "emailSend", "Emails sent", shape=_TRANSACTIONAL),
+    seed("email_send_skip", "emailSendSkip", "Emails not sent, and why", shape=_TRANSACTIONAL),
+    seed("email_subscribe", "emailSubscribe", "Subscriptions to lists, channels and message types"),
+    seed("email_unsubscribe", "emailUnSubscribe", "Unsubscriptions from them"),
+    export("hosted_unsubscribe_click", "hostedUnsubscribeClick", "Clicks on hosted unsubscribe pages"),
+    default("purchase", "purchase", "Purchases"),
+    default("custom_event", "customEvent", "Custom events, their own fields in `dataFields`", shape=_CUSTOM_EVENT),
+    default("push_send", "pushSend", "Push notifications sent", shape=_TRANSACTIONAL),
+    default("push_open", "pushOpen", "Push notifications opened"),
+    default("push_bounce", "pushBounce", "Push notifications that bounced"),
+    export("push_uninstall", "pushUninstall", "Apps found uninstalled"),
+    export("push_send_skip", "pushSendSkip", "Push notifications not sent, and why"),
+    default("sms_send", "smsSend", "SMS sent", shape=_TRANSACTIONAL),
+    default("sms_click", "smsClick", "Clicks in SMS"),
+    default("sms_received", "smsReceived", "SMS received"),
+    default("sms_bounce", "smsBounce", "SMS that bounced"),
+    export("sms_send_skip", "smsSendSkip", "SMS not sent, and why"),
+    export("sms_usage_info", "smsUsageInfo", "Use of SMS"),
+    default("in_app_send", "inAppSend", "In-app messages sent"),
+    default("in_app_open", "inAppOpen", "In-app messages opened"),
+    default("in_app_click", "inAppClick", "Clicks in in-app messages"),
+    export("in_app_close", "inAppClose", "In-app messages closed"),
+    export("in_app_delete", "inAppDelete", "In-app messages deleted"),
+    export("in_app_delivery", "inAppDelivery", "In-app messages delivered"),
+    export("in_app_send_skip", "inAppSendSkip", "In-app messages not sent, and why"),
+    export("in_app_recall", "inAppRecall", "In-app messages recalled"),
+    export("inbox_session", "inboxSession", "Visits to the mobile inbox"),
+    export("inbox_message_impression", "inboxMessageImpression", "Messages seen in the mobile inbox"),
+    export("web_push_send", "webPushSend", "Web push notifications sent"),
+    export("web_push_click", "webPushClick", "Clicks on web push notifications"),
+    export("web_push_send_skip", "webPushSendSkip", "Web push notifications not sent, and why"),
+    export("rcs_send", "rcsSend", "RCS messages sent", shape=_TRANSACTIONAL),
+    export("rcs_send_skip", "rcsSendSkip", "RCS messages not sent, and why"),
+    export("embedded_send", "embeddedSend", "Embedded messages sent"),
+    export("embedded_send_skip", "embeddedSendSkip", "Embedded messages not sent, and why"),
+    export("embedded_click", "embeddedClick", "Clicks in embedded messages"),
+    export("embedded_received", "embeddedReceived", "Embedded messages received"),
+    export("embedded_impression", "embeddedImpression", "Embedded messages seen"),
+    export("embedded_session", "embeddedSession", "Visits that showed embedded messages"),
+    export("whatsapp_send", "whatsAppSend", "WhatsApp messages sent", shape=_TRANSACTIONAL),
+    export("whatsapp_bounce", "whatsAppBounce", "WhatsApp messages that bounced"),
+    export("whatsapp_click", "whatsAppClick", "Clicks in WhatsApp messages"),
+    export("whatsapp_received", "whatsAppReceived", "WhatsApp messages received"),
+    export("whatsapp_seen", "whatsAppSeen", "WhatsApp messages read"),
+    export("whatsapp_send_skip", "whatsAppSendSkip", "WhatsApp messages not sent, and why"),
+    export("whatsapp_usage_info", "whatsAppUsageInfo", "Use of WhatsApp"),
+    export("journey_exit", "journeyExit", "Exits from journeys"),
+    export("unknown_session", "unknownSession", "Visits of unknown users", aliases=("anon_session",)),
+)
+
+in_lists = partial(Parent, stream="lists", keys={"listId": "id"}, carry=("listType",), where=members.is_wanted)
+
+
+def detail(name: str, medium: str, kind: str, description: str) -> Stream:
+    """The contents of the templates of one medium."""
+
+    def is_of_medium(unit: Unit) -> bool:
+        return unit.parent.get("messageMedium") == medium
+
+    return Stream(
+        name=name,
+        description=description,
+        path=f"/api/templates/{kind}/get",
+        params=lambda unit: {"templateId": unit.parent["templateId"]},
+        parent=Parent(
+            stream="templates", keys={"templateId": "templateId"}, carry=("messageMedium",), where=is_of_medium
+        ),
+        key_properties=("templateId",),
+        selected=False,
+        cost="1 request per template",
+    )
+
+
+plain_templates = partial(
+    Stream,
+    name="templates",
+    path="/api/templates",
+    records="templates",
+    params=numbered(1000, sort="id"),
+    identity=("templateId",),
+    next_page=by_number,
+)
+CATALOG_NAMES = Stream(
+    name="catalogs",
+    path="/api/catalogs",
+    records=enveloped("catalogNames"),
+    params=numbered(1000),
+    identity=("name",),
+    next_page=by_number,
+)
+
+STREAMS = (
+    Stream(
+        name="channels",
+        description="Channels",
+        path="/api/channels",
+        records="channels",
+        seed=True,
+    ),
+    Stream(
+        name="message_types",
+        description="Message types, with their frequency caps",
+        path="/api/messageTypes",
+        records="messageTypes",
+        seed=True,
+    ),
+    Stream(name="lists", description="Lists", path="/api/lists", records="lists", seed=True),
+    Stream(
+        name="campaigns",
+        description="Campaigns in every state",
+        path="/api/campaigns",
+        records="campaigns",
+        params=numbered(1000, sort="id"),
+        replication_key="updatedAt",
+        is_new=is_campaign_new,
+        next_page=by_number,
+        seed=True,
+        deletions="archived campaigns say so",
+    ),
+    Stream(
+        name="templates",
+        description="Templates, with type and medium as far as the API tells",
+        path="/api/templates",
+        fetch=lambda client, unit: _generated(templates(client, unit)),
+        key_properties=("templateId",),
+        replication_key="updatedAt",
+        seed=True,
+        cost="9 requests per 1000 templates",
+    ),
+    Stream(
+        name="metadata_tables",
+        description="Tables of custom metadata",
+        path="/api/metadata",
+        records="results",
+        transform=stamped,
+        quota=PLAIN,
+        key_properties=("name",),
+        selected=False,
+    ),
+    Stream(
+        name="metadata_keys",
+        path="/api/metadata/{table}",
+        records="results",
+        parent=Parent(stream="metadata_tables", keys={"table": "name"}),
+        next_page=cursor("nextMarker", param="nextMarker"),
+        quota=PLAIN,
+        key_properties=("table", "key"),
+        hidden=True,
+    ),
+    Stream(
+        name="metadata",
+        description="Custom metadata, one record a key",
+        path="/api/metadata/{table}/{key}",
+        parent=Parent(stream="metadata_keys", keys={"table": "table", "key": "key"}),
+        quota=PLAIN,
+        key_properties=("table", "key"),
+        contract_key=("key",),
+        choose_key=metadata_key,
+        seed=True,
+        cost="1 request per key",
+    ),
+    Stream(
+        name="users",
+        description="Users, with the project's own fields",
+        path="/api/export/data.json",
+        fetch=exports.fetch(Export(data_type="user", is_event=False)),
+        cancel=exports.cancel,
+        transform=profiles.records,
+        extend_schema=profiles.extend,
+        window=WINDOW,
+        lookback=lambda settings: 60.0 * float(settings["lookback_minutes"]),
+        key_properties=("email",),
+        choose_key=profiles.key,
+        replication_key="profileUpdatedAt",
+        seed=True,
+        cost="1 of 4 requests a minute for each window, at least one a run",
+        deletions="deleted and forgotten users vanish without a trace",
+    ),
+    Stream(
+        name="list_users",
+        description="Which users are in which list",
+        path="/api/lists/getUsers",
+        parent=in_lists(),
+        fetch=members.fetch,
+        at_once=2,
+        key_properties=("email", "listId"),
+        choose_key=profiles.member_key,
+        seed=True,
+        cost="1 of 5 requests a minute per list",
+    ),
+    *EVENTS,
+    Stream(
+        name="campaign_metrics",
+        description="Metrics of campaigns over their whole life",
+        path="/api/campaigns/metrics",
+        parent=Parent(
+            stream="campaigns",
+            keys={"id": "id"},
+            carry=("campaignState", "updatedAt", "endedAt"),
+            where=metrics.is_sent,
+            batch=metrics.CAMPAIGNS_A_REQUEST,
+            inject=False,
+        ),
+        fetch=metrics.of_campaigns,
+        gate=metrics.settled,
+        gate_full_table=True,
+        selected=False,
+        cost="1 of 10 requests a minute per 100 campaigns",
+    ),
+    Stream(
+        name="experiment_metrics",
+        description="Metrics of email experiments, one record a variation",
+        path="/api/experiments/metrics",
+        params={"startDateTime": "1970-01-01 00:00:00"},
+        decode=metrics.rows,
+        quota=PLAIN,
+        key_properties=("experimentId", "templateId"),
+        selected=False,
+    ),
+    detail("email_templates", "Email", "email", "Contents of email templates"),
+    detail("push_templates", "Push", "push", "Contents of push templates"),
+    detail("sms_templates", "SMS", "sms", "Contents of SMS templates"),
+    detail("in_app_templates", "InApp", "inapp", "Contents of in-app templates"),
+    Stream(
+        name="embedded_templates",
+        description="Contents of embedded templates",
+        path="/api/templates/embedded/get",
+        fetch=lambda client, unit: _generated(embedded_template(client, unit)),
+        parent=Parent(
+            stream="templates",
+            keys={"templateId": "templateId"},
+            carry=("messageMedium",),
+            where=lambda unit: unit.parent.get("messageMedium") is None,
+        ),
+        key_properties=("templateId",),
+        selected=False,
+        cost="1 request per template of a medium that no filter tells",
+    ),
+    Stream(
+        name="journeys",
+        description="Journeys, archived ones included",
+        path="/api/journeys",
+        records="journeys",
+        params=numbered(50, sort="id"),
+        partitions=journey_states,
+        replication_key="updatedAt",
+        next_page=by_number,
+        quota=PLAIN,
+        selected=False,
+    ),
+    Stream(
+        name="catalogs",
+        description="Catalogs, with the types of their fields",
+        path="/api/catalogs",
+        fetch=lambda client, unit: _generated(catalogs(client, unit)),
+        key_properties=("name",),
+        selected=False,
+        cost="1 request per catalog",
+    ),
+    Stream(
+        name="catalog_items",
+        description="Items of catalogs",
+        path="/api/catalogs/{catalogName}/items",
+        records=enveloped("catalogItemsWithProperties"),
+        params=numbered(1000),
+        parent=Parent(stream="catalogs", keys={"catalogName": "name"}),
+        key_properties=("catalogName", "itemId"),
+        identity=("itemId",),
+        next_page=by_number,
+        selected=False,
+        cost="1 request per 1000 items",
+    ),
+    Stream(
+        name="snippets", description="Snippets", path="/api/snippets", records="snippets", quota=PLAIN, selected=False
+    ),
+    Stream(
+        name="webhooks",
+        description="Webhooks, without their secrets",
+        path="/api/webhooks",
+        records="webhooks",
+        transform=without_secrets,
+        quota=PLAIN,
+        selected=False,
+    ),
+    Stream(
+        name="user_fields",
+        description="The fields of users, and their index types",
+        path="/api/users/getFields",
+        records=named_fields,
+        quota="users",
+        key_properties=("name",),
+        selected=False,
+    ),
+    Stream(
+        name="forgotten_users",
+        description="Hashes of users that were forgotten",
+        path="/api/users/forgotten",
+        fetch=lambda client, unit: _generated(forgotten(client, unit)),
+        key_properties=("hash", "kind"),
+        selected=False,
+    ),
+    Stream(
+        name="list_sizes",
+        description="Sizes of lists",
+        path="/api/lists/{listId}/size",
+        parent=in_lists(),
+        decode=as_number,
+        transform=stamped,
+        quota=LIST_SIZE,
+        at_once=2,
+        key_properties=("listId",),
+        selected=False,
+        cost="1 of 5 requests a minute per list",
+    ),
+    Stream(
+        name="export_jobs",
+        description="Recent export jobs of the project",
+        path="/api/export/jobs",
+        records="jobs",
+        selected=False,
+    ),
+)
+
+
+def _generated(batches: Iterator[Batch]) -> Generator[Step, None, None]:
+    yield from batches

@@ -1,0 +1,178 @@
+"""Whole runs of the tap's process against its sandbox: what the shared contract does not ask of every tap."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.testing import Result, command, differences, given, problems, run_tap, upserted
+from tap_iterable.sandbox import READ_ONLY_KEY, IterableSandbox
+from tap_iterable.sandbox_exports import Job
+
+EVENTS = [
+    "email_bounce", "email_click", "email_complaint", "email_open", "email_send", "email_send_skip",
+    "email_subscribe", "email_unsubscribe",
+]  # fmt: skip
+EXPORTS = [*EVENTS, "users"]
+
+
+def selected(streams: list[str]) -> list[str]:
+    return [part for stream in streams for part in ("--select", stream)]
+
+
+def run(folder: Path, streams: list[str], box: str = "", state: Any = None, **config: Any) -> Result:
+    options = f"speed=1000,{box}".strip(",")
+    return run_tap("tap_iterable", "--sandbox", options, *selected(streams), config=config, state=state, folder=folder)
+
+
+def assert_exact(result: Result, box: IterableSandbox) -> None:
+    assert result.status == 0, result.stderr[-2000:]
+    assert problems(result) == []
+    for stream, records in result.by_stream().items():
+        assert differences(records, box.truth(stream)) == [], stream
+
+
+@pytest.mark.parametrize("project", ["userid", "hybrid"])
+@pytest.mark.parametrize("mode", ["stream", "job"])
+def test_every_type_of_project_is_read_exactly_in_either_mode(project: str, mode: str, tmp_path: Path) -> None:
+    streams = [*EXPORTS, "list_users", "forgotten_users"]
+    result = run(tmp_path, streams, f"project={project}", export_mode=mode)
+    assert_exact(result, IterableSandbox({"project": project}))
+    assert result.keys("users") == ["itblUserId"]
+    assert result.keys("list_users") == ["userIdentifier", "listId"]
+
+
+def test_all_modes_give_the_same_records_and_the_same_state(tmp_path: Path) -> None:
+    found = []
+    for mode in ("auto", "stream", "job"):
+        result = run(tmp_path, EXPORTS, export_mode=mode, end_date="2026-10-01")
+        assert result.status == 0, result.stderr[-2000:]
+        found.append((result.by_stream(), result.state))
+    for records, state in found[1:]:
+        assert state == found[0][1]
+        for stream in EXPORTS:
+            assert differences(records[stream], found[0][0][stream]) == []
+
+
+@pytest.mark.parametrize("mode", ["stream", "auto"])
+def test_exports_that_are_cut_or_time_out_are_read_by_smaller_windows(mode: str, tmp_path: Path) -> None:
+    result = run(tmp_path, ["email_send", "email_open", "users"], "cut=150", export_mode=mode)
+    assert_exact(result, IterableSandbox({}))
+
+
+def test_jobs_that_fail_or_are_truncated_and_links_that_expire_change_nothing(tmp_path: Path) -> None:
+    result = run(tmp_path, EXPORTS, "jobs=fail+truncate+expire", export_mode="job")
+    assert_exact(result, IterableSandbox({}))
+
+
+def test_a_key_that_may_start_no_jobs_reads_directly(tmp_path: Path) -> None:
+    result = run(tmp_path, ["email_send"], "jobs=refuse", export_mode="auto")
+    assert_exact(result, IterableSandbox({}))
+
+
+def test_what_is_unconfirmed_may_be_either_way(tmp_path: Path) -> None:
+    streams = ["catalogs", "catalog_items", "campaigns", "campaign_metrics", "email_send"]
+    assert_exact(run(tmp_path, streams, "other=1", export_mode="job"), IterableSandbox({}))
+
+
+def test_a_list_that_always_fails_is_named_and_the_others_are_complete(tmp_path: Path) -> None:
+    result = run(tmp_path, ["list_users", "channels"], "broken=3")
+    assert result.status == 1
+    assert "List 3 is left out" in result.stderr
+    assert differences(result.records("list_users"), IterableSandbox({"broken": "3"}).truth("list_users")) == []
+    assert result.records("channels")
+
+
+def test_users_may_have_their_own_fields_in_one_column(tmp_path: Path) -> None:
+    result = run(tmp_path, ["users"], users_layout="data_fields")
+    truth = IterableSandbox({}).truth("users", {"users_layout": "data_fields"})
+    assert differences(result.records("users"), truth) == []
+
+
+def test_late_events_within_the_look_back_arrive_and_repeats_keep_their_ids(tmp_path: Path) -> None:
+    first = run(tmp_path, ["email_open"])
+    second = run(tmp_path, ["email_open"], "day=1", state=first.state)
+    truth = IterableSandbox({"day": "1"}).truth("email_open")
+    held = upserted([*first.records("email_open"), *second.records("email_open")], ["_event_id"])
+    assert differences(held.values(), truth) == []
+    assert len(second.records("email_open")) < 10
+
+
+def test_an_append_only_run_has_no_key_and_the_same_records(tmp_path: Path) -> None:
+    result = run(tmp_path, ["email_open"], event_key="append")
+    assert result.keys("email_open") == []
+    assert_exact(result, IterableSandbox({}))
+
+
+def test_a_first_run_over_three_years_needs_few_exports_under_the_documented_quota(tmp_path: Path) -> None:
+    speed = 400
+    with IterableSandbox({"quotas": "1", "speed": str(speed)}) as box:
+        # The same clock for both, so that the quota is the real one, in a fraction of the time.
+        result = run(tmp_path, EXPORTS, f"quotas=1,speed={speed}", export_mode="stream")
+        assert_exact(result, box)
+    requests = requests_of(result)
+    assert set(requests) == set(EXPORTS)
+    assert sum(requests.values()) <= 60
+
+
+def requests_of(result: Result) -> dict[str, int]:
+    """How many requests each export took, as the closing table has it, without those that were sent too soon."""
+    found = {}
+    for line in result.stderr.splitlines():
+        parts = line.split()
+        if len(parts) > 5 and parts[0] in EXPORTS:
+            found[parts[0]] = int(parts[3]) - int(parts[4])
+    return found
+
+
+def test_a_read_only_key_is_told_what_it_does_not_reach_and_reads_the_rest(tmp_path: Path) -> None:
+    streams = ["channels", "campaigns", "email_open", "list_users"]
+    result = run(tmp_path, streams, api_key=READ_ONLY_KEY)
+    assert result.status == 1
+    assert "server-side key" in result.stderr
+    assert Counter(map(len, (result.records("email_open"), result.records("list_users")))) == {0: 2}
+    assert len(result.records("campaigns")) == 130
+
+
+def test_a_wrong_key_ends_the_run_and_names_type_and_region(tmp_path: Path) -> None:
+    result = run(tmp_path, ["channels"], api_key="wrong-key-wrong-key")
+    assert result.status == 3
+    assert "region" in result.stderr
+    assert result.stdout == b""
+
+
+class Watched(dict[int, Job]):
+    """Jobs that tell when one is first asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.polled = threading.Event()
+
+    def __getitem__(self, identity: int) -> Job:
+        self.polled.set()
+        return super().__getitem__(identity)
+
+
+def test_a_job_under_way_is_cancelled_on_sigterm(tmp_path: Path) -> None:
+    with IterableSandbox({}) as box:
+        watched = Watched()
+        box.jobs = watched
+        config = {**box.settings, "export_mode": "job"}
+        arguments = ["--select", "email_send", *given(tmp_path, config=config)]
+        process = subprocess.Popen(command("tap_iterable", arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert watched.polled.wait(30)
+        process.send_signal(signal.SIGTERM)
+        out, errors = process.communicate(timeout=10)
+        assert process.returncode == 143, errors.decode()
+        assert [job.state for job in watched.values()] == ["cancelled"]
+    kept = json.loads(out.splitlines()[-1])["value"]["bookmarks"]["email_send"]["resume"]["units"][""]
+    assert kept["id"] in watched
+    second = run(tmp_path, ["email_send"], state=json.loads(out.splitlines()[-1])["value"], export_mode="job")
+    assert_exact(second, IterableSandbox({}))
