@@ -111,4 +111,7 @@ FURTHER = {
         tags:[s], merge_fields:o, email_channel:{email:s, hashed_email:s, source:s, marketing_consent:o,
         effective_subscription_status:o}, sms_channel:o
     """,
+    "chimp_chatter": """
+        campaign_id:s, list_id:s, message:s, title:s, type:s, update_time:dt, url:s
+    """,
 }

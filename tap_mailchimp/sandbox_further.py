@@ -280,6 +280,18 @@ class WholeAccount(Account):
                           "site_script": store["connected_site"]["site_script"], "created_at": store["created_at"],
                           "updated_at": store["updated_at"]} for n, store in enumerate(self.stores)])  # fmt: skip
 
+    def chimp_chatter(self, args: Mapping[str, str]) -> Table:
+        """/activity-feed/chimp-chatter: newest first. Awkward: two of one second and title."""
+        rows = []
+        for number in range(12 + 2 * self.day, 0, -1):
+            kind = ("lists:new-subscriber", "lists:imports")[number // 2 % 2]
+            rows.append(
+                {"title": "" if number % 6 == 0 else f"{self.live[0].name} ✓", "message": f"No {number}", "type": kind,
+                 "update_time": stamp(START - 13 * HOUR + number // 2 * HOUR), "url": "", "campaign_id": "",
+                 "list_id": self.live[0].id}
+            )  # fmt: skip
+        return Table.of(rows)
+
     # --- Surveys ---
 
     def reporting_surveys(self, args: Mapping[str, str]) -> Table:
@@ -459,5 +471,6 @@ FURTHER_ENDPOINTS = (
     endpoint(stream="file_manager_folders", path="/file-manager/folders", key="folders",
              filters={**times("created_at"), **equal("created_by")}),
     endpoint(stream="verified_domains", path="/verified-domains", key="domains", paged=UNPAGED),
+    endpoint(stream="chimp_chatter", path="/activity-feed/chimp-chatter", key="chimp_chatter"),
     endpoint(stream="connected_sites", path="/connected-sites", key="sites"),
 )  # fmt: skip

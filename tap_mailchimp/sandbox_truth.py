@@ -260,10 +260,11 @@ NEVER_EMPTY = {
     "list_locations": ("cc",),
     "list_clients": ("client",),
     "list_signup_forms": ("signup_form_url",),
+    "chimp_chatter": ("type", "title"),
 }
 """Stream → text columns of its key that the API may leave empty."""
 
-INDEXED = {"reports_advice": ("campaign_id",)}
+INDEXED = {"reports_advice": ("campaign_id",), "chimp_chatter": ("update_time", "type", "title")}
 """Stream → what its records are equal in that `_index` tells apart."""
 
 Kind = Any

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from shared.streams import Parent
+import json
+from collections.abc import Iterator, Sequence
 
-from .parts import IN_LIST, IN_STORE, as_text, filled, oldest_first, page, since, stream, without
+from shared.pagination import Row
+from shared.streams import Parent, Record, Unit
+
+from .parts import IN_LIST, IN_STORE, as_text, filled, numbered, oldest_first, page, since, stream, without
 
 IN_SURVEY = Parent(stream="reporting_surveys", keys={"survey_id": "id"})
+
+
+def whole_row(row: Row) -> str:
+    """News have no id: only what is equal in everything is a repeat."""
+    return json.dumps(row, sort_keys=True)
+
+
+def news(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """News with a number that tells those of one second, type and title apart."""
+    named = list(filled("type", "title")(rows, unit))
+    return numbered("_index", "update_time", "type", "title")(named, unit)
+
 
 ACCOUNT_STREAMS = (
     stream(
@@ -188,6 +204,18 @@ ACCOUNT_STREAMS = (
         records="sites",
         sparse=without("sites"),
         key_properties=("foreign_id",),
+        selected=False,
+    ),
+    # News
+    stream(
+        name="chimp_chatter",
+        description="What happened in the account lately: new subscribers, imports, profile updates",
+        path="/activity-feed/chimp-chatter",
+        records="chimp_chatter",
+        sparse=without("chimp_chatter"),
+        key_properties=("update_time", "type", "title", "_index"),
+        identity=whole_row,
+        transform=news,
         selected=False,
     ),
 )

@@ -36,6 +36,7 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("list_segment_members", {}),
         ("reports_email_activity", {}),
         ("reports_email_activity", {"email_activity_mode": "batch"}),
+        ("audience_contacts", {}),
     ),
 }
 """Each kind of walk of a tap: a stream that is read that way, and the settings for it."""

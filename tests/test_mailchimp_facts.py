@@ -55,6 +55,7 @@ MADE_BY_HOOKS = {
     "member_tags": {"member_last_changed": "date-time"},
     "member_notes": {"member_last_changed": "date-time"},
     "reports_advice": {"_index": "integer"},
+    "chimp_chatter": {"_index": "integer"},
     "conversation_messages": {"list_id": "string"},  # published as an integer, although ids of lists are text
 }
 ROWS_OF = {"reports_email_activity": "activity[]"}

@@ -259,6 +259,25 @@ def test_links_hide_inside_rows_too(api: Reader) -> None:
     assert "_links" not in json.dumps(api.sandbox.truth("ecommerce_orders"))
 
 
+def test_contacts_are_paged_by_cursor_in_either_direction(api: Reader) -> None:
+    path = f"/audiences/{_first_list(api)}/contacts"
+    for direction in ("ASC", "DESC"):
+        first = api.get(path, count=3, sort_dir=direction)
+        second = api.get(path, count=3, sort_dir=direction, cursor=first["next_cursor"])
+        stamps = [contact["last_updated_at"] for contact in (*first["contacts"], *second["contacts"])]
+        assert stamps == sorted(stamps, reverse=direction == "DESC")
+        assert len({contact["id"] for contact in (*first["contacts"], *second["contacts"])}) == 6
+    assert "next_cursor" not in api.get(path, count=1000, created_since="2026-11-01T00:00:00Z")
+    api.get(path, 400, cursor="???")
+
+
+def test_tags_beyond_the_fifty_of_a_member_s_row_are_listed(api: Reader) -> None:
+    member = next(row for _, row in api.walk("list_members") if row["tags_count"] > 50)
+    path = f"/lists/{member['list_id']}/members/{member['id']}/tags"
+    assert (len(member["tags"]), len(api.get(path, **PAGE)["tags"])) == (50, member["tags_count"])
+    assert len(api.get(path)["tags"]) == 10
+
+
 def test_segment_flags_show_more_members_but_not_in_total_items(api: Reader) -> None:
     segments = f"/lists/{_first_list(api)}/segments"
     flags = {"include_cleaned": "true", "include_transactional": "true", "include_unsubscribed": "true"}
