@@ -1,7 +1,8 @@
 """Mailchimp's Marketing API 3.0 in miniature: `python -m tap_mailchimp.sandbox --port 8080`.
 
 ENDPOINTS is a table; to serve one more stream, add a method for its rows to `sandbox_data.Account`, a row here, and its
-field list to `sandbox_truth`. Batches and OAuth, which are no collections, are in `sandbox_services`.
+field list to `sandbox_truth`. Streams that few need have all of that in `sandbox_further` and `sandbox_fields`. Batches
+and OAuth, which are no collections, are in `sandbox_services`.
 """
 
 from __future__ import annotations
