@@ -3,7 +3,8 @@
     python tests/check_mailchimp_facts.py openapi.json [additions.json]
 
 The first file is the contract as OpenAPI 3; the second, optional one lists fields of later contracts under
-`added_fields`: {"<path> <items key>[]": {field: type}}, and their endpoints under `paths`. Prints what differs and exits 1, or says that all agrees.
+`added_fields`: {"<path> <items key>[]": {field: type}}, and their endpoints under `paths`. Prints what
+differs and exits 1, or says that all agrees.
 """
 
 from __future__ import annotations
