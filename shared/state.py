@@ -103,6 +103,12 @@ class State:
         value, mark, done = (*parts, None, None, None)[:3]
         return Bookmark(_instant(value, where), mark, _spans(done, where))
 
+    def latest(self, stream: str, key: str | None) -> str | None:
+        """The latest bookmark of a stream and of its units."""
+        units = self._entry(stream).get("units")
+        found = [self.get(stream, key, name).value for name in ("", *(units if isinstance(units, dict) else ()))]
+        return max((value for value in found if value), default=None)
+
     def put(self, stream: str, key: str | None, unit: str, bookmark: Bookmark) -> None:
         """Store a unit's bookmark; its value never moves backwards."""
         entry = self._open(stream)

@@ -27,7 +27,8 @@ class Parent:
     fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`. What
     the row lacks is taken from the keys and carried fields of the parent's own parent.
     `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
-    they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark.
+    they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark (minus
+    its look-back), of which there is one for all of them; its replication key is a carried field of the parent's.
     `when` names a boolean setting that switches this parent on. `inject=False` keeps the keys off the records.
     """
 

@@ -179,9 +179,16 @@ class _Sync:
                 runs[name].key_names = tuple(parent.keys)
                 runs[name].parents_open += 1
         for each in runs.values():
-            if any(not parent.changed_only for _, parent in each.children):
+            if any(not parent.changed_only or self._is_behind(child, each) for child, parent in each.children):
                 each.reading = replace(each.reading, whole=True)
         return runs
+
+    def _is_behind(self, child: Run, parent: Run) -> bool:
+        """Whether the parent's bookmarks would leave out rows that a child of changed parents has not seen."""
+        if not child.reading.incremental:
+            return True
+        seen = self._bookmark(child, "").value
+        return seen is None or seen < (self.before.latest(parent.name, parent.stream.replication_key) or "")
 
     def _run(self, stream: Stream, selection: Selection | None) -> Run:
         settings = self.plan.settings
@@ -483,17 +490,17 @@ class _Sync:
     def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Mapping[str, Any]) -> None:
         if run.closed:
             return
-        bookmark = self._bookmark(run, "").value if parent.changed_only else None
+        since = self._changed_since(run) if parent.changed_only else None
         field = self.runs[parent.stream].stream.replication_key
         for row in rows:
-            values = parent_values(parent, row, above)
-            if parent.where is not None and not parent.where(light(run.reading, values)):
-                continue
             if parent.changed_only and field:
                 moved = as_instant(row.get(field))
                 run.changed = later(run.changed, moved)
-                if bookmark and moved and moved < bookmark:
+                if since and moved and moved < since:
                     continue
+            values = parent_values(parent, row, above)
+            if parent.where is not None and not parent.where(light(run.reading, values)):
+                continue
             if len(run.stream.parents) > 1:
                 key = unit_key(values, parent.keys, "")
                 if key in run.keys:
@@ -504,6 +511,12 @@ class _Sync:
                 self._group(run, values, batch)
             else:
                 self._add(run, values)
+
+    def _changed_since(self, run: Run) -> str | None:
+        """The instant from which on changed parents are news to a child, whose bookmark is one for all of them."""
+        if not run.reading.incremental:
+            return None
+        return unit(run.reading, bookmark=self._bookmark(run, "")).since
 
     def _group(self, run: Run, values: Mapping[str, Any], batch: int) -> None:
         """Parents that are asked for together: those of a broken pass together again."""
@@ -635,7 +648,7 @@ class _Sync:
         self._keep(run, key, None) if self._has_kept(run, key) else None
         if built.units:
             return
-        if run.reading.incremental:
+        if run.reading.incremental and not any(parent.changed_only for parent in run.stream.parents):
             known = self.state.get(name, field, key)
             if plan is not None and built.window is not None:
                 known = finish(known, built.window, origin=plan.origin)
@@ -658,7 +671,11 @@ class _Sync:
     def _end(self, run: Run) -> None:
         """The stream has ended: say how, and tidy its state."""
         if run.gone and not run.read and not run.skipped and not run.failures:
-            run.failures.append(ApiError(f"{run.name}: all {run.gone} parents are gone; nothing could be read."))
+            words = f"{run.name}: all {run.gone} parents are gone; nothing could be read."
+            if run.stream.optional:  # so an API may say that the account lacks the feature
+                run.closed = run.closed or UnavailableError(words)
+            else:
+                run.failures.append(ApiError(words))
         for error in {str(error): error for error in (*run.failures, *([run.closed] if run.closed else []))}.values():
             self._say(run, error)
         if run.sink is None:
@@ -696,9 +713,7 @@ class _Sync:
         field = run.stream.replication_key
         if not (field and run.reading.incremental):
             return None
-        units = self.state.member(run.name, "units") or {}
-        values = [self.state.get(run.name, field, key).value for key in ("", *units)]
-        return max((value for value in values if value), default=None)
+        return self.state.latest(run.name, field)
 
     def _succeeded(self, run: Run) -> bool:
         if isinstance(run.closed, RefusedError) and not self.plan.settings.get("fail_on_forbidden", True):

@@ -95,6 +95,13 @@ def unchanged(*names: str) -> Callable[[Unit], Mark]:
     return mark
 
 
+def clicks_mark(unit: Unit) -> Mark:
+    """With `incremental_reports`: visit a link when it was clicked since."""
+    if not unit.settings["incremental_reports"]:
+        return True
+    return fingerprint(unit, ("total_clicks", "unique_clicks", "last_click"))
+
+
 # Which campaigns
 
 

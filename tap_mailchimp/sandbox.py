@@ -1,7 +1,8 @@
 """Mailchimp's Marketing API 3.0 in miniature: `python -m tap_mailchimp.sandbox --port 8080`.
 
 ENDPOINTS is a table; to serve one more stream, add a method for its rows to `sandbox_data.Account`, a row here, and its
-field list to `sandbox_truth`. Batches and OAuth, which are no collections, are in `sandbox_services`.
+field list to `sandbox_truth`. Streams that few need have all of that in `sandbox_further` and `sandbox_fields`. Batches
+and OAuth, which are no collections, are in `sandbox_services`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,25 @@ from shared.sandbox import Answer, Call, Drift, Param, Problem, Refusal, Route, 
 from shared.timestamps import instant
 
 from . import sandbox_services, sandbox_truth
-from .sandbox_data import Account
-from .sandbox_pages import Endpoint, Filter, item, page, trim, wire
+from .sandbox_further import FURTHER_ENDPOINTS, WholeAccount
+from .sandbox_pages import (
+    CURSOR,
+    UNPAGED,
+    Endpoint,
+    endpoint,
+    equal,
+    in_list,
+    in_report,
+    in_store,
+    item,
+    one_of,
+    page,
+    page_after,
+    times,
+    trim,
+    whole,
+    wire,
+)
 from .sandbox_services import BATCH_DAYS, Batch
 
 API_KEY = "0123456789abcdef0123456789abcdef-us6"
@@ -26,30 +44,20 @@ ACCESS_TOKEN = "sandbox-access-token"
 START_DATE = "2020-01-01T00:00:00Z"
 DRIFT_FROM_ROWS = 20
 """Shorter collections stay as they are under `drift`, lest all of three lists be gone."""
+_BOOKMARKS = {
+    "list_members": "last_changed",
+    "member_tags": "member_last_changed",
+    "member_notes": "member_last_changed",
+    "audience_contacts": "last_updated_at",
+    "file_manager_files": "created_at",
+}
+"""Streams that begin at the start date, by its field."""
 _PROBLEM_TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
 _NOT_VALID = (
     "The resource submitted could not be validated. For field-specific details, see the 'errors' array."  # their words
 )
 
 # --- How the table is written ---
-
-
-def _times(*names: str, **columns: str) -> dict[str, Filter]:
-    """since_ (exclusive) and before_ (inclusive) of date-time fields. (Reference 2.2, probed 2026-07)"""
-    made = {}
-    for name, column in {**{name: name for name in names}, **columns}.items():
-        made[f"since_{name}"] = Filter(Param("date-time"), column, ">")
-        made[f"before_{name}"] = Filter(Param("date-time"), column, "<=")
-    return made
-
-
-def _equal(*names: str, **columns: str) -> dict[str, Filter]:
-    return {name: Filter(Param(), column) for name, column in {**{name: name for name in names}, **columns}.items()}
-
-
-def _one_of(name: str, *options: str) -> dict[str, Filter]:
-    return {name: Filter(Param(options=options), name)}
-
 
 _FLAGS = {f"include_{status}": Param("boolean") for status in ("cleaned", "transactional", "unsubscribed")}
 _ALL_FLAGS = dict.fromkeys(_FLAGS, True)
@@ -104,12 +112,7 @@ def _prefixed(table: Table, view: list[int], params: Mapping[str, Any]) -> list[
 
 # --- The table ---
 
-endpoint = partial(Endpoint)
-in_list = partial(Endpoint, parent=("lists", {"list_id": "id"}), envelope=("list_id",))
-in_report = partial(Endpoint, parent=("reports", {"campaign_id": "id"}), envelope=("campaign_id",))
-in_store = partial(Endpoint, parent=("ecommerce_stores", {"store_id": "id"}), envelope=("store_id",))
-UNPAGED: tuple[str, ...] = ()
-_CAMPAIGN_TYPES = _one_of("type", "regular", "plaintext", "absplit", "rss", "variate")
+_CAMPAIGN_TYPES = one_of("type", "regular", "plaintext", "absplit", "rss", "variate")
 _SINCE = {"since": Param("date-time")}
 
 ENDPOINTS = (
@@ -117,7 +120,7 @@ ENDPOINTS = (
         stream="lists",
         path="/lists",
         key="lists",
-        filters={**_times("date_created", campaign_last_sent="stats.campaign_last_sent")},
+        filters={**times("date_created", campaign_last_sent="stats.campaign_last_sent")},
         params={"include_total_contacts": Param("boolean")},
         sort={"date_created": "date_created"},
         sums=lambda table: {"constraints": {"may_create": True, "max_instances": 5, "current_total_instances": 4}},
@@ -128,9 +131,9 @@ ENDPOINTS = (
         path="/lists/{list_id}/members",
         key="members",
         filters={
-            **_times("last_changed", "timestamp_opt"),
-            **_one_of("status", "subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived"),
-            **_equal("email_type", "unique_email_id"),
+            **times("last_changed", "timestamp_opt"),
+            **one_of("status", "subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived"),
+            **equal("email_type", "unique_email_id"),
         },
         sort={name: name for name in ("timestamp_opt", "timestamp_signup", "last_changed")},
         select=_members_listed,
@@ -140,7 +143,7 @@ ENDPOINTS = (
         path="/lists/{list_id}/segments",
         key="segments",
         # An unknown type gives 200 without rows (probed, 2026-07), so there are no options here.
-        filters={**_times("created_at", "updated_at"), **_equal("type")},
+        filters={**times("created_at", "updated_at"), **equal("type")},
         params=_FLAGS,
         shape=_segment_counted,
         asked=_ALL_FLAGS,
@@ -161,10 +164,10 @@ ENDPOINTS = (
         path="/campaigns",
         key="campaigns",
         filters={
-            **_times("create_time", "send_time"),
+            **times("create_time", "send_time"),
             **_CAMPAIGN_TYPES,
-            **_one_of("status", "save", "paused", "schedule", "sending", "sent"),
-            **_equal(list_id="recipients.list_id", folder_id="settings.folder_id"),
+            **one_of("status", "save", "paused", "schedule", "sending", "sent"),
+            **equal(list_id="recipients.list_id", folder_id="settings.folder_id"),
         },
         sort={"create_time": "create_time", "send_time": "send_time"},
         item=True,
@@ -173,7 +176,7 @@ ENDPOINTS = (
         stream="reports",
         path="/reports",
         key="reports",
-        filters={**_times("send_time"), **_CAMPAIGN_TYPES},
+        filters={**times("send_time"), **_CAMPAIGN_TYPES},
         item=True,
     ),
     in_report(
@@ -223,7 +226,7 @@ ENDPOINTS = (
         stream="automations",
         path="/automations",
         key="automations",
-        filters={**_times("create_time", "start_time"), **_one_of("status", "save", "paused", "sending")},
+        filters={**times("create_time", "start_time"), **one_of("status", "save", "paused", "sending")},
         item=True,
     ),
     endpoint(
@@ -237,7 +240,7 @@ ENDPOINTS = (
         stream="interest_categories",
         path="/lists/{list_id}/interest-categories",
         key="categories",
-        filters=_equal("type"),
+        filters=equal("type"),
     ),
     Endpoint(
         stream="interests",
@@ -246,7 +249,7 @@ ENDPOINTS = (
         parent=("interest_categories", {"category_id": "id"}),
         envelope=("list_id", "category_id"),
     ),
-    in_list(stream="merge_fields", path="/lists/{list_id}/merge-fields", key="merge_fields", filters=_equal("type")),
+    in_list(stream="merge_fields", path="/lists/{list_id}/merge-fields", key="merge_fields", filters=equal("type")),
     in_list(
         stream="tags",
         path="/lists/{list_id}/tag-search",
@@ -269,7 +272,7 @@ ENDPOINTS = (
         stream="templates",
         path="/templates",
         key="templates",
-        filters={**_times("date_created"), **_equal("type", "category", "created_by", "folder_id", "content_type")},
+        filters={**times("date_created"), **equal("type", "category", "created_by", "folder_id", "content_type")},
         sort={name: name for name in ("date_created", "date_edited", "name")},
     ),
     endpoint(stream="ecommerce_stores", path="/ecommerce/stores", key="stores", item=True),
@@ -277,13 +280,13 @@ ENDPOINTS = (
         stream="ecommerce_orders",
         path="/ecommerce/stores/{store_id}/orders",
         key="orders",
-        filters=_equal("campaign_id", customer_id="customer.id"),
+        filters=equal("campaign_id", customer_id="customer.id"),
     ),
     in_store(
         stream="ecommerce_customers",
         path="/ecommerce/stores/{store_id}/customers",
         key="customers",
-        filters=_equal("email_address"),
+        filters=equal("email_address"),
     ),
     in_store(stream="ecommerce_products", path="/ecommerce/stores/{store_id}/products", key="products"),
     in_store(stream="ecommerce_carts", path="/ecommerce/stores/{store_id}/carts", key="carts"),
@@ -295,13 +298,14 @@ ENDPOINTS = (
         paged=("count",),
     ),
     endpoint(stream="reporting_landing_pages", path="/reporting/landing-pages", key="landing_pages"),
+    *FURTHER_ENDPOINTS,
 )
 ALL_ORDERS = endpoint(
     stream="",
     joins="ecommerce_orders",
     path="/ecommerce/orders",
     key="orders",
-    filters=_equal("campaign_id", customer_id="customer.id"),
+    filters=equal("campaign_id", customer_id="customer.id"),
 )
 BY_STREAM = {
     **{each.stream: each for each in ENDPOINTS},
@@ -345,7 +349,7 @@ class MailchimpSandbox(Sandbox):
         """The account of the day, made anew."""
         scale, seed = self.options["scale"], self.options["seed"]
         self._drifts.clear()
-        self.account = Account(seed=seed, scale=scale, day=self.day, keep_all=self.options["drift"])
+        self.account = WholeAccount(seed=seed, scale=scale, day=self.day, keep_all=self.options["drift"])
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -362,7 +366,8 @@ class MailchimpSandbox(Sandbox):
         made = []
         for each in (*ENDPOINTS, ALL_ORDERS):
             path = self.prefix + each.path
-            made.append(Route(path=path, handler=partial(page, each), params=each.all_params(), lasting=True))
+            answer = page_after if each.paged == CURSOR else page if each.key else whole
+            made.append(Route(path=path, handler=partial(answer, each), params=each.all_params(), lasting=True))
             if each.item:
                 shown = {"fields": Param(), "exclude_fields": Param(), **each.params}
                 made.append(Route(path=f"{path}/{{item_id}}", handler=partial(item, each), params=shown))
@@ -425,7 +430,7 @@ class MailchimpSandbox(Sandbox):
         except (KeyError, ValueError):
             raise Refusal(404) from None
         if self.options["drift"] and table.count >= DRIFT_FROM_ROWS:
-            key = (endpoint.path, *map(str, args.values()))
+            key = (endpoint.path, *(str(value) for name, value in args.items() if f"{{{name}}}" in endpoint.path))
             if key not in self._drifts:
                 self._drifts[key] = Drift(table, salt(self.options["seed"], *key))
             table.drift = self._drifts[key]
@@ -461,6 +466,9 @@ class MailchimpSandbox(Sandbox):
             return list(self._records(stream, settings or {}, stayed=True))
 
     def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        yield from sandbox_truth.numbered(stream, self._plain_records(stream, settings, stayed=stayed))
+
+    def _plain_records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         since = instant(settings.get("start_date")) or ""
         for args, row in self._rows(stream, settings, stayed=stayed):
             if stream == "reports_email_activity":
@@ -471,7 +479,7 @@ class MailchimpSandbox(Sandbox):
             shape = BY_STREAM[stream].shape
             shaped = row if shape is None else shape(row, BY_STREAM[stream].asked)
             record = sandbox_truth.record(stream, shaped, args)
-            if stream == "list_members" and (record["last_changed"] or "") < since:
+            if (field := _BOOKMARKS.get(stream)) and (record[field] or "") < since:
                 continue
             yield record
 

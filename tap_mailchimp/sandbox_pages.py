@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from json import loads
 from typing import TYPE_CHECKING, Any
 
 from shared.sandbox import Answer, Call, Param, Refusal, Row, Table, dumps
@@ -68,6 +71,9 @@ class Endpoint:
         """What its query may hold."""
         params = {"fields": Param(), "exclude_fields": Param(), **self.params}
         paging = {"count": Param("integer", least=0, cap=MOST_ROWS, default=10), "offset": Param("integer", least=0)}
+        if self.paged == CURSOR:
+            paging["cursor"] = Param()
+            del paging["offset"]
         # Where count and offset are unknown they are ignored, so clients send them everywhere.
         params.update(paging)
         params.update({name: each.param for name, each in self.filters.items()})
@@ -75,6 +81,38 @@ class Endpoint:
             params["sort_field"] = Param(options=tuple(self.sort))
             params |= {"sort_dir": Param(options=("ASC", "DESC"))} if self.sort_dir else {}
         return params
+
+
+# How the table is written
+
+endpoint = partial(Endpoint)
+in_list = partial(Endpoint, parent=("lists", {"list_id": "id"}), envelope=("list_id",))
+in_report = partial(Endpoint, parent=("reports", {"campaign_id": "id"}), envelope=("campaign_id",))
+in_store = partial(Endpoint, parent=("ecommerce_stores", {"store_id": "id"}), envelope=("store_id",))
+UNPAGED: tuple[str, ...] = ()
+CURSOR = ("count", "cursor")
+
+
+def times(*names: str, **columns: str) -> dict[str, Filter]:
+    """since_ (exclusive) and before_ (inclusive) of date-time fields. (Reference 2.2, probed 2026-07)"""
+    made = {}
+    for name, column in {**{name: name for name in names}, **columns}.items():
+        made[f"since_{name}"] = Filter(Param("date-time"), column, ">")
+        made[f"before_{name}"] = Filter(Param("date-time"), column, "<=")
+    return made
+
+
+def equal(*names: str, **columns: str) -> dict[str, Filter]:
+    """Parameters that keep the rows with just that value."""
+    return {name: Filter(Param(), column) for name, column in {**{name: name for name in names}, **columns}.items()}
+
+
+def one_of(name: str, *options: str) -> dict[str, Filter]:
+    """The same, with the only values it may have."""
+    return {name: Filter(Param(options=options), name)}
+
+
+# How it is served
 
 
 def wire(moment: datetime) -> str:
@@ -184,6 +222,35 @@ def page(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
     if table.drift is not None and rows:
         table.drift.step(listed, offset + len(rows), sandbox.clock.now())
     return answer
+
+
+def page_after(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
+    """A page of a collection that is walked by cursor, here the value to sort by and the number of the last row."""
+    params, table = call.params, sandbox.table(endpoint, call.args)
+    field = endpoint.sort[params.get("sort_field", next(iter(endpoint.sort)))]
+    values, turned = table.column(field), params.get("sort_dir") == "DESC"
+    listed = sorted((values[number], number) for number in view(endpoint, table, params))
+    if turned:
+        listed.reverse()
+    if "cursor" in params:
+        try:
+            value, number = loads(b64decode(params["cursor"], validate=True))
+        except ValueError:
+            raise Refusal(400, "The cursor is invalid.") from None
+        listed = [each for each in listed if (each < (value, number)) is turned and each != (value, number)]
+    numbers = [number for _, number in listed[: params["count"]]]
+    body: Row = {endpoint.key: [table.row(number) for number in numbers]}
+    if len(listed) > len(numbers):
+        body["next_cursor"] = b64encode(dumps([values[numbers[-1]], numbers[-1]])).decode()
+    answer = Answer(dumps(trim(body, endpoint.key, params)))
+    if table.drift is not None and numbers:
+        table.drift.step([number for _, number in listed], len(numbers), sandbox.clock.now())
+    return answer
+
+
+def whole(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
+    """An answer that is one row."""
+    return Answer(dumps(trim(dict(sandbox.table(endpoint, call.args).row(0)), "", call.params)))
 
 
 def item(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:

@@ -11,10 +11,12 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from shared.sandbox import Row
+
+from .sandbox_fields import FURTHER
 
 FIELDS = {
     "lists": """
@@ -257,8 +259,13 @@ NEVER_EMPTY = {
     "reports_ecommerce_product_activity": ("title", "sku"),
     "list_locations": ("cc",),
     "list_clients": ("client",),
+    "list_signup_forms": ("signup_form_url",),
+    "chimp_chatter": ("type", "title"),
 }
 """Stream → text columns of its key that the API may leave empty."""
+
+INDEXED = {"reports_advice": ("campaign_id",), "chimp_chatter": ("update_time", "type", "title")}
+"""Stream → what its records are equal in that `_index` tells apart."""
 
 Kind = Any
 """A parsed type: one of the letters, a list holding the items' kind, or a mapping of fields."""
@@ -289,7 +296,8 @@ def _parse_fields(parts: Iterator[str]) -> dict[str, Kind]:
 
 
 KINDS: dict[str, dict[str, Kind]] = {
-    stream: _parse_fields(iter(_TOKEN.findall(text))) for stream, text in FIELDS.items()
+    stream: _parse_fields(iter(_TOKEN.findall(text)))
+    for stream, text in {**FIELDS, "reports_sub_reports": FIELDS["reports"], **FURTHER}.items()
 }
 """Stream → field → kind."""
 
@@ -306,7 +314,10 @@ def record(stream: str, row: Row, parent: Row) -> Row:
             extra[name] = _clean(value)
     for name, value in parent.items():
         if made.get(name) is None:
-            made[name] = _clean(value)
+            made[name] = _instant(value) if kinds.get(name) == "dt" else _clean(value)
+    if stream == "conversation_messages":
+        made["list_id"] = str(row["list_id"])
+        extra.pop("list_id", None)
     for name in NEVER_EMPTY.get(stream, ()):
         made[name] = made[name] or "(none)"
     if stream == "reports_open_details":
@@ -314,6 +325,17 @@ def record(stream: str, row: Row, parent: Row) -> Row:
     if extra:
         made["_extra"] = extra
     return made
+
+
+def numbered(stream: str, records: Iterable[Row]) -> Iterator[Row]:
+    """The records with `_index`, where the stream has one: 0, 1.. among those equal in the columns of INDEXED."""
+    names, met = INDEXED.get(stream), Counter[str]()
+    for made in records:
+        if names is not None:
+            same = json.dumps([made[name] for name in names])
+            made["_index"] = met[same]
+            met[same] += 1
+        yield made
 
 
 def events(row: Row) -> Iterator[Row]:

@@ -3,12 +3,14 @@
     python tests/check_mailchimp_facts.py openapi.json [additions.json]
 
 The first file is the contract as OpenAPI 3; the second, optional one lists fields of later contracts under
-`added_fields`: {"<path> <items key>[]": {field: type}}. Prints what differs and exits 1, or says that all agrees.
+`added_fields`: {"<path> <items key>[]": {field: type}}, and their endpoints under `paths`. Prints what
+differs and exits 1, or says that all agrees.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -67,6 +69,37 @@ def described(contract: Mapping[str, Any], fact: Mapping[str, Any]) -> dict[str,
     }
 
 
+def described_later(additions: Mapping[str, Any], fact: Mapping[str, Any]) -> dict[str, Any]:
+    """What the list of later endpoints says: in words, of which the first is the type."""
+    get = additions.get("paths", {}).get(fact["path"], {}).get("get")
+    if get is None:
+        return {"path": None}
+    row = get["response_item"] if "response_item" in get else get["response"][fact["items"]][0]
+    return {
+        "path": fact["path"],
+        "items": fact["items"],
+        "parameters": {name: worded(text) for name, text in get["query"].items()},
+        "fields": dict(worded_fields(row)),
+    }
+
+
+def worded(text: Any) -> Any:
+    """A parameter's type; a list names the values it may have."""
+    return text if isinstance(text, list) else re.split("[, =]", text)[0]
+
+
+def worded_fields(row: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, str]]:
+    """The fields below a row, in the words of the facts."""
+    for member, part in row.items():
+        if isinstance(part, dict):
+            yield f"{name}{member}", "object"
+            yield from worded_fields(part, f"{name}{member}.")
+        elif isinstance(part, list):
+            yield f"{name}{member}[]", worded(part[0])
+        else:
+            yield f"{name}{member}", worded(part)
+
+
 def differences(name: str, fact: Any, found: Any) -> Iterator[str]:
     """What differs between a fact and the contract, one line each."""
     if isinstance(fact, Mapping) and isinstance(found, Mapping):
@@ -80,7 +113,11 @@ def compare(facts: Mapping[str, Any], contract: Mapping[str, Any], additions: Ma
     """Every difference."""
     yield from differences("contract", facts["contract"], contract["info"]["version"])
     for name, fact in facts["streams"].items():
-        yield from differences(name, {k: v for k, v in fact.items() if k != "later"}, described(contract, fact))
+        known = {word: part for word, part in fact.items() if word not in ("later", "is_later")}
+        if not fact.get("is_later"):
+            yield from differences(name, known, described(contract, fact))
+        elif additions:
+            yield from differences(name, known, described_later(additions, fact))
     batches = facts["batches"]
     body = contract["paths"][batches["path"]]["post"]["requestBody"]["content"]["application/json"]["schema"]
     yield from differences("batches: request", batches["request"], dict(fields(body)))

@@ -16,10 +16,9 @@ import pytest
 
 from shared import schema
 from shared.extract import first_request
-from shared.pagination import at
 from shared.settings import settings_of
 from shared.streams import Stream, Unit
-from shared.units import partitions
+from shared.units import parent_values, partitions
 from tap_mailchimp.sandbox import MailchimpSandbox
 from tap_mailchimp.tap import TAP
 
@@ -41,10 +40,23 @@ PARENTS_KEYS = {
     "ecommerce_customers": {"store_id": "string"},
     "ecommerce_products": {"store_id": "string"},
     "ecommerce_carts": {"store_id": "string"},
+    "ecommerce_promo_rules": {"store_id": "string"},
+    "ecommerce_promo_codes": {"store_id": "string", "promo_rule_id": "string"},
+    "member_tags": {"list_id": "string", "email_id": "string"},
+    "reports_advice": {"campaign_id": "string"},
+    "reports_sub_reports": {"campaign_id": "string"},
+    "campaign_content": {"campaign_id": "string"},
+    "reporting_survey_responses": {"survey_id": "string"},
+    "reporting_survey_answers": {"survey_id": "string", "question_id": "string"},
 }
 MADE_BY_HOOKS = {
     "reports_email_activity": {"activity_id": "string"},
     "reports_open_details": {"last_opened_at": "date-time"},
+    "member_tags": {"member_last_changed": "date-time"},
+    "member_notes": {"member_last_changed": "date-time"},
+    "reports_advice": {"_index": "integer"},
+    "chimp_chatter": {"_index": "integer"},
+    "conversation_messages": {"list_id": "string"},  # published as an integer, although ids of lists are text
 }
 ROWS_OF = {"reports_email_activity": "activity[]"}
 """Where one row becomes many, each with its recipient's other fields: what each is made of."""
@@ -221,15 +233,23 @@ def top_level(fields: Mapping[str, str]) -> set[str]:
 
 def answered(served: MailchimpSandbox, name: str) -> list[dict[str, Any]]:
     """Some rows of a stream, with one parent that has any."""
+    return below(served, name)[1]
+
+
+def below(served: MailchimpSandbox, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A parent that has rows, and those."""
     stream = STREAMS[name]
     if not stream.parents:
-        return fetched(served, stream, {})
+        return {}, fetched(served, stream, {})
     parent = stream.parents[0]
-    for row in answered(served, parent.stream):
-        values = {key: at(row, path) for key, path in parent.keys.items()}
+    above, parents = below(served, parent.stream)
+    for row in parents:
+        values = parent_values(parent, row, above)
+        if parent.where is not None and not parent.where(replace(next(units(stream)), parent=values)):
+            continue
         if rows := fetched(served, stream, values):
-            return rows
-    return []
+            return values, rows
+    return {}, []
 
 
 def fetched(served: MailchimpSandbox, stream: Stream, parent: Mapping[str, Any]) -> list[dict[str, Any]]:

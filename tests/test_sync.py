@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
@@ -216,6 +216,20 @@ def test_children_see_every_parent_even_those_the_parents_bookmark_leaves_out() 
     assert {r["parent_id"] for r in ran.rows("c")} == {1, 2, 3}
 
 
+def test_grandchildren_carry_the_key_that_their_parents_rows_lack() -> None:
+    grandchild = Stream(
+        name="g",
+        path="/p/{parent_id}/c/{child_id}/g",
+        key_properties=("parent_id", "id"),
+        parent=Parent(stream="c", keys={"parent_id": "parent_id", "child_id": "id"}),
+    )
+    ran = run([PARENT, CHILD, grandchild], lambda r: rows(1, 2, 3) if r.path == "/p" else rows(1, 2), select=["g"])
+    assert {path for path in ran.api.paths if path.endswith("/g")} == {
+        f"/p/{parent}/c/{child}/g" for parent in (1, 2, 3) for child in (1, 2)
+    }
+    assert {r["parent_id"] for r in ran.rows("g")} == {1, 2, 3}
+
+
 def test_children_of_changed_parents_only_keep_a_bookmark_of_their_own() -> None:
     parent = Stream(name="p", path="/p", replication_key="at")
     child = Stream(
@@ -228,8 +242,41 @@ def test_children_of_changed_parents_only_keep_a_bookmark_of_their_own() -> None
     first = run([parent, child], family)
     assert {r["parent_id"] for r in first.rows("c")} == {1, 2, 3}
     assert first.bookmarks["c"]["at"] == day(3)
+    assert "units" not in first.bookmarks["c"]
     again = run([parent, child], family, state=first.state)
     assert {r["parent_id"] for r in again.rows("c")} == {3}
+
+
+def test_children_of_changed_parents_only_miss_none_that_the_parents_bookmarks_leave_out() -> None:
+    """Also with partitions, and when the child was selected later than its parent, or broke off."""
+
+    def answer(request: Request) -> Any:
+        if request.path != "/p":
+            return rows(1)
+        kept = range(1, 4) if request.params.get("side") == "a" else range(5, 7)
+        return [row for row in rows(*kept) if row["at"] >= request.params.get("since", "")]
+
+    parent = Stream(
+        name="p",
+        path="/p",
+        replication_key="at",
+        partitions={"a": {"side": "a"}, "b": {"side": "b"}},
+        since=lambda unit: {"since": unit.since},
+    )
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}/c",
+        key_properties=("parent_id", "id"),
+        replication_key="at",
+        parent=Parent(stream="p", keys={"parent_id": "id"}, changed_only=True),
+    )
+    alone = run([parent, child], answer, select=["p"])
+    both = run([parent, child], answer, state=alone.state)
+    assert {r["parent_id"] for r in both.rows("c")} == {1, 2, 3, 5, 6}
+    assert both.bookmarks["c"] == {"at": day(6)}
+    again = run([parent, child], answer, state=both.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {6}
+    assert [each.params.get("since") for each in again.api.asked if each.path == "/p"] == [day(3), day(6)]
 
 
 def test_a_stream_whose_only_parent_is_switched_off_is_complete_and_empty() -> None:
@@ -256,6 +303,7 @@ def test_a_vanished_parent_is_skipped_and_only_when_all_are_gone_the_child_has_f
     assert {r["parent_id"] for r in ran.rows("c")} == {1, 3}
     gone = {"/p/1/c", "/p/2/c", "/p/3/c"}
     assert run([PARENT, CHILD], answer).status == 1
+    assert run([PARENT, replace(CHILD, optional=True)], answer).status == 0
 
 
 def test_partitions_and_parents_have_bookmarks_of_their_own() -> None:

@@ -28,7 +28,7 @@ from shared.errors import (
     TooLargeError,
 )
 from shared.extract import first_request
-from shared.pagination import Request
+from shared.pagination import Page, Request
 from shared.report import Report
 from shared.settings import settings_of
 from shared.state import State
@@ -36,7 +36,11 @@ from shared.streams import Stream, Unit
 from shared.units import partitions
 from tap_mailchimp import activity, batches
 from tap_mailchimp.client import check, check_lists, connect, metadata_verdict, verdict
-from tap_mailchimp.streams import EMAIL_ACTIVITY, IN_LIST, is_recent, members_of_list
+from tap_mailchimp.parts import IN_LIST, is_recent, members_of_list
+from tap_mailchimp.streams import EMAIL_ACTIVITY
+from tap_mailchimp.streams_account import ACCOUNT_STREAMS
+from tap_mailchimp.streams_campaigns import CAMPAIGN_STREAMS
+from tap_mailchimp.streams_members import MEMBER_STREAMS
 from tap_mailchimp.tap import TAP, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}
@@ -304,6 +308,70 @@ def test_days_are_compared_as_days() -> None:
     assert is_recent({"day": None}, unit())
 
 
+def test_rows_of_one_parent_that_are_equal_are_numbered_over_all_pages() -> None:
+    transform, one = STREAMS["chimp_chatter"].transform, unit("chimp_chatter")
+    assert transform is not None
+    news: dict[str, Any] = {"update_time": NOW, "type": "lists:imports", "title": "x"}
+    pages = [[news, {**news, "title": None}, news], [news, {**news, "title": ""}]]
+    made = [record for rows in pages for record in transform(rows, one)]
+    assert [(record["title"], record["_index"]) for record in made] == [
+        ("x", 0), ("(none)", 0), ("x", 1), ("x", 2), ("(none)", 1),
+    ]  # fmt: skip
+    assert [record["_index"] for record in transform([news], unit("chimp_chatter"))] == [0]
+
+
+def test_ids_of_lists_are_text_whatever_they_come_as() -> None:
+    transform = STREAMS["conversation_messages"].transform
+    assert transform is not None
+    rows: list[dict[str, Any]] = [{"id": "a", "list_id": 7}, {"id": "b", "list_id": "7"}, {"id": "c", "list_id": None}]
+    assert [row["list_id"] for row in transform(rows, unit())] == ["7", "7", None]
+
+
+def test_links_are_visited_when_clicked_since_with_incremental_reports() -> None:
+    gate = STREAMS["reports_click_details_members"].gate
+    assert gate is not None
+    parent = {"total_clicks": 3, "unique_clicks": 2, "last_click": "2026-11-01T00:00:00+00:00"}
+    assert gate(unit(parent=parent)) is True
+    given_ones = settings(incremental_reports=True)
+    marks = {
+        gate(unit(parent={**parent, **moved}, settings=given_ones)) for moved in ({}, {"total_clicks": 4}, {"x": 1})
+    }
+    assert marks == {"3/2/20261101000000", "4/2/20261101000000"}
+
+
+@pytest.mark.parametrize(("type_", "wanted"), [("regular", False), ("plaintext", False), ("rss", True), (None, True)])
+def test_only_campaigns_of_several_parts_are_asked_for_them(type_: str | None, wanted: bool) -> None:
+    where = STREAMS["reports_sub_reports"].parents[0].where
+    assert where is not None
+    assert where(unit(parent={"campaign_id": "c", "type": type_})) is wanted
+
+
+def test_members_without_tags_or_notes_cost_no_request() -> None:
+    tags, notes = (STREAMS[name].parents[0].where for name in ("member_tags", "member_notes"))
+    assert tags is not None and notes is not None
+    assert [tags(unit(parent={"tags_count": count})) for count in (0, 3, None)] == [False, True, True]
+    assert [notes(unit(parent={"last_note": note})) for note in (None, {"note_id": 1})] == [False, True]
+
+
+def test_list_ids_names_audiences_too() -> None:
+    where = STREAMS["audience_contacts"].parents[0].where
+    assert where is not None
+    one = unit(parent={"audience_id": "a"}, settings=settings(list_ids=["a"]))
+    assert where(one)
+    assert not where(unit(parent={"audience_id": "b"}, settings=settings(list_ids=["a"])))
+    assert where(unit(parent={"audience_id": "b"}))
+
+
+def test_contacts_are_walked_by_cursor() -> None:
+    stream = STREAMS["audience_contacts"]
+    assert stream.next_page is not None
+    request = first_request(stream, unit("audience_contacts", parent={"audience_id": "a"}, since=NOW))
+    assert request.params["updated_since"] == "2026-11-10T07:59:59+00:00"
+    (following,) = stream.next_page(Page(request, {"next_cursor": "c2"}, []))
+    assert following.params["cursor"] == "c2" and following.params["updated_since"]
+    assert not stream.next_page(Page(request, {"next_cursor": ""}, []))
+
+
 def test_key_columns_that_the_api_leaves_out_or_empty_say_so() -> None:
     transform = STREAMS["reports_locations"].transform
     assert transform is not None
@@ -338,8 +406,9 @@ def test_contract_keys_are_the_documented_ones() -> None:
     }
 
 
-def test_only_the_recipients_of_all_campaigns_are_not_selected_by_default() -> None:
-    assert [name for name, stream in STREAMS.items() if not stream.selected] == ["reports_sent_to"]
+def test_what_few_need_or_costs_much_is_not_selected_by_default() -> None:
+    rare = {stream.name for stream in (*CAMPAIGN_STREAMS, *ACCOUNT_STREAMS, *MEMBER_STREAMS)}
+    assert {name for name, stream in STREAMS.items() if not stream.selected} == {"reports_sent_to", *rare}
 
 
 # Settings
