@@ -25,6 +25,7 @@ from .errors import (
     ApiError,
     AuthError,
     GoneError,
+    QuotaError,
     RefusedError,
     Stopped,
     TapError,
@@ -491,7 +492,7 @@ class _Sync:
                 run.changed = later(run.changed, moved)
                 if bookmark and moved and moved < bookmark:
                     continue
-            if len(run.stream.parents) > 1:
+            if len(run.stream.parents) > 1 or self.runs[parent.stream].stream.unique:
                 key = unit_key(values, parent.keys, "")
                 if key in run.keys:
                     continue
@@ -543,7 +544,7 @@ class _Sync:
         elif missing and built.parent:
             run.gone += 1
             self.log.warning("%s Skipped.", error)
-        elif isinstance(error, RefusedError):
+        elif isinstance(error, (RefusedError, QuotaError)):
             run.closed = error
         else:
             run.failures.append(error)
