@@ -315,7 +315,7 @@ class KlaviyoSandbox(Sandbox):
             table = self.account.table(endpoint.stream, args)
         except (KeyError, ValueError, StopIteration):
             raise Refusal(404, "A resource with that id does not exist.") from None
-        if self.options["drift"] and table.count >= DRIFT_FROM_ROWS:
+        if self.options["drift"] and table.count >= DRIFT_FROM_ROWS and endpoint.stream != "metrics":
             key = (endpoint.stream, *map(str, args.values()))
             if key not in self._drifts:
                 self._drifts[key] = Drift(table, salt(self.options["seed"], *key))
@@ -421,10 +421,10 @@ class KlaviyoSandbox(Sandbox):
             made["relationships"] = {name: part for name, part in relations.items() if name in shown}
             if stream == "campaigns":
                 wanted = settings.get("campaign_channels") or ("email", "sms", "mobile_push")
-                channels = [name for name in ("email", "sms", "mobile_push") if name in made["_filter"][_CHANNEL]]
-                if not (met := [name for name in channels if name in wanted]):
+                channels = made["_filter"][_CHANNEL]
+                if not set(channels) & set(wanted):
                     continue
-                made["attributes"] = {**made["attributes"], "channel": met[0]}
+                made["attributes"] = {**made["attributes"], "channel": channels[0]}
             if stream == "object_records":
                 made["attributes"] = {**made["attributes"], **args}
             yield beside, made

@@ -46,7 +46,7 @@ _MESSAGE = """
     add_opt_out_language:b}, send_times:[{datetime:dt, is_local:b}], created_at:dt, updated_at:dt, definition:o,
     campaign_id:s, template_id:s, image_id:s
 """
-_TAGS = "tags:[{type:s, id:s, name:s}], tag_ids:[s]"
+_TAGS = "tags:[{type:s, id:s, name:s, tag_group_id:s}], tag_ids:[s]"
 _UTM = "{flow:{type:s, value:s}, campaign:{type:s, value:s}}"
 _CATALOG = """
     external_id:s, title:s, description:s, price:n, url:s, image_full_url:s, image_thumbnail_url:s, images:[s],

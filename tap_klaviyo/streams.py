@@ -91,9 +91,10 @@ def campaign_partitions(settings: Settings) -> dict[str, Params]:
 
 
 def with_channel(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """Campaigns with the channel by which they were found."""
+    """Campaigns with their channel: that of the first message, for one with several is found by each of them."""
     for row in rows:
-        row["channel"] = unit.partition.removesuffix("_archived")
+        held = [each.get("channel") for each in row.get("campaign-messages") or ()]
+        row["channel"] = next(filter(None, held), unit.partition.removesuffix("_archived"))
         yield row
 
 

@@ -11,19 +11,24 @@ import pytest
 
 from shared.tap import Tap
 
-TAPS = ("tap_mailchimp",)
+TAPS = ("tap_klaviyo", "tap_mailchimp")
 """The package of every tap."""
 
-SMALL_PAGES = {"tap_mailchimp": {"page_size": 100}}
+SMALL_PAGES = {"tap_klaviyo": {"page_size": 20}, "tap_mailchimp": {"page_size": 100}}
 """Settings that make a tap's walks long."""
 
 WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "tap_klaviyo": (
+        ("receive", {"event_window_days": 8}),
+        ("profiles", {}),
+        ("events", {}),
+    ),
     "tap_mailchimp": (
         ("list_members", {}),
         ("list_segment_members", {}),
         ("reports_email_activity", {}),
         ("reports_email_activity", {"email_activity_mode": "batch"}),
-    )
+    ),
 }
 """Each kind of walk of a tap: a stream that is read that way, and the settings for it."""
 
