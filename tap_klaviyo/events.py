@@ -1,8 +1,8 @@
 """Events: one stream per metric of the contract, one for all metrics, and the account's own ones.
 
 Klaviyo renames its metrics in place, so the id stays and the name changes (2023, and again from 2026-07-01). A stream
-therefore knows all names its metric ever had, and keeps its bookmarks by metric id. `/api/metrics` is walked once for all
-of them. A metric is there with its first event: until then its stream has no units, which is no failure.
+therefore knows all names its metric ever had, and keeps its bookmarks by metric id. `/api/metrics` is walked once for
+all of them. A metric is there with its first event: until then its stream has no units, which is no failure.
 """
 
 from __future__ import annotations

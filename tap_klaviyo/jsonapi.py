@@ -2,8 +2,8 @@
 
     {"id", "type", **attributes, "<relation>_id" or "<relation>_ids", "<embedded relation>": [{"type", "id", ...}]}
 
-Linkage (`data`) is missing where a relation was not asked for, and null for what was deleted: both give no id. Arrays of
-embedded objects have the shape that earlier taps for this API write, also where there can be one object only.
+Linkage (`data`) is missing where a relation was not asked for, and null for what was deleted: both give no id. Arrays
+of embedded objects have the shape that earlier taps for this API write, also where there can be one object only.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class _Included:
         self._given: set[Any] = set()
 
     def of(self, relation: Any) -> list[Row]:
-        """What a relation points to, as far as it was side-loaded; rows share no objects, since fitting changes them."""
+        """What a relation points to, as far as it was side-loaded. Rows share no objects: fitting changes them."""
         data = relation.get("data") if isinstance(relation, dict) else None
         rows = []
         for link in data if isinstance(data, list) else [data]:
-            key = (link.get("type"), link.get("id")) if isinstance(link, dict) else None
+            key = (link.get("type"), link.get("id")) if isinstance(link, dict) else (None, None)
             resource = self._by_id.get(key)
             if resource is not None:
                 rows.append(flat(_copied(resource) if key in self._given else resource))

@@ -10,7 +10,6 @@ from base64 import b64encode
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, urlencode
@@ -130,14 +129,14 @@ def _events(endpoint: Endpoint, sandbox: KlaviyoSandbox, call: Call) -> Answer:
         times = [] if at is None else account.times(metric)
         begin, end = bisect_left(times, (low,)), bisect_left(times, (high,))
         if text := params.get("page[cursor]"):
-            begin = bisect_right(times, place(text, 2))  # type: ignore[arg-type]
+            begin = bisect_right(times, place(text, 2))
         places = [(second, int(at or 0), number) for second, number in times[begin : min(end, begin + size)]]
         following = cursor(places[-1][0], places[-1][2]) if begin + size < end else None
     else:
         merged = account.all_times
         begin, end = bisect_left(merged, (low,)), bisect_left(merged, (high,))
         if text := params.get("page[cursor]"):
-            begin = bisect_right(merged, place(text, 3))  # type: ignore[arg-type]
+            begin = bisect_right(merged, place(text, 3))
         places = merged[begin : min(end, begin + size)]
         following = cursor(*places[-1]) if begin + size < end else None
     rows = [account.event(account.metrics[at] if at >= 0 else None, second, n) for second, at, n in places]
@@ -337,6 +336,12 @@ class KlaviyoSandbox(Sandbox):
         """The records of rows (and parents) that were there from the beginning until now."""
         with self.lock:
             return list(self._records(stream, settings or {}, stayed=True))
+
+    def as_read(self, stream: str) -> frozenset[str]:
+        """Events come with their profile and their metric, flows with their tags, as they are today."""
+        if stream in EVENTS or stream == "events":
+            return frozenset(("profile", "profile_id", "metric", "metric_name", "_extra"))
+        return frozenset(("tags", "tag_ids") if stream == "flows" else ())
 
     def changed_since(self, day: int, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
         """Events are new or they are not: that their metric was renamed, or their profile changed, does not count."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
 
@@ -68,7 +68,7 @@ def short_id(*parts: Any) -> str:
 
 
 class Account:
-    """All resources of one day. `keep_all`: nothing was deleted on days past (drift deletes by itself)."""
+    """All resources of one day. `gone_profile`: an event of a deleted profile says null, or nothing ("missing")."""
 
     def __init__(self, *, seed: int, scale: float, day: int, gone_profile: str = "null") -> None:
         self.seed, self.scale, self.day, self.gone_profile = seed, scale, day, gone_profile
@@ -323,6 +323,7 @@ class Account:
                 "id": short_id(self.seed, stream, under, number),
                 "attributes": filled(stream, chance if touched is None else chance + 1, stamp(moved), number),
                 "relationships": {},
+                "_number": number,
             }
 
     def _tags_of(self, chance: int) -> Row:
@@ -331,8 +332,8 @@ class Account:
 
     def _with_tags(self, stream: str) -> list[Resource]:
         made = list(self.generic(stream))
-        for number, each in enumerate(made):
-            each["relationships"]["tags"] = self._tags_of(self.chance("tags", stream, number))
+        for each in made:
+            each["relationships"]["tags"] = self._tags_of(self.chance("tags", stream, each["_number"]))
         return made
 
     def _lists(self, args: Mapping[str, str]) -> list[Resource]:
@@ -343,8 +344,8 @@ class Account:
 
     def _flows(self, args: Mapping[str, str]) -> list[Resource]:
         made = self._with_tags("flows")
-        for number, each in enumerate(made):
-            each["attributes"]["archived"] = number % 4 == 3
+        for each in made:
+            each["attributes"]["archived"] = each["_number"] % 4 == 3
             actions = [action["id"] for action in self._actions(each)]
             each["relationships"]["flow-actions"] = {"data": [{"type": "flow-action", "id": name} for name in actions]}
         return made
@@ -382,7 +383,8 @@ class Account:
 
     def _campaigns(self, args: Mapping[str, str]) -> list[Resource]:
         made = self._with_tags("campaigns")
-        for number, each in enumerate(made):
+        for each in made:
+            number = each["_number"]
             chance = self.chance("campaign", number)
             each["id"] = f"01GM{chance % 10**8:08d}{number:06d}"
             channels = [CHANNELS[number % 3], *(["sms"] if number % 7 == 0 else [])]
@@ -519,8 +521,3 @@ class Account:
                 "data": [{"type": "webhook-topic", "id": "event:klaviyo.sent_sms"}]
             }
         return made
-
-
-def later(days: float) -> datetime:
-    """The sandbox's first moment, so many days later."""
-    return EPOCH + timedelta(days=days)

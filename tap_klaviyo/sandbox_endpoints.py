@@ -10,7 +10,10 @@ ENDPOINTS = (
         path="/api/campaigns",
         tier="M",
         scopes="campaigns:read",
-        filters="id:any messages.channel:eq name:contains status:any,eq archived:eq created_at:ge,gt,le,lt scheduled_at:ge,gt,le,lt updated_at:ge,gt,le,lt",
+        filters=(
+            "id:any messages.channel:eq name:contains status:any,eq archived:eq "
+            "created_at:ge,gt,le,lt scheduled_at:ge,gt,le,lt updated_at:ge,gt,le,lt"
+        ),
         sort="created_at,id,name,scheduled_at,updated_at",
         size=(100, 100),
         include="campaign-messages,tags",
@@ -34,8 +37,18 @@ ENDPOINTS = (
         path="/api/profiles",
         tier="L",
         scopes="profiles:read",
-        filters="id:any,eq email:any,eq phone_number:any,eq external_id:any,eq _kx:eq created:gt,lt updated:gt,lt subscriptions.email.marketing.list_suppressions.reason:eq subscriptions.email.marketing.list_suppressions.timestamp:ge,gt,le,lt subscriptions.email.marketing.list_suppressions.list_id:eq subscriptions.email.marketing.suppression.reason:eq subscriptions.email.marketing.suppression.timestamp:ge,gt,le,lt",
-        sort="created,email,id,subscriptions.email.marketing.list_suppressions.timestamp,subscriptions.email.marketing.suppression.timestamp,updated",
+        filters=(
+            "id:any,eq email:any,eq phone_number:any,eq external_id:any,eq _kx:eq created:gt,lt "
+            "updated:gt,lt subscriptions.email.marketing.list_suppressions.reason:eq "
+            "subscriptions.email.marketing.list_suppressions.timestamp:ge,gt,le,lt "
+            "subscriptions.email.marketing.list_suppressions.list_id:eq "
+            "subscriptions.email.marketing.suppression.reason:eq "
+            "subscriptions.email.marketing.suppression.timestamp:ge,gt,le,lt"
+        ),
+        sort=(
+            "created,email,id,subscriptions.email.marketing.list_suppressions.timestamp,"
+            "subscriptions.email.marketing.suppression.timestamp,updated"
+        ),
         size=(20, 100),
         include="conversations,push-tokens",
         fields="conversation profile push-token",
@@ -46,7 +59,7 @@ ENDPOINTS = (
         path="/api/events",
         tier="XL",
         scopes="events:read",
-        filters="metric_id:eq profile_id:eq profile:has metric:has datetime:ge,gt,le,lt timestamp:ge,gt,le,lt",
+        filters=("metric_id:eq profile_id:eq profile:has metric:has datetime:ge,gt,le,lt timestamp:ge,gt,le,lt"),
         sort="datetime,timestamp",
         size=(200, 1000),
         include="attributions,metric,profile",
@@ -94,7 +107,9 @@ ENDPOINTS = (
         path="/api/segments/{segment_id}/profiles",
         tier="L",
         scopes="profiles:read segments:read",
-        filters="profile_id:any,eq email:any,eq phone_number:any,eq push_token:any,eq _kx:eq joined_group_at:ge,gt,le,lt",
+        filters=(
+            "profile_id:any,eq email:any,eq phone_number:any,eq push_token:any,eq _kx:eq joined_group_at:ge,gt,le,lt"
+        ),
         sort="joined_group_at",
         size=(20, 100),
         fields="profile",
@@ -121,7 +136,10 @@ ENDPOINTS = (
         path="/api/flows",
         tier="S",
         scopes="flows:read",
-        filters="id:any name:contains,ends,eq,starts status:eq archived:eq created:eq,ge,gt,le,lt updated:eq,ge,gt,le,lt trigger_type:eq",
+        filters=(
+            "id:any name:contains,ends,eq,starts status:eq archived:eq created:eq,ge,gt,le,lt "
+            "updated:eq,ge,gt,le,lt trigger_type:eq"
+        ),
         sort="created,id,name,status,trigger_type,updated",
         size=(50, 50),
         include="flow-actions,tags",
@@ -253,7 +271,7 @@ ENDPOINTS = (
         path="/api/forms",
         tier="S",
         scopes="forms:read",
-        filters="id:any,eq name:any,contains,eq ab_test:eq updated_at:ge,gt,le,lt created_at:ge,gt,le,lt status:eq",
+        filters=("id:any,eq name:any,contains,eq ab_test:eq updated_at:ge,gt,le,lt created_at:ge,gt,le,lt status:eq"),
         sort="created_at,updated_at",
         size=(20, 100),
         fields="form",
@@ -275,7 +293,10 @@ ENDPOINTS = (
         path="/api/images",
         tier="M",
         scopes="images:read",
-        filters="id:any,eq updated_at:ge,gt,le,lt format:any,eq name:any,contains,ends,eq,starts size:ge,gt,le,lt hidden:any,eq",
+        filters=(
+            "id:any,eq updated_at:ge,gt,le,lt format:any,eq name:any,contains,ends,eq,starts "
+            "size:ge,gt,le,lt hidden:any,eq"
+        ),
         sort="format,id,name,size,updated_at",
         size=(20, 100),
         fields="image",
@@ -285,7 +306,10 @@ ENDPOINTS = (
         path="/api/reviews",
         tier="M",
         scopes="reviews:read",
-        filters="created:ge,le rating:any,eq,ge,le id:any,eq item.id:any,eq content:contains status:eq review_type:eq verified:eq",
+        filters=(
+            "created:ge,le rating:any,eq,ge,le id:any,eq item.id:any,eq content:contains status:eq "
+            "review_type:eq verified:eq"
+        ),
         sort="created,rating,updated",
         size=(20, 100),
         include="events",
@@ -300,7 +324,10 @@ ENDPOINTS = (
         path="/api/template-universal-content",
         tier="L",
         scopes="templates:read",
-        filters="id:any,eq name:any,eq created:ge,gt,le,lt updated:ge,gt,le,lt definition.content_type:eq definition.type:eq",
+        filters=(
+            "id:any,eq name:any,eq created:ge,gt,le,lt updated:ge,gt,le,lt "
+            "definition.content_type:eq definition.type:eq"
+        ),
         sort="created,id,name,updated",
         size=(20, 100),
         fields="template-universal-content",
