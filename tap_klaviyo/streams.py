@@ -197,6 +197,9 @@ def of_coupon(unit: Unit) -> Params:
     return {**page(100)(unit), "filter": f'equals(coupon.id,"{unit.parent["coupon_id"]}")'}
 
 
+PUSH_TOKEN = ("created", "enablement_status", "platform", "vendor", "background", "recorded_date", "metadata")
+
+
 def member_params(unit: Unit) -> Params:
     """The members' ids and when they joined."""
     return {**page(100)(unit), "fields[profile]": "joined_group_at", "sort": "joined_group_at"}
@@ -484,10 +487,10 @@ RESOURCES = (
     ),
     extra(
         name="push_tokens",
-        description="Devices that get push messages; select the column `token` yourself",
+        description="Devices that get push messages, without the tokens themselves, which are as good as secrets",
         path="/api/push-tokens",
         quota="M push tokens",
-        params=page(100),
+        params=page(100, **{"fields[push-token]": ",".join(PUSH_TOKEN)}),
     ),
     extra(
         name="custom_metrics",
