@@ -162,7 +162,7 @@ class Account:
             "metric": {"data": {"type": "metric", "id": metric["id"]} if metric else None},
             "attributions": {"data": [{"type": "attribution", "id": f"at-{number}"}] if chance % 5 == 0 else []},
         }
-        if self.profile(profile) is not None:
+        if self.has_profile(profile):
             relations["profile"] = {"data": {"type": "profile", "id": self.profile_id(profile)}}
         elif self.gone_profile == "null":
             relations["profile"] = {"data": None}
@@ -203,12 +203,16 @@ class Account:
         """A ULID-like id."""
         return f"01HZ{self.chance('profile', number) % 10**12:012d}{number:010d}"
 
+    def has_profile(self, number: int) -> bool:
+        """Whether a profile is there today, neither deleted nor merged."""
+        return not 1 <= number % 101 <= self.day and number % 53 != 52
+
     def profile(self, number: int) -> Resource | None:
         """A profile, None when it was deleted or merged."""
         base, day = self.count(240), self.day
-        chance = self.chance("profile", number)
-        if any(number % 101 == gone for gone in range(1, day + 1)) or number % 53 == 52:
+        if not self.has_profile(number):
             return None
+        chance = self.chance("profile", number)
         updated = BEGIN + chance % (NOW - 900 - BEGIN)
         if number >= base:
             updated = NOW + (number - base) // 3 * DAY + 5000
