@@ -170,8 +170,6 @@ class _Prober:
         endpoint = f"{stream.method} {stream.path}".strip()
         if stream.pages_of:
             return replace(self.finding(stream.pages_of), stream=stream.name, rows=())
-        if stream.fetch is not None:
-            return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
         if self._client.delay(stream.quota) > SCARCE_SECONDS:
             return Finding(stream.name, endpoint, "not asked", "would wait for quota")
         parents = [p for p in stream.parents if p.when is None or self._client.settings.get(p.when)]
@@ -182,7 +180,10 @@ class _Prober:
             if row is None:
                 return Finding(stream.name, endpoint, "not asked", f"{above.stream}: {above.word}")
             values = row
-        return self._send(stream, endpoint, self._unit(stream, parents, values))
+        unit = self._unit(stream, parents, values)
+        if stream.fetch is not None and stream.fetch(self._client, unit) is not None:
+            return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
+        return self._send(stream, endpoint, unit)
 
     def _row(self, stream: Stream, parent: Parent, rows: Sequence[Any]) -> dict[str, Any] | None:
         for row in rows:
