@@ -176,6 +176,8 @@ def read(
     secret_names = frozenset(setting.name for setting in declared if setting.secret)
     given = _gather(tap, declared, files, environ)
     has_secret = not secret_names.isdisjoint(given.values)
+    application = {tap.authorize.client_secret} if tap.authorize is not None else set()
+    has_credential = not (secret_names - application).isdisjoint(given.values)
     for name, value in (supplied or {}).items():
         if name not in given.values and not (has_secret and name in secret_names):
             given.put(name, value, _Origin("the sandbox", name))
@@ -214,7 +216,7 @@ def read(
         try:
             config.settings = tap.validate(config.settings)
         except ConfigError as error:
-            if not is_partial or has_secret or supplied:
+            if not is_partial or has_credential or supplied:
                 raise ConfigError(f"{error}{hint}") from error
             config.is_complete = False
     return config

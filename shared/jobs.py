@@ -65,7 +65,15 @@ def run(job: Job, client: Client, unit: Unit) -> Generator[Step, None, None]:
         if identifier is None:
             identifier = job.start(client, unit)
         yield Checkpoint(resume={"id": identifier, "units": [part.key for part in unit.units]})
-        status = yield from _finished(job, client, unit, identifier)
+        began = time.monotonic()
+        try:
+            status = yield from _finished(job, client, unit, identifier)
+        except ApiError:
+            client.report.job(unit.stream, job_type="export", seconds=time.monotonic() - began, succeeded=False)
+            raise
+        client.report.job(
+            unit.stream, job_type="export", seconds=time.monotonic() - began, succeeded=not status.is_lost
+        )
         if not status.is_lost:
             for file in status.files:
                 yield from _fetched(job, client, unit, identifier, file)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .timestamps import canonical, parse
+from .timestamps import canonical, written
 
 if TYPE_CHECKING:
     from .tap import Tap
@@ -253,7 +253,7 @@ def _boolean(raw: Any) -> bool:
 
 def _instant(raw: Any) -> str:
     try:
-        return canonical(parse(raw))
+        return canonical(written(raw))
     except (AttributeError, TypeError, ValueError, OverflowError):
         raise ValueError("not a date (write 2026-01-31, or 2026-01-31T08:00:00Z)") from None
 

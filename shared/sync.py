@@ -46,7 +46,7 @@ from .units import Reading, WindowPlan, parent_values, partitions, unit, unit_ke
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's malloc.h
 
-CHANNEL_BYTES = 2 * 1024 * 1024
+CHANNEL_BYTES = 512 * 1024
 STATE_SECONDS = 3.0
 STATE_BYTES_PER_SECOND = 5_000
 RESUME_SECONDS = 24 * 3600

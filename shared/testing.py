@@ -14,9 +14,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import orjson
 import singer
 from jsonschema import Draft4Validator, FormatChecker
 
@@ -38,17 +40,21 @@ class Result:
         whole, _, _ = self.stdout.rpartition(b"\n")
         return whole.split(b"\n") if whole else []
 
-    @property
+    @cached_property
     def messages(self) -> list[dict[str, Any]]:
         """Stdout's messages as JSON."""
         return [json.loads(line) for line in self.lines]
 
     def records(self, stream: str) -> list[dict[str, Any]]:
         """The records written for one stream, in order."""
-        return [m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream]
+        return self.by_stream().get(stream, [])
 
     def by_stream(self) -> dict[str, list[dict[str, Any]]]:
-        """The records of every stream that has a SCHEMA."""
+        """The records of every stream that has a SCHEMA, in order."""
+        return self._by_stream
+
+    @cached_property
+    def _by_stream(self) -> dict[str, list[dict[str, Any]]]:
         found: dict[str, list[dict[str, Any]]] = {}
         for message in self.messages:
             if message["type"] == "SCHEMA":
@@ -221,7 +227,8 @@ def _form(value: Any) -> Any:
 
 def comparable(record: Any) -> str:
     """A record as text that is equal for equal records; 5 and 5.0 are equal."""
-    return json.dumps(_plain(record), sort_keys=True, ensure_ascii=False)
+    text = orjson.dumps(record, option=orjson.OPT_SORT_KEYS).decode()
+    return text if ".0" not in text else orjson.dumps(_plain(record), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Instants in and out: what APIs and people write ↔ one form, `YYYY-MM-DDTHH:MM:SS.ffffffZ`, always UTC.
 
 That form (singer-python's own) sorts as text the way the instants sort, so bookmarks are compared as strings.
-`instant` is on the hot path and is kept free of pendulum; what people write in a config goes through `parse`.
+`instant` is on the hot path; what people write in a config goes through `written`, which knows more spellings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ISO = re.compile(
     r"\s*(?:([Zz]|UTC)|([+-])(\d\d):?(\d\d)?)?)?",
     re.ASCII,
 )
-_AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
+_AMERICAN = re.compile(r"\d{1,2}/\d{1,2}/\d{4}", re.ASCII)
 
 
 def canonical(moment: datetime) -> str:
@@ -30,14 +30,11 @@ def canonical(moment: datetime) -> str:
 
 
 def parse(text: str, *, zone: tzinfo = UTC) -> datetime:
-    """What a person or an API wrote as an aware datetime in UTC; text without an offset is read in `zone`.
+    """What a program wrote as an aware datetime in UTC; text without an offset is read in `zone`.
 
-    Accepts RFC 3339, ISO dates and date-times, and MM/DD/YYYY. Raises ValueError for anything else.
+    Accepts RFC 3339, ISO dates and date-times. Raises ValueError for anything else.
     """
     text = text.strip()
-    if match := _AMERICAN.fullmatch(text):
-        month_first, then_day, then_year = (int(part) for part in match.groups())
-        return datetime(then_year, month_first, then_day, tzinfo=zone).astimezone(UTC)
     match = _ISO.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a date or date-time")
@@ -52,6 +49,24 @@ def parse(text: str, *, zone: tzinfo = UTC) -> datetime:
         offset = timedelta(hours=int(off_hours), minutes=int(off_minutes or 0))
         return (moment.replace(tzinfo=UTC) - (offset if sign == "+" else -offset)).astimezone(UTC)
     return moment.astimezone(UTC)
+
+
+def written(text: str, *, zone: str = "UTC") -> datetime:
+    """What a person wrote as an aware datetime in UTC; text without an offset is read in `zone` (an IANA name).
+
+    Accepts what `parse` does, other ISO 8601 dates, and MM/DD/YYYY. Raises ValueError for anything else.
+    """
+    import pendulum  # 60 ms, which only a config with dates has to pay
+
+    text = text.strip()
+    if _AMERICAN.fullmatch(text):
+        return pendulum.from_format(text, "M/D/YYYY", tz=zone).astimezone(UTC)
+    if not re.match(r"\d{4}", text):  # a time without a day would be taken for today's
+        raise ValueError(f"{text!r} is not a date or date-time")
+    read = pendulum.parse(text, tz=zone)
+    if not isinstance(read, pendulum.DateTime):
+        raise ValueError(f"{text!r} is not a date or date-time")
+    return read.astimezone(UTC)
 
 
 def instant(value: Any) -> str | None:
@@ -75,7 +90,7 @@ def instant(value: Any) -> str | None:
             return None
         return f"{value[:10]}T{value[11:19]}.000000Z"
     try:
-        return canonical(parse(value)) if value[2:3] != "/" and value[1:2] != "/" else None
+        return canonical(parse(value))
     except (ValueError, OverflowError):
         return None
 

@@ -12,18 +12,31 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from shared.client import Client, Context, Response, answered, retry_after, standard_verdict, words
+from shared.client import Client, Context, Response, answered, is_loopback, retry_after, standard_verdict, words
 from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError
 from shared.limits import Limits
 from shared.oauth import Flow, Tokens
 from shared.pagination import Request
+from shared.streams import Settings
 
 LOGIN = "https://login.mailchimp.com"
 MOST_CONNECTIONS = 10
 """For a user, over all applications; not raisable. What goes beyond is answered 429."""
 
-OAUTH = Flow(authorize_url=f"{LOGIN}/oauth2/authorize", token_url=f"{LOGIN}/oauth2/token", client_auth="body")
+
+def _login(settings: Settings, path: str) -> str:
+    """A login address; an API on this machine has its own."""
+    base = urlsplit(str(settings.get("base_url") or ""))
+    return f"{base.scheme}://{base.netloc}{path}" if is_loopback(base.hostname) else f"{LOGIN}{path}"
+
+
+OAUTH = Flow(
+    authorize_url=lambda settings: _login(settings, "/oauth2/authorize"),
+    token_url=lambda settings: _login(settings, "/oauth2/token"),
+    client_auth="body",
+)
 """No scopes, no PKCE, no refresh: a token lives until its user takes it back."""
 
 

@@ -330,6 +330,7 @@ class MailchimpSandbox(Sandbox):
     unknown_params_refused = False
     own_options: ClassVar = {
         "forbid": (str, "", "paths that this role may not read, joined by +: /reports+/ecommerce"),
+        "slow": (str, "", "ends of paths that take too long to be read but through a batch, joined by +"),
     }
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
@@ -390,6 +391,8 @@ class MailchimpSandbox(Sandbox):
         for path in filter(None, (self.options["forbid"] or "").split("+")):
             if call.path.startswith(self.prefix + path):
                 raise Refusal(403, "The API key does not have permissions to perform the requested action.")
+        if any(call.path.endswith(end) for end in (self.options["slow"] or "").split("+") if end):
+            raise Refusal(504)
 
     def refuse(self, refusal: Refusal) -> Answer:
         """A problem document; throttling has no body at all."""

@@ -57,6 +57,7 @@ class Api:
     stop: threading.Event = field(default_factory=threading.Event)
     lock: Any = field(default_factory=threading.Lock)
     processor: Any = field(default_factory=threading.RLock)
+    report: Report = field(default_factory=lambda: Report("tap-test"))
 
     def send(self, request: Request, *, stream: str = "", read: Any = None, shrinkable: bool = False) -> Any:
         if self.stop.is_set():

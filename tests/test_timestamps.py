@@ -10,7 +10,7 @@ import singer.utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.timestamps import canonical, from_milliseconds, from_seconds, in_zone, instant, parse, shift
+from shared.timestamps import canonical, from_milliseconds, from_seconds, in_zone, instant, parse, shift, written
 
 MOMENTS = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.just(timezone.utc))
 
@@ -61,10 +61,20 @@ def test_instant_reads_what_apis_write(text: object, expected: str | None) -> No
 
 
 def test_people_may_write_american_dates_and_no_zone() -> None:
-    assert parse("01/31/2026") == datetime(2026, 1, 31, tzinfo=timezone.utc)
+    assert written("01/31/2026") == written("1/31/2026") == datetime(2026, 1, 31, tzinfo=timezone.utc)
+    assert written("2026-07-01", zone="America/New_York").hour == 4
     assert parse("2026-07-01", zone=ZoneInfo("America/New_York")).hour == 4
-    with pytest.raises(ValueError, match="not a date"):
-        parse("last tuesday")
+
+
+@pytest.mark.parametrize("text", ["last tuesday", "", "12:30", "13/31/2026", "31/01/2026", "P1D", "2026-02-30", "now"])
+def test_what_people_write_that_is_no_date_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - pendulum has words of its own
+        written(text)
+
+
+@given(MOMENTS)
+def test_both_readings_agree_on_what_programs_write(moment: datetime) -> None:
+    assert written(canonical(moment)) == parse(canonical(moment)) == moment
 
 
 def test_numbers_are_seconds_or_milliseconds_as_declared_and_0_is_never() -> None:

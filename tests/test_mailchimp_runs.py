@@ -1,0 +1,238 @@
+"""Whole runs of the Mailchimp tap that its contract tests do not make."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from shared.testing import Result, command, differences, missing, problems, run_tap, upserted
+from tap_mailchimp.sandbox import MailchimpSandbox
+
+ACTIVITY = "reports_email_activity"
+
+
+@pytest.fixture
+def box() -> Iterator[MailchimpSandbox]:
+    with MailchimpSandbox({"speed": "100"}) as served:
+        yield served
+
+
+def config(box: MailchimpSandbox, **settings: Any) -> dict[str, Any]:
+    return {**box.settings, "base_url": box.base_url, **settings}
+
+
+def run(box: MailchimpSandbox, *arguments: str, folder: Path, state: Any = None, **settings: Any) -> Result:
+    """A run against a sandbox that goes on after it."""
+    return run_tap("tap_mailchimp", *arguments, config=config(box, **settings), state=state, folder=folder)
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_through_batches_the_same_events_come_also_a_day_later(tmp_path: Path, seed: str) -> None:
+    arguments = ["--select", ACTIVITY, "--config"]
+    mode = tmp_path / "mode.json"
+    mode.write_text(json.dumps({"email_activity_mode": "batch"}))
+    held: dict[Any, Any] = {}
+    state: dict[str, Any] = {}
+    for day in ("0", "1"):
+        result = run_tap(
+            "tap_mailchimp", "--sandbox", f"seed={seed},speed=100,day={day}", *arguments, str(mode), state=state,
+            folder=tmp_path,
+        )  # fmt: skip
+        assert result.status == 0, result.stderr[-2000:]
+        assert problems(result) == []
+        records = result.records(ACTIVITY)
+        held |= upserted(records, result.keys(ACTIVITY))
+        today = MailchimpSandbox({"seed": seed, "day": day}).truth(ACTIVITY, {"start_date": "2020-01-01"})
+        assert missing(held.values(), today) == []
+        if day == "0":
+            assert differences(records, today) == []
+        else:
+            assert len(records) < len(today) / 2, "the whole came again"
+        state = result.state
+
+
+def test_a_campaign_whose_pages_take_too_long_is_read_through_a_batch_in_auto_mode(tmp_path: Path) -> None:
+    with MailchimpSandbox({"speed": "1000", "slow": "/email-activity"}) as box:
+        # The time between tries is the sandbox's: the tap is told its speed only when it starts the sandbox itself.
+        options = "speed=1000,slow=/email-activity"
+        mode = tmp_path / "mode.json"
+        mode.write_text(json.dumps({"email_activity_mode": "auto", "page_size": 100}))
+        result = run_tap(
+            "tap_mailchimp", "--sandbox", options, "--select", ACTIVITY, "--config", str(mode), folder=tmp_path
+        )
+        assert result.status == 0, result.stderr[-2000:]
+        assert differences(result.records(ACTIVITY), box.truth(ACTIVITY, box.settings)) == []
+
+
+def test_what_the_role_may_not_read_is_named_and_the_rest_comes(tmp_path: Path) -> None:
+    with MailchimpSandbox({"forbid": "/ecommerce"}) as box:
+        result = run(box, folder=tmp_path)
+        assert result.status == 1
+        assert "ecommerce_stores: GET" in result.stderr
+        assert "403 Forbidden" in result.stderr
+        assert differences(result.records("list_members"), box.truth("list_members", box.settings)) == []
+        assert run(box, folder=tmp_path, fail_on_forbidden=False).status == 0
+
+
+def test_ten_connections_are_never_exceeded(box: MailchimpSandbox, tmp_path: Path) -> None:
+    result = run(box, folder=tmp_path, concurrency=10, page_size=100)
+    assert result.status == 0
+    stats = box.stats.summary()
+    assert 2 <= stats["most_in_flight"] <= 10
+    assert "429" not in stats["statuses"]
+
+
+def test_the_other_applications_may_hold_most_connections(tmp_path: Path) -> None:
+    with MailchimpSandbox({"connections": "3"}) as box:
+        result = run(box, "--select", "list_segment_members", folder=tmp_path, concurrency=8)
+        assert result.status == 0, result.stderr[-2000:]
+        assert differences(result.records("list_segment_members"), box.truth("list_segment_members")) == []
+
+
+def test_a_token_got_by_authorize_reads_the_account(box: MailchimpSandbox, tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    application = {
+        "client_id": "400000000000",
+        "client_secret": "sandbox-client-secret",
+        "redirect_uri": "https://app.example/callback",
+    }
+    file.write_text(json.dumps({**application, "base_url": box.base_url, "start_date": "2020-01-01"}))
+    process = subprocess.Popen(
+        command("tap_mailchimp", ["--config", str(file), "--authorize"]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PATH": "", "BROWSER": "none-such", **_environment()},  # so that no browser opens
+    )
+    assert process.stdin is not None and process.stderr is not None
+    url = next(line.strip() for line in process.stderr if line.startswith("http"))
+    granted = requests.get(url, allow_redirects=False, timeout=5).headers["Location"]
+    output, errors = process.communicate(f"{granted}\n", timeout=20)
+    assert process.returncode == 0, errors
+    assert output == ""
+    saved = json.loads(file.read_text())
+    assert saved["access_token"] and saved["access_token"] not in errors
+    assert file.stat().st_mode & 0o777 == 0o600
+    result = run_tap("tap_mailchimp", "--config", str(file), "--select", "account", folder=tmp_path)
+    assert result.status == 0, result.stderr[-2000:]
+    assert len(result.records("account")) == 1
+    assert problems(result, secrets=[saved["access_token"]]) == []
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("PYTHON")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes", "status", "words"),
+    [
+        ([], {"api_key": "0123456789abcdef0123456789abcde0-us6"}, 3, "401"),
+        ([], {"start_date": "someday"}, 2, "start_date"),
+        ([], {"api_key": None}, 2, "api_key"),
+        ([], {"dc": "us9"}, 2, "dc"),
+        ([], {"list_ids": ["nosuchlist"]}, 2, "nosuchlist"),
+        ([], {"page_size": "many"}, 2, "page_size"),
+        (["--select", "nosuchstream"], {}, 2, "nosuchstream"),
+        (["--catalog", "{folder}/none.json"], {}, 2, "none.json"),
+        (["--state", "{folder}/broken.json"], {}, 2, "broken.json"),
+        (["--state", "{folder}/odd.json"], {}, 2, "list_members"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_with_the_right_status(
+    box: MailchimpSandbox, tmp_path: Path, arguments: list[str], changes: dict[str, Any], status: int, words: str
+) -> None:
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "odd.json").write_text('{"bookmarks": {"list_members": {"units": {"x/default": "yesterday"}}}}')
+    given = [argument.format(folder=tmp_path) for argument in arguments]
+    result = run(box, *given, folder=tmp_path, **changes)
+    assert result.status == status
+    said = [line for line in result.stderr.splitlines() if line.startswith("tap-mailchimp:")]
+    assert len(said) == 1
+    assert words in said[0]
+    assert "Traceback" not in result.stderr
+    assert not any(line.startswith(b'{"type":"RECORD"') for line in result.lines)
+
+
+def test_the_singer_io_taps_state_goes_on_where_it_was(tmp_path: Path) -> None:
+    members = MailchimpSandbox({}).truth("list_members", {"start_date": "2020-01-01"})
+    largest = max({row["list_id"] for row in members}, key=lambda name: sum(row["list_id"] == name for row in members))
+    stamps = sorted(row["last_changed"] for row in members if row["list_id"] == largest)
+    bookmark = stamps[len(stamps) * 3 // 4]
+    state = {
+        "bookmarks": {
+            "lists": {largest: {"list_members": {"datetime": bookmark}}},
+            ACTIVITY: {"nosuchcampaign": None},
+            "reports_email_activity_last_run_id": None,
+            "reports_email_activity_next_chunk": 0,
+        }
+    }
+    result = run_tap("tap_mailchimp", "--sandbox", "--select", "list_members", state=state, folder=tmp_path)
+    assert result.status == 0, result.stderr[-2000:]
+    expected = [
+        row
+        for row in members
+        if row["list_id"] != largest or row["status"] == "archived" or row["last_changed"] >= bookmark
+    ]
+    assert differences(result.records("list_members"), expected) == []
+
+
+def test_incremental_reports_skip_campaigns_that_did_not_move_and_lose_nothing(tmp_path: Path) -> None:
+    streams = ("unsubscribes", "reports_click_details", "reports_locations", "reports_abuse")
+    select = [word for stream in streams for word in ("--select", stream)]
+    mode = tmp_path / "mode.json"
+    mode.write_text(json.dumps({"incremental_reports": True, "activate_version": True}))
+    arguments = [*select, "--config", str(mode)]
+    first = run_tap("tap_mailchimp", "--sandbox", "speed=100", *arguments, folder=tmp_path)
+    second = run_tap("tap_mailchimp", "--sandbox", "speed=100,day=1", *arguments, state=first.state, folder=tmp_path)
+    assert (first.status, second.status) == (0, 0), second.stderr[-2000:]
+    for stream in streams:
+        keys = second.keys(stream)
+        today = MailchimpSandbox({"day": "1"}).truth(stream)
+        held = upserted([*first.records(stream), *second.records(stream)], keys)
+        assert missing(held.values(), today) == []
+    kinds = {stream: [m["type"] for m in second.messages if m.get("stream") == stream] for stream in streams}
+    assert all("ACTIVATE_VERSION" not in found for stream, found in kinds.items() if stream == "reports_click_details")
+
+
+def test_activate_version_ends_a_complete_full_pass(box: MailchimpSandbox, tmp_path: Path) -> None:
+    result = run(box, "--select", "list_segment_members", "--select", "lists", folder=tmp_path, activate_version=True)
+    assert result.status == 0
+    for stream in ("list_segment_members", "lists"):
+        messages = [m for m in result.messages if m.get("stream") == stream]
+        assert messages[-1]["type"] == "ACTIVATE_VERSION"
+        versions = {m["version"] for m in messages if m["type"] != "SCHEMA"}
+        assert len(versions) == 1
+
+
+def test_members_are_read_whole_when_that_is_due(tmp_path: Path) -> None:
+    arguments = ["--select", "list_members", "--config"]
+    mode = tmp_path / "mode.json"
+    mode.write_text(json.dumps({"full_refresh_members_days": 1}))
+    first = run_tap("tap_mailchimp", "--sandbox", *arguments, str(mode), folder=tmp_path)
+    soon = run_tap("tap_mailchimp", "--sandbox", *arguments, str(mode), state=first.state, folder=tmp_path)
+    later = run_tap("tap_mailchimp", "--sandbox", "day=1", *arguments, str(mode), state=first.state, folder=tmp_path)
+    assert len(soon.records("list_members")) < 100
+    assert differences(later.records("list_members"), MailchimpSandbox({"day": "1"}).truth("list_members")) == []
+
+
+def test_the_old_names_and_strings_of_other_taps_configs_work(box: MailchimpSandbox, tmp_path: Path) -> None:
+    settings = {
+        "page_size": "500",
+        "request_timeout": "300",
+        "email_activity_date_window": "",
+        "server": "us6",
+        "max_connections": "4",
+        "start_date": "01/31/2020",
+    }
+    result = run(box, "--select", "list_members", folder=tmp_path, **settings)
+    assert result.status == 0, result.stderr[-2000:]
+    assert differences(result.records("list_members"), box.truth("list_members", box.settings)) == []
+    assert box.stats.summary()["most_in_flight"] <= 4
