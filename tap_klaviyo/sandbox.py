@@ -171,7 +171,8 @@ def _page(
 
 _ALWAYS = {
     "events": ("profile", "metric"), "campaigns": ("campaign-messages",), "catalog_variants": ("item",),
-    "campaign_messages": ("campaign", "template", "image"), "coupon_codes": ("coupon", "profile"), "tags": ("tag-group",),
+    "campaign_messages": ("campaign", "template", "image"), "coupon_codes": ("coupon", "profile"),
+    "tags": ("tag-group",),
     "flow_messages": ("flow-action", "template"), "form_versions": ("form",), "push_tokens": ("profile",),
     "reviews": ("item",),
 }  # fmt: skip
