@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 
 QUERIES = {
+    "klaviyo": "SELECT reason, count(*) AS profiles FROM klaviyo.global_exclusions GROUP BY ALL ORDER BY ALL",
     "mailchimp": "SELECT list_id, status, count(*) AS members FROM mailchimp.list_members GROUP BY ALL ORDER BY ALL",
 }
 """One query to try for each tap; the largest table's first rows where there is none."""

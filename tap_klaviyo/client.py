@@ -93,9 +93,11 @@ def quotas(share: float) -> list[Quota]:
     They are named by tier and endpoint ("XL events"). The windows are a little longer than the API's, which counts
     requests when they arrive.
     """
+    from .reports import REPORTS
     from .streams import STREAMS
 
-    names = sorted({stream.quota for stream in STREAMS} | {"XS accounts"})
+    reports = {f"report {stream.path.rpartition('/')[2]}" for stream in REPORTS}
+    names = sorted({stream.quota for stream in STREAMS if stream.quota} | reports)
     return [Quota(name, _rates(name.partition(" ")[0], share)) for name in names]
 
 

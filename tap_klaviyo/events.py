@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from shared import extract, schema
+from shared import schema
 from shared.pagination import Params, Row, link
 from shared.streams import Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
 from shared.timestamps import shift
@@ -236,11 +237,11 @@ def with_future(client: Client, unit: Unit) -> Generator[Step, None, None] | Non
 
 
 def _with_future(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    from dataclasses import replace
+    from shared.extract import pages
 
     description = _description(unit.stream)
-    yield from extract.pages(client, unit, description)
-    yield from extract.pages(client, replace(unit, window=None), description)
+    yield from pages(client, unit, description)
+    yield from pages(client, replace(unit, window=None), description)
 
 
 def _description(name: str) -> Stream:

@@ -6,21 +6,25 @@ method in `sandbox_data`), and its fields to `sandbox_truth`. Events, which are 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from base64 import b64encode
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
-from shared.sandbox import Answer, Call, Drift, Refusal, Route, Row, Sandbox, Table, dumps, mix, salt, serve
+from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, dumps, mix, salt, serve
 from shared.timestamps import instant, parse
 
-from . import sandbox_truth
+from . import sandbox_reports, sandbox_truth
 from .sandbox_data import REASONS, START_DATE, Account, Resource
 from .sandbox_endpoints import BY_STREAM, ENDPOINTS
 from .sandbox_query import Clause, Endpoint, cursor, date_time, matches, names, place, read_filter, wire
+from .sandbox_reports import Report
 
 API_KEY = "pk_sandbox_0123456789abcdef"
 CLIENT = ("sandbox-client", "sandbox-client-secret")
@@ -194,6 +198,21 @@ def _token(sandbox: KlaviyoSandbox, call: Call) -> Answer:
     return Answer.of(answer)
 
 
+def _report(report: Report, sandbox: KlaviyoSandbox, call: Call) -> Answer:
+    asked = sandbox_reports.attributes(report, call.json())
+    found = list(sandbox_reports.results(sandbox.account, report, asked))
+    begin = int(call.params.get("page_cursor") or 0)
+    size = sandbox.report_rows if report.of in ("campaign", "flow") else len(found)
+    following = begin + size if begin + size < len(found) else None
+    attributes: Row = {"results": found[begin : begin + size]}
+    if report.series:
+        attributes["date_times"] = sandbox_reports.dates(asked["timeframe"])
+    url = f"{sandbox.base_url}{call.path}"
+    links = {"self": url, "next": f"{url}?page_cursor={following}" if following else None, "prev": None}
+    body = {"data": {"type": report.name, "id": "r", "attributes": attributes}, "links": links}
+    return Answer(dumps(body), content_type="application/vnd.api+json")
+
+
 # --- The sandbox ---
 
 
@@ -216,7 +235,10 @@ class KlaviyoSandbox(Sandbox):
         self.refresh_tokens = {REFRESH_TOKEN}
         self._drifts: dict[Any, Drift] = {}
         is_limited = self.options["quotas"] != "0"
-        self.quotas = {each.path: TIERS[each.tier] if is_limited else ((10**6, 1.0),) for each in ENDPOINTS}  # type: ignore[misc]
+        limits = {each.path: TIERS[each.tier] for each in ENDPOINTS}
+        limits |= {f"/api/{each.name}s": ((1, 1.0), (2, 60.0)) for each in sandbox_reports.REPORTS}
+        self.quotas = limits if is_limited else dict.fromkeys(limits, ((10**6, 1.0),))  # type: ignore[misc]
+        self.report_rows = 15
         self.day_changed()
 
     def day_changed(self) -> None:
@@ -251,6 +273,16 @@ class KlaviyoSandbox(Sandbox):
                 quota=each.path,
             )
             for each in ENDPOINTS
+        ]
+        made += [
+            Route(
+                path=f"/api/{each.name}s",
+                method="POST",
+                handler=partial(_report, each),
+                params={"page_cursor": Param(), f"fields[{each.name}]": Param()},
+                quota=f"/api/{each.name}s",
+            )
+            for each in sandbox_reports.REPORTS
         ]
         return (*made, Route(path="/oauth/token", method="POST", handler=_token, public=True))
 
@@ -355,6 +387,9 @@ class KlaviyoSandbox(Sandbox):
         if stream in EVENTS or stream == "events":
             yield from self._event_records(stream, settings)
             return
+        if stream in sandbox_reports.BY_STREAM:
+            yield from self._report_records(stream, settings)
+            return
         start = instant(settings.get("start_date") or START_DATE) or ""
         for beside, extra in self._resources(stream, settings, stayed=stayed):
             row = {**sandbox_truth.flattened(extra, beside), **self._added(stream, extra)}
@@ -386,6 +421,27 @@ class KlaviyoSandbox(Sandbox):
             row["profile"] = [{k: v for k, v in each.items() if not k.startswith("_")} for each in row["profile"]]
             row["metric_name"] = metric["attributes"]["name"] if metric else None
             yield sandbox_truth.record("events", row)
+
+    def _report_records(self, stream: str, settings: Mapping[str, Any]) -> Iterator[Row]:
+        """One plain report of a kind. Its key is whatever tells rows apart."""
+        report = sandbox_reports.BY_STREAM[stream]
+        today = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        frame = {
+            "end": (today - timedelta(days=1)).isoformat(),
+            "start": (today - timedelta(days=int(settings.get("report_lookback_days") or 7))).isoformat(),
+        }
+        text = f'{{"end":"{frame["end"]}","start":"{frame["start"]}"}}'
+        asked = {"statistics": list(_ASKED_STATISTICS[report.of]), "timeframe": frame}
+        found = list(sandbox_reports.results(self.account, report, asked))
+        metric = self.account.metrics[20]["id"] if report.of in ("campaign", "flow") else None
+        constants: Row = {"report": "default", "timeframe": text, "conversion_metric_id": metric}
+        for row in sandbox_reports.flat(report, asked, found):
+            groups = {name: row[name] for name in row if name in report.groups}
+            parts = [*constants.values(), groups, row.get("date_time")]
+            identity = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+            key = hashlib.sha256(identity.encode()).hexdigest()[:32]
+            own = constants if metric else {name: constants[name] for name in ("report", "timeframe")}
+            yield sandbox_truth.record(stream, {"row_id": key, **own, **row})
 
     def _added(self, stream: str, resource: Resource) -> Row:
         """Columns that the tap adds."""
@@ -431,6 +487,8 @@ class KlaviyoSandbox(Sandbox):
                 if not set(channels) & set(wanted):
                     continue
                 made["attributes"] = {**made["attributes"], "channel": channels[0]}
+            if stream == "push_tokens":  # asked for field by field, without the token
+                made["attributes"] = {k: v for k, v in made["attributes"].items() if k != "not_yet_known"}
             if stream == "object_records":
                 made["attributes"] = {**made["attributes"], **args}
             yield beside, made
@@ -461,6 +519,20 @@ class KlaviyoSandbox(Sandbox):
             yield {name: row[column] for name, column in fields.items()}
 
 
+_ASKED_STATISTICS: Mapping[str, tuple[str, ...]] = {
+    "campaign": (
+        "average_order_value", "bounce_rate", "bounced", "click_rate", "clicks", "clicks_unique", "conversion_rate",
+        "conversion_uniques", "conversion_value", "conversions", "delivered", "delivery_rate", "failed", "open_rate",
+        "opens", "opens_unique", "recipients", "revenue_per_recipient", "spam_complaints", "unsubscribe_rate",
+        "unsubscribe_uniques", "unsubscribes",
+    ),
+    "form": (
+        "closed_form", "closed_form_uniques", "qualified_form", "qualified_form_uniques", "submit_rate", "submits",
+        "viewed_form", "viewed_form_uniques",
+    ),
+    "segment": ("members_added", "members_removed", "net_members_changed", "total_members"),
+}  # fmt: skip
+_ASKED_STATISTICS = {**_ASKED_STATISTICS, "flow": _ASKED_STATISTICS["campaign"]}
 _REASON, _CHANNEL = "subscriptions.email.marketing.suppression.reason", "messages.channel"
 _EMBEDDED: Mapping[str, tuple[str, ...]] = {
     "campaigns": ("tags", "campaign-messages"), "lists": ("tags",), "segments": ("tags",), "flows": ("tags",),

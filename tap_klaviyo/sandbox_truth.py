@@ -148,6 +148,33 @@ FIELDS = {
     "object_records": "object_type_id:s, id:s, type:s, record_properties:o",
 }
 
+_REPORT = "row_id:s, report:s, timeframe:s"
+_CONVERTING = f"{_REPORT}, conversion_metric_id:s"
+FIELDS |= {
+    "campaign_values_reports": f"{_CONVERTING}, campaign_id:s, campaign_message_id:s, send_channel:s, *messages",
+    "flow_values_reports": f"{_CONVERTING}, flow_id:s, flow_message_id:s, send_channel:s, *messages",
+    "flow_series_reports": f"{_CONVERTING}, date_time:dt, flow_id:s, flow_message_id:s, send_channel:s, *messages",
+    "form_values_reports": f"{_REPORT}, form_id:s, form_version_id:s, *forms",
+    "form_series_reports": f"{_REPORT}, date_time:dt, form_id:s, form_version_id:s, *forms",
+    "segment_values_reports": f"{_REPORT}, segment_id:s, *segments",
+    "segment_series_reports": f"{_REPORT}, date_time:dt, segment_id:s, *segments",
+}
+STATISTICS = {
+    "*messages": """average_order_value bounce_rate bounced bounced_or_failed bounced_or_failed_rate click_rate
+        click_to_open_rate clicks clicks_unique conversion_rate conversion_uniques conversion_value conversions
+        delivered delivery_rate failed failed_rate message_segment_count_sum open_rate opens opens_unique recipients
+        revenue_per_recipient spam_complaint_rate spam_complaints text_message_credit_usage_amount text_message_roi
+        text_message_spend unsubscribe_rate unsubscribe_uniques unsubscribes""",
+    "*forms": """closed_form closed_form_uniques qualified_form qualified_form_uniques submit_rate submits
+        submitted_form_step submitted_form_step_uniques viewed_form viewed_form_step viewed_form_step_uniques
+        viewed_form_uniques""",
+    "*segments": "members_added members_removed net_members_changed total_members",
+}
+for _stream, _text in FIELDS.items():
+    for _mark, _names in STATISTICS.items():
+        if _text.endswith(_mark):
+            FIELDS[_stream] = _text.replace(_mark, ", ".join(f"{name}:n" for name in _names.split()))
+
 Kind = Any
 """A parsed type: one of the letters, a list holding the items' kind, or a mapping of fields."""
 

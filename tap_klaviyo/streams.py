@@ -20,6 +20,7 @@ from shared.timestamps import instant, shift
 
 from . import events
 from .jsonapi import included, resources
+from .reports import REPORTS
 
 DAY_SECONDS = 86_400
 SUPPRESSIONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
@@ -561,4 +562,4 @@ RESOURCES = (
     ),
 )
 
-STREAMS = (*events.CONTRACT, *RESOURCES, events.ALL)
+STREAMS = (*events.CONTRACT, *RESOURCES, events.ALL, *REPORTS)

@@ -136,6 +136,22 @@ SETTINGS = (
         description="templates: ask for the definition too.",
         default=False,
     ),
+    Setting(
+        name="reports",
+        type="array",
+        description="Reports to read: objects with `type` (such as campaign_values_report), and optional name, "
+        "statistics, group_by, interval, timeframe or lookback_days, conversion_metric_id. Default: one of each "
+        "selected kind.",
+        schema={"items": {"type": "object", "required": ["type"]}},
+    ),
+    Setting(
+        name="report_lookback_days",
+        type="integer",
+        description="Days before today that a report covers, unless it says itself; attribution moves for 5 days.",
+        default=7,
+        minimum=1,
+        maximum=365,
+    ),
     Setting(name="seed_keys", type="boolean", description="The same as key_mode: contract.", default=False),
 )
 

@@ -25,7 +25,7 @@ from tap_klaviyo.sandbox_query import read_filter
 from tap_klaviyo.tap import TAP
 
 FACTS = json.loads((Path(__file__).parent / "data" / "klaviyo_facts.json").read_text("utf-8"))["streams"]
-STREAMS = {stream.name: stream for stream in TAP.streams}
+STREAMS = {stream.name: stream for stream in TAP.streams if stream.method == "GET"}
 SETTINGS = {
     **{setting.name: setting.default for setting in settings_of(TAP)},
     "predictive_analytics": True,
