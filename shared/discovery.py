@@ -19,7 +19,7 @@ from .extract import first_request, located
 from .pagination import Request
 from .state import Bookmark
 from .timestamps import shift
-from .units import Reading, parent_values, partitions, unit
+from .units import Reading, batch_size, parent_values, partitions, unit
 
 if TYPE_CHECKING:
     from .client import Client, Response
@@ -199,7 +199,7 @@ class _Prober:
         made = unit(reading, bookmark=Bookmark(), parent=values, params=params)
         return replace(
             made,
-            units=(made,) if parents and parents[0].batch != 1 else (),
+            units=(made,) if parents and batch_size(parents[0], settings) > 1 else (),
             window=(shift(now, -3600), now) if stream.window else None,
         )
 

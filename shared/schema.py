@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,10 @@ from .errors import SchemaError
 from .timestamps import WIRES
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+    if sys.version_info >= (3, 11):
+        from importlib.resources.abc import Traversable as Traversable  # noqa: PLC0414 - passed on to `tap`
+    else:
+        from importlib.abc import Traversable as Traversable  # noqa: PLC0414 - passed on to `tap`
 
 JsonSchema = dict[str, Any]
 

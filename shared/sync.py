@@ -42,7 +42,7 @@ from .state import Bookmark, State, finish, later
 from .streams import Checkpoint, Parent, Stream, Unit, Wait
 from .tap import Tap
 from .timestamps import parse, seconds_between
-from .units import Reading, WindowPlan, parent_values, partitions, unit, unit_key
+from .units import Reading, WindowPlan, batch_size, parent_values, partitions, unit, unit_key
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's malloc.h
 
@@ -497,7 +497,7 @@ class _Sync:
                 if key in run.keys:
                     continue
                 run.keys.add(key)
-            batch = parent.batch(self.plan.settings) if callable(parent.batch) else parent.batch
+            batch = batch_size(parent, self.plan.settings)
             if batch > 1:
                 self._group(run, values, batch)
             else:

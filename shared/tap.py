@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from .streams import Settings, Stream
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
-
     from .client import Client, Context
     from .config import Setting
     from .oauth import Flow
     from .sandbox import Sandbox
+    from .schema import Traversable
 
 
 @dataclass(frozen=True, kw_only=True)

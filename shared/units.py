@@ -43,6 +43,11 @@ def parent_values(parent: Parent, row: Row) -> dict[str, Any]:
     return values
 
 
+def batch_size(parent: Parent, settings: Settings) -> int:
+    """How many parents make one unit."""
+    return parent.batch(settings) if callable(parent.batch) else parent.batch
+
+
 def unit_key(values: Mapping[str, Any], names: Iterable[str], partition: str) -> str:
     """A unit's name in the state: its parent's keys and its partition, joined by "/"."""
     parts = [str(values[name]) for name in names]

@@ -47,6 +47,36 @@ def described(specification: Mapping[str, Any], path: str) -> dict[str, Any]:
     }
 
 
+def resolved(specification: Mapping[str, Any], schema: Any) -> Any:
+    """A schema with its reference followed."""
+    while isinstance(schema, Mapping) and "$ref" in schema:
+        found: Any = specification
+        for name in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[name]
+        schema = found
+    return schema
+
+
+def report(specification: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """What the specification says of one report."""
+    post = specification["paths"].get(path, {}).get("post")
+    if post is None:
+        return {"path": None}
+
+    def member(schema: Any, name: str) -> Any:
+        return resolved(specification, resolved(specification, schema)["properties"][name])
+
+    body = post["requestBody"]["content"]["application/vnd.api+json"]["schema"]
+    attributes = member(member(body, "data"), "attributes")
+    return {
+        "path": path,
+        **post["x-klaviyo-ratelimit"],
+        "scopes": sorted(post["x-klaviyo-scopes"]),
+        "required": sorted(attributes["required"]),
+        "statistics": sorted(resolved(specification, member(attributes, "statistics")["items"])["enum"]),
+    }
+
+
 def differences(name: str, fact: Any, found: Any) -> Iterator[str]:
     """What differs between a fact and the specification, one line each."""
     if isinstance(fact, Mapping) and isinstance(found, Mapping):
@@ -61,6 +91,8 @@ def compare(facts: Mapping[str, Any], specification: Mapping[str, Any]) -> Itera
     yield from differences("revision", facts["revision"], specification["info"]["version"])
     for name, fact in facts["streams"].items():
         yield from differences(name, fact, described(specification, fact["path"]))
+    for name, fact in facts["reports"].items():
+        yield from differences(name, fact, report(specification, fact["path"]))
 
 
 def main(arguments: list[str]) -> int:

@@ -14,6 +14,9 @@ from shared.tap import Tap
 TAPS = ("tap_klaviyo", "tap_mailchimp")
 """The package of every tap."""
 
+THOROUGH = "tap_mailchimp"
+"""The tap that shows the engine's promises at twenty moments; the others at a few, so that all tests take minutes."""
+
 SMALL_PAGES = {"tap_klaviyo": {"page_size": 20}, "tap_mailchimp": {"page_size": 100}}
 """Settings that make a tap's walks long."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL_PAGES, TAPS, WALKS, tap_of
+from conftest import SMALL_PAGES, TAPS, THOROUGH, WALKS, tap_of
 
 from shared.sandbox import Sandbox
 from shared.testing import (
@@ -29,7 +29,8 @@ from shared.testing import (
 )
 
 STREAMS = [(package, stream.name) for package in TAPS for stream in tap_of(package).streams if not stream.hidden]
-MOMENTS = 20
+MOMENTS = {package: 20 if package == THOROUGH else 4 for package in TAPS}
+SEEDS = {package: (1, 2, 3) if package == THOROUGH else (1,) for package in TAPS}
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 SPEED = 100
 """The sandbox's clock, and with it the tap's waits and its pace of STATE lines, so that tests need not wait."""
@@ -108,8 +109,7 @@ def test_faults_change_nothing(package: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("small", [False, True])
-@pytest.mark.parametrize("seed", [1, 2, 3])
-@pytest.mark.parametrize("package", TAPS)
+@pytest.mark.parametrize(("package", "seed"), [(package, seed) for package in TAPS for seed in SEEDS[package]])
 def test_nothing_that_stayed_is_missed_while_rows_come_and_go(
     package: str, seed: int, small: bool, tmp_path: Path
 ) -> None:
@@ -191,8 +191,9 @@ def instants(entry: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], s
     return found
 
 
-@pytest.mark.parametrize("moment", range(1, MOMENTS + 1))
-@pytest.mark.parametrize("package", TAPS)
+@pytest.mark.parametrize(
+    ("package", "moment"), [(package, number + 1) for package in TAPS for number in range(MOMENTS[package])]
+)
 def test_killed_at_any_moment_and_resumed_it_loses_nothing(
     package: str, moment: int, folder: Path, tmp_path: Path
 ) -> None:
@@ -200,19 +201,23 @@ def test_killed_at_any_moment_and_resumed_it_loses_nothing(
     whole = full_run(package, folder)
     total = sum(map(len, whole.by_stream().values()))
     first, second = killed_and_resumed(
-        package, ["--select", "*", *config], total * moment // (MOMENTS + 1), SIGNALS[moment % 3], tmp_path
+        package, ["--select", "*", *config], total * moment // (MOMENTS[package] + 1), SIGNALS[moment % 3], tmp_path
     )
     for stream in whole.by_stream():
         records = [*first.records(stream), *second.records(stream)]
         assert missing(records, truth(package, stream)) == [], stream
-    if moment > MOMENTS // 2:
+    if moment > MOMENTS[package] // 2:
         assert sum(map(len, second.by_stream().values())) < total, "it began anew"
 
 
-@pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize(
-    ("package", "stream", "extra"),
-    [(package, stream, extra) for package in TAPS for stream, extra in WALKS[package]],
+    ("package", "stream", "extra", "number"),
+    [
+        (package, stream, extra, number)
+        for package in TAPS
+        for place, (stream, extra) in enumerate(WALKS[package])
+        for number in (range(3) if package == THOROUGH else [place % 3])
+    ],
 )
 def test_killed_inside_each_kind_of_walk_and_resumed_it_loses_nothing(
     package: str, stream: str, extra: Mapping[str, Any], number: int, tmp_path: Path

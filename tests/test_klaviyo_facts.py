@@ -16,7 +16,7 @@ from shared.extract import first_request
 from shared.settings import settings_of
 from shared.streams import Stream, Unit
 from shared.units import partitions
-from tap_klaviyo import sandbox_truth
+from tap_klaviyo import sandbox_reports, sandbox_truth
 from tap_klaviyo.client import OAUTH, TIERS
 from tap_klaviyo.events import ALIASES
 from tap_klaviyo.sandbox import EVENTS
@@ -24,7 +24,8 @@ from tap_klaviyo.sandbox_endpoints import BY_STREAM
 from tap_klaviyo.sandbox_query import read_filter
 from tap_klaviyo.tap import TAP
 
-FACTS = json.loads((Path(__file__).parent / "data" / "klaviyo_facts.json").read_text("utf-8"))["streams"]
+EVERYTHING = json.loads((Path(__file__).parent / "data" / "klaviyo_facts.json").read_text("utf-8"))
+FACTS, REPORTS = EVERYTHING["streams"], EVERYTHING["reports"]
 STREAMS = {stream.name: stream for stream in TAP.streams if stream.method == "GET"}
 SETTINGS = {
     **{setting.name: setting.default for setting in settings_of(TAP)},
@@ -147,8 +148,26 @@ def test_differences_from_the_specification_are_told() -> None:
     }
     specification = {"info": {"version": "r"}, "paths": {"/api/tags": {"get": get}}}
     fact = check_klaviyo_facts.described(specification, "/api/tags")
-    facts = {"revision": "r", "streams": {"tags": fact}}
+    facts = {"revision": "r", "streams": {"tags": fact}, "reports": {}}
     assert list(check_klaviyo_facts.compare(facts, specification)) == []
     get["x-klaviyo-scopes"] = ["other:read"]
     (told,) = check_klaviyo_facts.compare(facts, specification)
     assert told.startswith("tags: scopes")
+
+
+# Reports
+
+
+@pytest.mark.parametrize("name", [stream.name for stream in TAP.streams if stream.method == "POST"])
+def test_reports_ask_for_what_is_published(name: str) -> None:
+    fact = REPORTS[name]
+    stream = next(each for each in TAP.streams if each.name == name)
+    assert stream.path == fact["path"]
+    (burst, _), (steady, _) = TIERS["report"]
+    assert (f"{burst}/s", f"{steady}/m", "225/d") == (fact["burst"], fact["steady"], fact["daily"])
+    report = sandbox_reports.BY_STREAM[name]
+    assert sorted(report.required) == fact["required"]
+    assert sorted(report.statistics.split()) == fact["statistics"]
+    loaded = set(schema.load(TAP.schemas, name)["properties"])
+    assert set(fact["statistics"]) | set(report.groups) <= loaded
+    assert set(fact["scopes"]) <= set(OAUTH.scopes)
