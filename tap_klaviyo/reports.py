@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from shared.errors import UnavailableError
+from shared.errors import ConfigError, UnavailableError
 from shared.pagination import Params, Request, Row
 from shared.streams import Batch, Settings, Step, Stream, Unit
 from shared.timestamps import shift
@@ -61,10 +61,19 @@ def wanted(name: str) -> Callable[[Settings], dict[str, Params]]:
     """The reports of one stream in the settings, or a single plain one."""
 
     def partitions(settings: Settings) -> dict[str, Params]:
-        chosen = [each for each in settings.get("reports") or () if f"{each['type']}s" == name or each["type"] == name]
+        given = settings.get("reports") or ()
+        chosen = [each for each in given if str(each["type"]).removesuffix("s").replace("-", "_") + "s" == name]
         return {str(each.get("name") or f"report_{n}"): dict(each) for n, each in enumerate(chosen)} or {"default": {}}
 
     return partitions
+
+
+def check(settings: Settings) -> None:
+    """Raises ConfigError for a report of a kind that there is not."""
+    kinds = [stream.name.removesuffix("s") for stream in REPORTS]
+    for each in settings.get("reports") or ():
+        if str(each["type"]).removesuffix("s").replace("-", "_") not in kinds:
+            raise ConfigError(f"reports: {each['type']!r} is no type of report. There are: {', '.join(kinds)}.")
 
 
 def period(report: Mapping[str, Any], unit: Unit) -> dict[str, str]:

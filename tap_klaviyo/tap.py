@@ -16,7 +16,7 @@ from shared.streams import Settings
 from shared.tap import Tap
 from shared.timestamps import UTC
 
-from . import __version__, events
+from . import __version__, events, reports
 from .client import OAUTH, REVISION, check, connect
 from .streams import STREAMS
 
@@ -176,6 +176,7 @@ def validate(settings: dict[str, Any]) -> dict[str, Any]:
         )
     if key and not str(key).startswith("pk_"):
         logger.warning("api_key does not look like a private key, which begins with pk_")
+    reports.check(settings)
     check_revision(str(settings["api_revision"]), today=datetime.now(UTC).date())
     changes: dict[str, Any] = {"key_mode": "contract"} if settings.get("seed_keys") else {}
     return {**settings, **changes}

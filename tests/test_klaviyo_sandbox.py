@@ -221,3 +221,18 @@ def test_it_runs_alone() -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"statistics": ["opens"], "timeframe": {"key": "last_week"}},
+        {"statistics": ["nonsense"], "timeframe": {"key": "last_week"}, "conversion_metric_id": "x"},
+        {"statistics": ["opens"], "timeframe": {}, "conversion_metric_id": "x"},
+        {"statistics": ["opens"], "timeframe": {"key": "x"}, "conversion_metric_id": "x", "group_by": ["tag_id"]},
+    ],
+)
+def test_reports_that_lack_something_are_refused(attributes: Row, sandbox: KlaviyoSandbox, reader: Reader) -> None:
+    body = {"data": {"type": "campaign-values-report", "attributes": attributes}}
+    answer = reader.session.post(f"{sandbox.base_url}/api/campaign-values-reports", json=body, timeout=5)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "invalid")

@@ -21,6 +21,7 @@ from shared.errors import (
     RefusedError,
     RetryableError,
     TooLargeError,
+    UnavailableError,
 )
 from shared.extract import first_request
 from shared.limits import Limits
@@ -32,7 +33,7 @@ from shared.state import State
 from shared.streams import Outcome, Unit
 from shared.testing import Result, differences, problems, run_tap
 from shared.units import partitions
-from tap_klaviyo import events, jsonapi
+from tap_klaviyo import events, jsonapi, reports
 from tap_klaviyo.client import OAUTH, connect, heeding, quotas, verdict
 from tap_klaviyo.sandbox import REFRESH_TOKEN, KlaviyoSandbox
 from tap_klaviyo.streams import in_window, suppressed
@@ -285,6 +286,62 @@ def test_contract_keys_leave_out_the_suppressed_without_an_address(box: KlaviyoS
     assert found.keys("global_exclusions") == ["email"]
     assert differences(found.records("global_exclusions"), box.truth("global_exclusions", {"seed_keys": True})) == []
     assert len(found.records("global_exclusions")) < len(box.truth("global_exclusions"))
+
+
+# Reports
+
+
+def test_a_report_covers_the_whole_days_before_today_unless_it_says_otherwise() -> None:
+    at = unit("campaign_values_reports")
+    assert reports.period({}, at) == {"start": "2026-11-03T00:00:00", "end": "2026-11-09T00:00:00"}
+    assert reports.period({"lookback_days": 1}, at) == {"start": "2026-11-09T00:00:00", "end": "2026-11-09T00:00:00"}
+    assert reports.period({"timeframe": "last_week"}, at) == {"key": "last_week"}
+    assert reports.period({"timeframe": {"key": "this_year"}}, at) == {"key": "this_year"}
+
+
+def test_reports_are_read_as_the_settings_describe_them(box: KlaviyoSandbox, tmp_path: Path) -> None:
+    chosen = [
+        {"type": "form_values_report", "name": "a", "statistics": ["submits"], "timeframe": "last_week"},
+        {"type": "form-values-reports", "statistics": ["viewed_form"]},
+        {"type": "segment_series_report", "interval": "daily"},
+    ]
+    found = run(box, tmp_path, "form_values_reports", reports=chosen)
+    rows = found.records("form_values_reports")
+    assert {row["report"] for row in rows} == {"a", "report_1"}
+    assert all((row["submits"] is None) is (row["report"] != "a") for row in rows)
+    assert len({row["row_id"] for row in rows}) == len(rows) == 8
+    assert run_tap("tap-klaviyo", config={**box.settings, "reports": [{"type": "x"}]}, folder=tmp_path).status == 2
+
+
+def test_revenue_is_the_mapped_metric_or_the_one_named_placed_order() -> None:
+    class Answering:
+        settings = settings()
+
+        def __init__(self, mapped: Any, named: str) -> None:
+            self.bodies = {
+                "/api/mapped-metrics?include=metric": [
+                    {"id": "revenue", "relationships": {"metric": {"data": mapped}}}
+                ],
+                "/api/metrics": [{"id": "named", "attributes": {"name": named}}],
+            }
+
+        def json(self, request: Request, *, stream: str = "") -> Any:
+            return {"data": self.bodies[request.path]}
+
+    at = unit("flow_values_reports")
+    mapped: Any = Answering({"type": "metric", "id": "mapped"}, "Placed Order")
+    assert reports.conversion_metric(mapped, at) == "mapped"
+    assert reports.conversion_metric(Answering(None, " placed order"), at) == "named"  # type: ignore[arg-type]
+    with pytest.raises(UnavailableError, match="conversion_metric_id"):
+        reports.conversion_metric(Answering(None, "Ordered"), at)  # type: ignore[arg-type]
+
+
+def test_a_series_is_a_row_for_each_date() -> None:
+    result = {"groupings": {"flow_id": "f"}, "statistics": {"opens": [1, 2]}}
+    body = {"data": {"attributes": {"results": [result], "date_times": ["2026-11-01", "2026-11-02"]}}}
+    found = list(reports.rows(body, {"report": "r"}))
+    assert [(row["date_time"], row["opens"]) for row in found] == [("2026-11-01", 1), ("2026-11-02", 2)]
+    assert len({row["row_id"] for row in found}) == 2
 
 
 # What answers mean
