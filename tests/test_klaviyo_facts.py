@@ -19,9 +19,9 @@ from shared.units import partitions
 from tap_klaviyo import sandbox_reports, sandbox_truth
 from tap_klaviyo.client import OAUTH, TIERS
 from tap_klaviyo.events import ALIASES
-from tap_klaviyo.sandbox import EVENTS
 from tap_klaviyo.sandbox_endpoints import BY_STREAM
 from tap_klaviyo.sandbox_query import read_filter
+from tap_klaviyo.sandbox_records import EVENTS
 from tap_klaviyo.tap import TAP
 
 EVERYTHING = json.loads((Path(__file__).parent / "data" / "klaviyo_facts.json").read_text("utf-8"))
