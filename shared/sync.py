@@ -239,8 +239,11 @@ class _Sync:
         days = self.plan.settings.get(stream.full_refresh) if stream.full_refresh else None
         if days is None:
             return False
-        last = self.before.member(stream.name, "refreshed")
-        return not last or seconds_between(str(last), self.now) >= float(days) * 86_400
+        try:
+            last = str(self.before.member(stream.name, "refreshed"))
+            return seconds_between(last, self.now) >= float(days) * 86_400
+        except ValueError:  # never, or nothing that could be read
+            return True
 
     # The run.
 
@@ -250,12 +253,12 @@ class _Sync:
             self.writer.schema(selection)
         for each in self.runs.values():
             self.schedule.hold(each)
-        for each in self.runs.values():
-            if not each.stream.parents and not each.stream.pages_of:
+        roots = [each for each in self.runs.values() if not each.parents_open and not each.stream.pages_of]
+        for each in roots:
+            if not each.stream.parents:  # else all its parents are switched off
                 self._add(each, {})
-        for each in list(self.runs.values()):
-            if not each.stream.parents and not each.stream.pages_of:
-                self._close(each)
+        for each in roots:
+            self._close(each)
         count = max(1, int(self.plan.settings.get("concurrency") or 1))
         workers = [threading.Thread(target=self._work, name=f"reader-{n}", daemon=True) for n in range(count)]
         self.working = count

@@ -240,6 +240,18 @@ def test_children_of_changed_parents_only_keep_a_bookmark_of_their_own() -> None
     assert {r["parent_id"] for r in again.rows("c")} == {3}
 
 
+def test_a_stream_whose_only_parent_is_switched_off_is_complete_and_empty() -> None:
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}/c",
+        key_properties=("parent_id", "id"),
+        parent=Parent(stream="p", keys={"parent_id": "id"}, when="with_children"),
+    )
+    ran = run([PARENT, child], family, with_children=False)
+    assert (ran.status, ran.rows("c"), ran.api.paths) == (0, [], ["/p"])
+    assert len(run([PARENT, child], family, with_children=True).rows("c")) == 6
+
+
 def test_a_vanished_parent_is_skipped_and_only_when_all_are_gone_the_child_has_failed() -> None:
     def answer(request: Request) -> Any:
         if request.path in gone:
