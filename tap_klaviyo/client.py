@@ -97,7 +97,7 @@ def quotas(share: float) -> list[Quota]:
     from .streams import STREAMS
 
     reports = {f"report {stream.path.rpartition('/')[2]}" for stream in REPORTS}
-    names = sorted({stream.quota for stream in STREAMS if stream.quota} | reports)
+    names = sorted({stream.quota for stream in STREAMS if stream.quota} | {"XS list"} | reports)
     return [Quota(name, _rates(name.partition(" ")[0], share)) for name in names]
 
 

@@ -20,7 +20,7 @@ from shared.timestamps import parse
 
 from . import sandbox_reports
 from .sandbox_data import START_DATE, Account, Resource
-from .sandbox_endpoints import ENDPOINTS
+from .sandbox_endpoints import BY_STREAM, ENDPOINTS
 from .sandbox_query import Clause, Endpoint, cursor, date_time, matches, names, place, read_filter, wire
 from .sandbox_records import LINKED, Recorded
 from .sandbox_reports import Report
@@ -41,6 +41,8 @@ _CODES = {
     400: "invalid", 401: "not_authenticated", 403: "permission_denied", 404: "not_found", 405: "method_not_allowed",
     410: "gone", 429: "throttled",
 }  # fmt: skip
+
+_LIST = "/api/lists/{list_id}"
 
 # --- Answers ---
 
@@ -132,6 +134,17 @@ def _page(
     return Answer(dumps(body), content_type="application/vnd.api+json")
 
 
+def _list(sandbox: KlaviyoSandbox, call: Call) -> Answer:
+    """One list, which alone can tell how many profiles it has."""
+    table = sandbox.table(BY_STREAM["lists"], {})
+    found = [row for row in table.column("_self") if row["id"] == call.args["list_id"]]
+    if not found:
+        raise Refusal(404, "A list with that id does not exist.")
+    count = sandbox.account.table("list_profiles", call.args).count
+    resource = {**found[0], "_more": {"profile_count": count}}
+    return Answer(dumps({"data": wire(resource, call.params, linked=())}), content_type="application/vnd.api+json")
+
+
 def _token(sandbox: KlaviyoSandbox, call: Call) -> Answer:
     form = {name: values[0] for name, values in parse_qs(call.body.decode()).items()}
     expected = b64encode(":".join(CLIENT).encode()).decode()
@@ -187,6 +200,7 @@ class KlaviyoSandbox(Recorded):
         is_limited = self.options["quotas"] != "0"
         limits = {each.path: TIERS[each.tier] for each in ENDPOINTS}
         limits |= {f"/api/{each.name}s": ((1, 1.0), (2, 60.0)) for each in sandbox_reports.REPORTS}
+        limits[_LIST] = TIERS["XS"]
         self.quotas = limits if is_limited else dict.fromkeys(limits, ((10**6, 1.0),))  # type: ignore[misc]
         self.report_rows = 15
         self.day_changed()
@@ -224,6 +238,8 @@ class KlaviyoSandbox(Recorded):
             )
             for each in ENDPOINTS
         ]
+        params = {name: Param() for name in ("additional-fields[list]", "fields[list]", "include")}
+        made.append(Route(path=_LIST, handler=_list, params=params, quota=_LIST))
         made += [
             Route(
                 path=f"/api/{each.name}s",

@@ -41,7 +41,7 @@ KINDS_OF_ROWS = {
 """Stream → the type of its resources, and how many there are at scale 1 (0: one, whatever the scale)."""
 
 _WORDS = ("Été ☀", "plain", "", "with \0 nul", "🌻 flower", "O'Brien & Søn", "a" * 200, "2026")
-_NOT_ATTRIBUTES = ("id", "type", "tags", "channel", "campaign-messages", "definition")
+_NOT_ATTRIBUTES = ("id", "type", "tags", "channel", "campaign-messages", "definition", "profile_count")
 MOVES = ("updated", "updated_at")
 
 

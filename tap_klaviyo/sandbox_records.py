@@ -122,7 +122,7 @@ class Recorded(Sandbox):
             return
         start = instant(settings.get("start_date") or START_DATE) or ""
         for beside, extra in self._resources(stream, settings, stayed=stayed):
-            row = {**sandbox_truth.flattened(extra, beside), **self._added(stream, extra)}
+            row = {**sandbox_truth.flattened(extra, beside), **self._added(stream, extra, settings)}
             record = sandbox_truth.record(stream, row)
             if stream == "profiles" and record["updated"] < start:
                 continue
@@ -173,9 +173,11 @@ class Recorded(Sandbox):
             own = constants if metric else {name: constants[name] for name in ("report", "timeframe")}
             yield sandbox_truth.record(stream, {"row_id": key, **own, **row})
 
-    def _added(self, stream: str, resource: Resource) -> Row:
+    def _added(self, stream: str, resource: Resource, settings: Mapping[str, Any]) -> Row:
         """Columns that the tap adds."""
         more: Row = resource.get("_more", {})
+        if stream == "lists" and settings.get("list_profile_count"):
+            return {"profile_count": self.account.table("list_profiles", {"list_id": resource["id"]}).count}
         if stream == "profiles":
             return {"subscriptions": more["subscriptions"]}
         if stream == "global_exclusions":

@@ -64,7 +64,7 @@ FIELDS = {
         campaign-messages:[{{type:s, id:s, {_MESSAGE}}}], campaign_message_ids:[s]
     """,
     "campaign_messages": f"id:s, type:s, {_MESSAGE}",
-    "lists": f"id:s, type:s, name:s, created:dt, updated:dt, opt_in_process:s, {_TAGS}",
+    "lists": f"id:s, type:s, name:s, created:dt, updated:dt, opt_in_process:s, profile_count:i, {_TAGS}",
     "global_exclusions": f"""
         id:s, type:s, {_PROFILE}, {_SUBSCRIPTIONS}, reason:s, timestamp:dt, suppressions:[{{reason:s, timestamp:dt}}]
     """,

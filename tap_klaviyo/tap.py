@@ -131,6 +131,12 @@ SETTINGS = (
         default=False,
     ),
     Setting(
+        name="list_profile_count",
+        type="boolean",
+        description="lists: ask for the number of profiles in each, 15 lists a minute.",
+        default=False,
+    ),
+    Setting(
         name="template_definition",
         type="boolean",
         description="templates: ask for the definition too.",

@@ -281,6 +281,21 @@ def test_the_latest_suppression_is_lifted() -> None:
     assert [each["suppressions"] for each in suppressed([{"id": "b"}], unit("global_exclusions"))] == [[]]
 
 
+def test_lists_tell_their_size_on_demand(tmp_path: Path) -> None:
+    found = run_tap(
+        "tap-klaviyo",
+        "--sandbox",
+        "speed=50",
+        "--select",
+        "lists",
+        config={"list_profile_count": True},
+        folder=tmp_path,
+    )
+    truth = KlaviyoSandbox({}).truth("lists", {"list_profile_count": True})
+    assert differences(found.records("lists"), truth) == []
+    assert all(record["profile_count"] for record in truth)
+
+
 def test_contract_keys_leave_out_the_suppressed_without_an_address(box: KlaviyoSandbox, tmp_path: Path) -> None:
     found = run(box, tmp_path, "global_exclusions", seed_keys=True)
     assert found.keys("global_exclusions") == ["email"]
