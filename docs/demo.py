@@ -20,6 +20,7 @@ import duckdb
 QUERIES = {
     "campaign_monitor": "SELECT campaignid, count(*) AS n FROM campaign_monitor.campaign_opens GROUP BY ALL",
     "iterable": "SELECT campaignid, count(*) AS opens FROM iterable.email_open GROUP BY ALL ORDER BY 2 DESC LIMIT 10",
+    "klaviyo": "SELECT reason, count(*) AS profiles FROM klaviyo.global_exclusions GROUP BY ALL ORDER BY ALL",
     "mailchimp": "SELECT list_id, status, count(*) AS members FROM mailchimp.list_members GROUP BY ALL ORDER BY ALL",
 }
 """One query to try for each tap; the largest table's first rows where there is none."""

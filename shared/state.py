@@ -6,7 +6,8 @@
                             "refreshed": instant,                when the stream was last read whole (full_refresh)
                             "resume": {...}}}}                    a pass under way
 
-Values are canonical instants (UTC). A unit that is not listed was never read. `resume` holds `began` and `version` of
+Values are canonical instants (UTC). A unit that is not listed was never read, unless there is a unit "*": that is where
+those begin which have no bookmark of their own (an older tap kept one for all). `resume` holds `began` and `version` of
 the pass, `done` (keys of the units it has finished) and `units` (what a fetch hook wants back). Members this module
 does not know survive; `currently_syncing` is dropped, since many streams run at once.
 
@@ -24,6 +25,7 @@ from .errors import StateError
 from .timestamps import canonical, from_seconds, parse
 
 Span = tuple[str, str]
+EVERY_UNIT = "*"
 _STALE = ("currently_syncing", "current_stream")
 
 
@@ -98,7 +100,7 @@ class State:
         units = entry.get("units")
         if units is not None and not isinstance(units, dict):
             raise StateError(f"state: bookmarks.{stream}.units is not an object; correct it or run without state")
-        found = (units or {}).get(unit)
+        found = (units or {}).get(unit, (units or {}).get(EVERY_UNIT))
         parts = list(found) if isinstance(found, list) else [found]
         value, mark, done = (*parts, None, None, None)[:3]
         return Bookmark(_instant(value, where), mark, _spans(done, where))

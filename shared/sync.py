@@ -25,6 +25,7 @@ from .errors import (
     ApiError,
     AuthError,
     GoneError,
+    QuotaError,
     RefusedError,
     Stopped,
     TapError,
@@ -501,7 +502,7 @@ class _Sync:
             values = parent_values(parent, row, above)
             if parent.where is not None and not parent.where(light(run.reading, values)):
                 continue
-            if len(run.stream.parents) > 1:
+            if len(run.stream.parents) > 1 or self.runs[parent.stream].stream.unique:
                 key = unit_key(values, parent.keys, "")
                 if key in run.keys:
                     continue
@@ -559,7 +560,7 @@ class _Sync:
         elif missing and built.parent:
             run.gone += 1
             self.log.warning("%s Skipped.", error)
-        elif isinstance(error, RefusedError):
+        elif isinstance(error, (RefusedError, QuotaError)):
             run.closed = error
         else:
             run.failures.append(error)

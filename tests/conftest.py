@@ -11,7 +11,7 @@ import pytest
 
 from shared.tap import Tap
 
-TAPS = ("tap_campaign_monitor", "tap_customerio", "tap_iterable", "tap_mailchimp")
+TAPS = ("tap_campaign_monitor", "tap_customerio", "tap_iterable", "tap_klaviyo", "tap_mailchimp")
 """The package of every tap."""
 
 THOROUGH = "tap_mailchimp"
@@ -21,6 +21,7 @@ SMALL_PAGES: dict[str, dict[str, Any]] = {
     "tap_campaign_monitor": {"page_size": 100},
     "tap_customerio": {"messages_window_days": 10},
     "tap_iterable": {"page_size": 20, "api_window_in_days": 60, "max_window_in_days": 150},
+    "tap_klaviyo": {"page_size": 20},
     "tap_mailchimp": {"page_size": 100},
 }
 """Settings that make a tap's walks long."""
@@ -32,6 +33,11 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("users", {"export_mode": "job"}),
         ("list_users", {}),
         ("metadata", {}),
+    ),
+    "tap_klaviyo": (
+        ("receive", {"event_window_days": 8}),
+        ("profiles", {}),
+        ("events", {}),
     ),
     "tap_mailchimp": (
         ("list_members", {}),

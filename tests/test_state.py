@@ -132,3 +132,10 @@ def test_forget_and_rename() -> None:
     state.forget("gone")
     state.rename("old", "new")
     assert state.value == {"bookmarks": {"new": {"t": second(1)}}}
+
+
+def test_units_without_a_bookmark_of_their_own_begin_at_the_one_for_all() -> None:
+    state = State({"bookmarks": {"s": {"units": {"*": second(1), "a": second(5)}}}})
+    assert [state.get("s", "t", key).value for key in "ab"] == [second(5), second(1)]
+    state.advance("s", "t", "b", second(3))
+    assert state.value["bookmarks"]["s"]["units"] == {"*": second(1), "a": second(5), "b": second(3)}

@@ -16,7 +16,16 @@ import pytest
 
 from shared import catalog, jobs, sync
 from shared.client import Response
-from shared.errors import ApiError, AuthError, GoneError, RefusedError, Stopped, TooLargeError, UnavailableError
+from shared.errors import (
+    ApiError,
+    AuthError,
+    GoneError,
+    QuotaError,
+    RefusedError,
+    Stopped,
+    TooLargeError,
+    UnavailableError,
+)
 from shared.extract import in_turn
 from shared.messages import Writer
 from shared.pagination import Request, cursor, halve, numbered, offset
@@ -835,3 +844,28 @@ def test_a_full_walk_that_broke_off_goes_on_where_its_row_says() -> None:
     assert again.bookmarks == {}
     late = {"bookmarks": {"a": {"resume": {**first.bookmarks["a"]["resume"], "began": day(8)}}}}
     assert run([stream], answer, state=late).ids("a") == [1, 2, 3, 4]
+
+
+def test_a_used_up_quota_ends_its_stream_and_no_other() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/a":
+            raise QuotaError("a: 429. Run again later.")
+        return rows(1)
+
+    stream = Stream(name="a", path="/a", partitions={str(n): {"f": n} for n in range(9)})
+    ran = run([stream, Stream(name="b", path="/b")], answer, concurrency=1)
+    assert (ran.status, ran.ids("b"), ran.api.paths.count("/a")) == (1, [1], 1)
+
+
+def test_a_parent_that_several_partitions_hold_is_asked_once_for_its_children() -> None:
+    def answer(request: Request) -> Any:
+        return rows(1, 2)
+
+    parent = Stream(name="p", path="/p", partitions={"x": {"f": "x"}, "y": {"f": "y"}}, unique=True)
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}/c",
+        parent=Parent(stream="p", keys={"parent_id": "id"}),
+        key_properties=("parent_id", "id"),
+    )
+    assert sorted(run([parent, child], answer).api.paths) == ["/p", "/p", "/p/1/c", "/p/2/c"]

@@ -86,6 +86,12 @@ class Sandbox:
         """With `drift`: the records of rows that were there all the time."""
         raise NotImplementedError
 
+    def as_read(self, stream: str) -> frozenset[str]:
+        """Fields of `stream` that show something else as it was when the row was read: that they would be different
+        today is no change of the row.
+        """
+        return frozenset()
+
     def at_day(self, day: int) -> Sandbox:
         """The same account on another day, not started."""
         texts = {name: str(value) for name, value in self.options.items() if name in ("scale", "seed")}

@@ -1,0 +1,5 @@
+"""`python -m tap_klaviyo`."""
+
+from .tap import main
+
+main()

@@ -1,0 +1,200 @@
+"""Klaviyo over HTTP: key or token, the API's revision, its tiers of quotas, and what its answers mean.
+
+Every call says which revision it means. One that was retired would be served by the oldest living one, whose answers
+look different; the header below makes it fail instead (versioning policy, 2026).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from shared.client import Client, Context, Response, Retry, Verdict, answered, retry_after, standard_verdict, words
+from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError, TooLargeError
+from shared.limits import Limits, Quota
+from shared.oauth import Flow, Tokens
+from shared.pagination import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOST = "https://a.klaviyo.com"
+REVISION = "2026-07-15"
+
+TIERS: Mapping[str, tuple[tuple[int, float], ...]] = {
+    "XS": ((1, 1), (15, 60)),
+    "S": ((3, 1), (60, 60)),
+    "M": ((10, 1), (150, 60)),
+    "L": ((75, 1), (750, 60)),
+    "XL": ((350, 1), (3500, 60)),
+    "report": ((1, 1), (2, 60)),
+}
+"""Burst and steady limits of every endpoint, for all keys of an account together."""
+LONGEST_WAIT_SECONDS = 600
+"""What asks for a longer wait is a daily quota: 225 reports a day."""
+
+SCOPES = (
+    "accounts", "campaigns", "catalogs", "coupon-codes", "coupons", "custom-objects", "events", "flows", "forms",
+    "images", "lists", "metrics", "profiles", "push-tokens", "reviews", "segments", "tags", "templates",
+    "tracking-settings", "web-feeds", "webhooks",
+)  # fmt: skip
+
+
+def _token_url(settings: Mapping[str, Any]) -> str:
+    return f"{str(settings.get('base_url') or HOST).rstrip('/')}/oauth/token"
+
+
+OAUTH = Flow(
+    authorize_url="https://www.klaviyo.com/oauth/authorize",
+    token_url=_token_url,  # token traffic to www.klaviyo.com is blocked since 2025-03-31
+    scopes=tuple(f"{name}:read" for name in SCOPES),
+    pkce=True,
+    client_auth="basic",
+)
+
+
+def connect(context: Context) -> Client:
+    """A client for the account; nothing is asked yet."""
+    settings = context.settings
+    key = settings.get("api_key")
+    refresh: Callable[[], None] | None = None
+    if key:
+        context.masks.add(str(key))
+        authenticate: Callable[[Request], Mapping[str, str]] = lambda _: {  # noqa: E731
+            "Authorization": f"Klaviyo-API-Key {key}"
+        }
+    else:
+        tokens = Tokens(OAUTH, context)
+        authenticate, refresh = tokens.headers, tokens.refresh
+    share = float(settings["rate_limit_share"])
+    limits = Limits(
+        connections=int(settings["concurrency"]), quotas=quotas(share), clock=context.clock, wait=context.wait
+    )
+    return Client(
+        context,
+        base_url=str(settings.get("base_url") or HOST),
+        authenticate=authenticate,
+        refresh=refresh,
+        limits=limits,
+        verdict=heeding(limits, share),
+        headers={
+            "revision": settings["api_revision"],
+            "Accept": "application/vnd.api+json",
+            "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
+        },
+        retry=Retry(tries=int(settings["max_retries"]), quota_seconds=LONGEST_WAIT_SECONDS),
+    )
+
+
+def quotas(share: float) -> list[Quota]:
+    """The quota of every endpoint read, less what is left to the account's other integrations.
+
+    They are named by tier and endpoint ("XL events"). The windows are a little longer than the API's, which counts
+    requests when they arrive.
+    """
+    from .reports import REPORTS
+    from .streams import STREAMS
+
+    reports = {f"report {stream.path.rpartition('/')[2]}" for stream in REPORTS}
+    names = sorted({stream.quota for stream in STREAMS if stream.quota} | {"XS list"} | reports)
+    return [Quota(name, _rates(name.partition(" ")[0], share)) for name in names]
+
+
+def _rates(tier: str, share: float) -> tuple[tuple[int, float], ...]:
+    return tuple((max(1, round(count * share)), seconds + 0.05) for count, seconds in TIERS[tier])
+
+
+def heeding(limits: Limits, share: float) -> Verdict:
+    """The verdict on each answer, heeding what its headers say of the steady window: others draw on it too."""
+
+    def judged(request: Request, response: Response) -> ApiError | None:
+        limit, remaining, reset = (_first_number(response, f"RateLimit-{name}") for name in _NUMBERS)
+        if limit and remaining is not None and reset and remaining <= limit * (1 - share) / 2:
+            limits.pause(min(reset, 60), request.quota)
+        return verdict(request, response)
+
+    return judged
+
+
+_NUMBERS = ("Limit", "Remaining", "Reset")
+
+
+def _first_number(response: Response, name: str) -> float | None:
+    """The first number of a header, which may be a list (`3, 3;w=1, 60;w=60`)."""
+    match = re.match(r"\s*(\d+)", response.headers.get(name, ""))
+    return float(match[1]) if match else None
+
+
+def verdict(request: Request, response: Response) -> ApiError | None:
+    """What an answer means, where Klaviyo has ideas of its own."""
+    status, said = response.status, words(response)
+
+    def text(advice: str = "") -> str:
+        return answered(request, response, say=said, advice=advice)
+
+    if status == 400 and "invalid cursor" in said.lower():
+        # Cursors die; a window is then read again as two halves, which needs no cursor from before.
+        return TooLargeError(text("Run again."))
+    if status == 401:
+        return AuthError(text("Check api_key; with OAuth, authorise again with --authorize."))
+    if status == 403:
+        if not _is_json(response):  # a challenge at the edge, sporadic (klaviyo-api-python#84)
+            return RetryableError(text())
+        return RefusedError(text(f"Give the API key the scope {_scope(request)}, or deselect the stream."))
+    if status == 410:
+        raise ConfigError(text("The revision was retired: set api_revision to a living one, or leave it out."))
+    if status == 429:
+        return RetryableError(text(), wait_seconds=_wait_seconds(response, said), everyone=True)
+    return standard_verdict(request, response)
+
+
+def _is_json(response: Response) -> bool:
+    try:
+        return isinstance(response.json(), dict)
+    except ValueError:
+        return False
+
+
+def _scope(request: Request) -> str:
+    match = re.search(r"/api/([a-z-]+)", request.path)
+    name = match[1] if match else "it needs"
+    return f"{_SCOPE_OF.get(name, name)}:read"
+
+
+_SCOPE_OF = {
+    "catalog-items": "catalogs", "catalog-variants": "catalogs", "catalog-categories": "catalogs",
+    "tag-groups": "tags", "flow-actions": "flows", "template-universal-content": "templates",
+    "custom-metrics": "metrics", "mapped-metrics": "metrics", "profile-bulk-import-jobs": "profiles",
+    "data-sources": "custom-objects", "object-types": "custom-objects",
+    "campaign-values-reports": "campaigns", "flow-values-reports": "flows", "flow-series-reports": "flows",
+    "form-values-reports": "forms", "form-series-reports": "forms", "segment-values-reports": "segments",
+    "segment-series-reports": "segments", "metric-aggregates": "metrics",
+}  # fmt: skip
+
+
+def _wait_seconds(response: Response, said: str) -> float:
+    """By `Retry-After`, or by the text: "Expected available in N seconds"."""
+    asked = retry_after(response)
+    if asked is not None:
+        return asked
+    match = re.search(r"available in (\d+) second", said)
+    return float(match[1]) if match else 1.0
+
+
+def check(client: Client) -> None:
+    """Proves the credential. A key without the scope of accounts is judged by the metrics, which event streams need."""
+    try:
+        client.json(Request("/api/accounts", quota="XS accounts"))
+    except RefusedError:
+        client.json(Request("/api/metrics", {"fields[metric]": "name"}, quota="M metrics"))
+
+
+def pages(client: Client, path: str, *, quota: str, stream: str = "") -> Iterable[Any]:
+    """The decoded pages of a whole collection."""
+    request: Request | None = Request(path, quota=quota)
+    while request is not None:
+        body = client.json(request, stream=stream)
+        yield body
+        following = (body.get("links") or {}).get("next")
+        request = request.with_url(following) if following else None

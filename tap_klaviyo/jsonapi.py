@@ -1,0 +1,133 @@
+"""From a JSON:API answer to flat rows: `attributes` at top level, relations as ids, and some resources embedded.
+
+    {"id", "type", **attributes, "<relation>_id" or "<relation>_ids", "<embedded relation>": [{"type", "id", ...}]}
+
+Linkage (`data`) is missing where a relation was not asked for, and null for what was deleted: both give no id. Arrays
+of embedded objects have the shape that earlier taps for this API write, also where there can be one object only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from shared.pagination import Row
+
+Records = Callable[[Any], Sequence[Any]]
+
+
+def resources(*embedded: str) -> Records:
+    """The rows in `data`, with the resources of the relations `embedded` in them, out of `included`."""
+
+    def rows(body: Any) -> list[Row]:
+        found = _data(body)
+        side = _Included(body)
+        return [flat(resource, side, embedded) for resource in found]
+
+    return rows
+
+
+def included(kind: str) -> Records:
+    """The side-loaded resources of one type, as rows of their own."""
+
+    def rows(body: Any) -> list[Row]:
+        _data(body)
+        return [flat(resource) for resource in body.get("included") or () if resource.get("type") == kind]
+
+    return rows
+
+
+def flat(resource: Mapping[str, Any], found: _Included | None = None, embedded: Sequence[str] = ()) -> Row:
+    """One resource as a row."""
+    row: Row = {**(resource.get("attributes") or {}), "type": resource.get("type"), "id": resource.get("id")}
+    relations = resource.get("relationships") or {}
+    for name, relation in relations.items():
+        if isinstance(relation, dict) and "data" in relation:
+            row.update(_linkage(name, relation["data"]))
+    for name in embedded:
+        row[name] = found.of(relations.get(name)) if found is not None else []
+    reshape = _RESHAPE.get(str(resource.get("type")))
+    return reshape(row) if reshape else row
+
+
+def _data(body: Any) -> list[Mapping[str, Any]]:
+    """The resources of an answer. ValueError where there is no place for them: such a 200 is no answer."""
+    if not isinstance(body, dict) or "data" not in body:
+        raise ValueError("the answer has no 'data'")
+    data = body["data"]
+    if data is None:
+        return []
+    found = data if isinstance(data, list) else [data]
+    if not all(isinstance(each, dict) for each in found):
+        raise ValueError("'data' of the answer holds something else than resources")
+    return found
+
+
+def _linkage(name: str, data: Any) -> Row:
+    column = name.replace("-", "_")
+    if isinstance(data, list):
+        return {f"{column.removesuffix('s')}_ids": [each.get("id") for each in data]}
+    return {f"{column}_id": data.get("id") if isinstance(data, dict) else None}
+
+
+class _Included:
+    """The side-loaded resources of an answer. Each is there once, however many point to it."""
+
+    def __init__(self, body: Any) -> None:
+        self._by_id = {(each.get("type"), each.get("id")): each for each in body.get("included") or ()}
+        self._given: set[Any] = set()
+
+    def of(self, relation: Any) -> list[Row]:
+        """What a relation points to, as far as it was side-loaded. Rows share no objects: fitting changes them."""
+        data = relation.get("data") if isinstance(relation, dict) else None
+        rows = []
+        for link in data if isinstance(data, list) else [data]:
+            key = (link.get("type"), link.get("id")) if isinstance(link, dict) else (None, None)
+            resource = self._by_id.get(key)
+            if resource is not None:
+                rows.append(flat(_copied(resource) if key in self._given else resource))
+                self._given.add(key)
+        return rows
+
+
+def _copied(value: Any) -> Any:
+    if value.__class__ is dict:
+        return {name: _copied(part) for name, part in value.items()}
+    return [_copied(part) for part in value] if value.__class__ is list else value
+
+
+# What reads better another way
+
+
+def _lifted_message(row: Row) -> Row:
+    """Label, channel, content and render options stood beside the definition until revision 2025-01-15."""
+    definition = row.get("definition")
+    if isinstance(definition, dict):
+        for name in ("label", "channel", "content", "render_options"):
+            row.setdefault(name, _copied(definition.get(name)))
+    return row
+
+
+def _lifted_action(row: Row) -> Row:
+    """Type and status stood beside the definition until revision 2025-10-15."""
+    definition = row.get("definition")
+    if isinstance(definition, dict):
+        row.setdefault("action_type", definition.get("type"))
+        data = definition.get("data")
+        row.setdefault("status", data.get("status") if isinstance(data, dict) else None)
+    return row
+
+
+def plain_category(row: Row) -> Row:
+    """The integration's category is text, or on some rows an object that holds it."""
+    integration = row.get("integration")
+    if isinstance(integration, dict) and isinstance(category := integration.get("category"), dict):
+        row["integration"] = {**integration, "category": category.get("category")}
+    return row
+
+
+_RESHAPE: Mapping[str, Callable[[Row], Row]] = {
+    "campaign-message": _lifted_message,
+    "flow-action": _lifted_action,
+    "metric": plain_category,
+}

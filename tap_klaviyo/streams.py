@@ -1,0 +1,592 @@
+"""What can be read from Klaviyo: the API's table of contents, and the few hooks it needs.
+
+Facts are from the published specification, revision 2026-07-15. What may surprise, over all of the table:
+
+- Pages are followed by `links.next`, verbatim: it holds all parameters, and only its absence ends a walk.
+- Quotas are per endpoint, in tiers; a row's `quota` is "<tier> <endpoint>". Pages are small unless asked.
+- Profiles, lists and segments know `greater-than` alone, so one second less is asked for, and what is older is dropped.
+- Nothing tells of what was deleted; what left a list or a segment shows in a full read alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from shared.errors import GoneError
+from shared.pagination import Params, Request, Row, link
+from shared.streams import Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
+from shared.timestamps import instant, shift
+
+from . import events
+from .jsonapi import included, resources
+from .reports import REPORTS
+
+if TYPE_CHECKING:
+    from shared.client import Client
+
+DAY_SECONDS = 86_400
+SUPPRESSIONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
+PAGE_SIZE_SINCE = {
+    "campaigns": "2026-04-15",
+    "lists": "2026-04-15",
+    "segments": "2026-04-15",
+    "templates": "2026-04-15",
+}
+"""Endpoints that learned `page[size]` late; before, their pages have the same size, which is fixed."""
+
+# Parameters
+
+
+def page(largest: int, endpoint: str = "", **params: Any) -> Callable[[Unit], Params]:
+    """Pages as large as allowed, and `params`."""
+
+    def of(unit: Unit) -> Params:
+        if unit.settings["api_revision"] < PAGE_SIZE_SINCE.get(endpoint, ""):
+            return params
+        return {"page[size]": min(int(unit.settings.get("page_size") or largest), largest), **params}
+
+    return of
+
+
+def newer(field: str) -> Callable[[Unit], Params]:
+    """Asks for what is at or after `Unit.since`, besides what the partition asks for."""
+
+    def of(unit: Unit) -> Params:
+        assert unit.since is not None
+        clause = f"greater-or-equal({field},{unit.since[:19]}Z)"
+        fixed = unit.params.get("filter")
+        return {"filter": f"and({fixed},{clause})" if fixed else clause}
+
+    return of
+
+
+def after(field: str) -> Callable[[Unit], Params]:
+    """The same where the API knows only `greater-than`: from one second before on."""
+
+    def of(unit: Unit) -> Params:
+        assert unit.since is not None
+        return {"filter": f"greater-than({field},{shift(unit.since, -1)[:19]}Z)"}
+
+    return of
+
+
+def fields(kind: str, *attributes: str) -> Callable[[Sequence[str]], Params]:
+    """Keeps deselected attributes of the rows off the wire; without any the API sends all."""
+
+    def params(deselected: Sequence[str]) -> Params:
+        gone = set(deselected) & set(attributes)
+        return {f"fields[{kind}]": ",".join(name for name in attributes if name not in gone)} if gone else {}
+
+    return params
+
+
+# Campaigns and flows
+
+
+def campaign_partitions(settings: Settings) -> dict[str, Params]:
+    """A filter on the channel is mandatory, and without one on `archived` the archived ones are left out."""
+    channels = settings.get("campaign_channels") or ("email", "sms", "mobile_push")
+    return {
+        f"{channel}{suffix}": {"filter": f'and(equals(messages.channel,"{channel}"),equals(archived,{value}))'}
+        for channel in channels
+        for suffix, value in (("", "false"), ("_archived", "true"))
+    }
+
+
+def with_channel(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Campaigns with their channel: that of the first message, for one with several is found by each of them."""
+    for row in rows:
+        held = [each.get("channel") for each in row.get("campaign-messages") or ()]
+        row["channel"] = next(filter(None, held), unit.partition.removesuffix("_archived"))
+        yield row
+
+
+FLOWS: Mapping[str, Params] = {
+    "live": {"filter": "equals(archived,false)"},
+    "archived": {"filter": "equals(archived,true)"},
+}
+
+
+def moved(name: str) -> Callable[[Unit], Any]:
+    """The unit's fingerprint: a date-time of its parent."""
+
+    def gate(unit: Unit) -> Any:
+        return unit.parent.get(name) or True
+
+    return gate
+
+
+def sends(unit: Unit) -> bool:
+    """Whether a flow's action is one that has messages."""
+    return str(unit.parent.get("action_type") or "").startswith("send-")
+
+
+# Profiles
+
+
+def profile_window(unit: Unit) -> Params:
+    """Profiles changed in a window: both bounds are exclusive, so one second before its start is asked for."""
+    assert unit.window is not None
+    start, end = unit.window
+    clauses = f"greater-than(updated,{shift(start, -1)[:19]}Z),less-than(updated,{end[:19]}Z)"
+    return {**page(100)(unit), **more_of_profiles(unit), "filter": clauses, "sort": "updated"}
+
+
+def more_of_profiles(unit: Unit) -> Params:
+    """Subscriptions and predictions come on demand; the latter lower the rate from tier L to M."""
+    wanted = [
+        name
+        for name in ("subscriptions", "predictive_analytics")
+        if name not in unit.deselected and (name == "subscriptions" or unit.settings["predictive_analytics"])
+    ]
+    return {"additional-fields[profile]": ",".join(wanted) or None}
+
+
+def in_window(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """What the window before did not have."""
+    assert unit.window is not None
+    for row in rows:
+        if (instant(row.get("updated")) or unit.window[0]) >= unit.window[0]:
+            yield row
+
+
+def resize(width: float, outcome: Outcome) -> float:
+    """Wider while there are few profiles in a window."""
+    return width * 2 if outcome.requests <= events.FEW_PAGES else width / 2 if outcome.requests > 20 else width
+
+
+def updated_lookback(settings: Settings) -> float:
+    """Seconds."""
+    hours = settings.get("lookback_hours")
+    return 3600.0 * float(1 if hours is None else hours)
+
+
+def suppressed(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Suppressed profiles, with the latest suppression lifted: the columns that v1 had."""
+    for row in rows:
+        found: Any = row.get("subscriptions")
+        for name in ("email", "marketing", "suppression"):
+            found = found.get(name) if isinstance(found, dict) else None
+        suppressions = [dict(each) for each in found or () if isinstance(each, dict)]
+        latest = max(suppressions, key=lambda each: instant(each.get("timestamp")) or "", default={})
+        yield {
+            **row,
+            "reason": latest.get("reason"),
+            "timestamp": latest.get("timestamp"),
+            "suppressions": suppressions,
+        }
+
+
+def suppression_partitions(settings: Settings) -> dict[str, Params]:
+    """One reason at a time: the filter takes no list."""
+    field = "subscriptions.email.marketing.suppression.reason"
+    return {reason: {"filter": f'equals({field},"{reason}")'} for reason in SUPPRESSIONS}
+
+
+def as_member(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """A profile in a list or a segment: who and since when."""
+    for row in rows:
+        yield {"profile_id": row.get("id"), "joined_group_at": row.get("joined_group_at")}
+
+
+def as_item(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """An item of a category: its id and type alone."""
+    for row in rows:
+        yield {"item_id": row.get("id"), "type": row.get("type")}
+
+
+def of_coupon(unit: Unit) -> Params:
+    """The codes of one coupon; without it the API answers 400."""
+    return {**page(100)(unit), "filter": f'equals(coupon.id,"{unit.parent["coupon_id"]}")'}
+
+
+PUSH_TOKEN = ("created", "enablement_status", "platform", "vendor", "background", "recorded_date", "metadata")
+
+
+def member_params(unit: Unit) -> Params:
+    """The members' ids and when they joined."""
+    return {**page(100)(unit), "fields[profile]": "joined_group_at", "sort": "joined_group_at"}
+
+
+def template_params(unit: Unit) -> Params:
+    """Templates, with their definition where that is wanted."""
+    more = {"additional-fields[template]": "definition"} if unit.settings["template_definition"] else {}
+    return {**page(10, "templates")(unit), **more, "sort": "updated"}
+
+
+def counted(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
+    """With `list_profile_count`: each list once more, with the number of its profiles, which 15 a minute can tell."""
+    return _counted(client, unit) if unit.settings["list_profile_count"] else None
+
+
+def _counted(client: Client, unit: Unit) -> Generator[Step, None, None]:
+    from shared.extract import pages
+
+    for batch in pages(client, unit, LISTS):
+        for row in batch.rows:
+            count = {"additional-fields[list]": "profile_count", "fields[list]": "profile_count"}
+            request = Request(f"/api/lists/{quote(str(row['id']), safe='')}", count, quota="XS list")
+            with suppress(GoneError):  # deleted meanwhile
+                found = client.json(request, stream=unit.stream)
+                row["profile_count"] = found["data"]["attributes"].get("profile_count")
+        yield batch
+
+
+# The table
+
+stream = partial(Stream, records=resources(), next_page=link("links.next"))
+extra = partial(stream, selected=False)
+by_updated = partial(
+    stream, replication_key="updated", since=newer("updated"), lookback=updated_lookback, selected=False
+)
+by_updated_at = partial(
+    stream, replication_key="updated_at", since=newer("updated_at"), lookback=updated_lookback, selected=False
+)
+members = partial(
+    stream,
+    params=member_params,
+    replication_key="joined_group_at",
+    full_table=True,  # only that shows who left
+    since=newer("joined_group_at"),
+    lookback=DAY_SECONDS,
+    start_date=False,
+    identity=("id",),
+    transform=as_member,
+    selected=False,
+)
+
+LISTS = stream(
+    name="lists",
+    description="Lists, with tags",
+    path="/api/lists",
+    quota="L lists",
+    params=page(10, "lists", include="tags", sort="id"),
+    records=resources("tags"),
+    fetch=counted,
+    seed=True,
+)
+
+RESOURCES = (
+    stream(
+        name="campaigns",
+        description="Campaigns of all channels, archived ones too, with tags and messages",
+        path="/api/campaigns",
+        quota="M campaigns",
+        params=page(100, "campaigns", include="tags,campaign-messages", sort="id"),
+        partitions=campaign_partitions,
+        records=resources("tags", "campaign-messages"),
+        transform=with_channel,
+        unique=True,  # a campaign may have messages in two channels
+        replication_key="updated_at",
+        full_table=True,
+        since=newer("updated_at"),
+        lookback=updated_lookback,
+        start_date=False,
+        seed=True,
+    ),
+    LISTS,
+    stream(
+        name="global_exclusions",
+        description="Profiles that get no e-mail, each once, with all their suppressions",
+        path="/api/profiles",
+        quota="L profiles",
+        params=page(100, sort="id", **{"additional-fields[profile]": "subscriptions"}),
+        partitions=suppression_partitions,
+        transform=suppressed,
+        unique=True,
+        contract_key=("email",),
+        seed=True,
+    ),
+    stream(
+        name="profiles",
+        description="Profiles",
+        path="/api/profiles",
+        quota="L profiles",
+        params=profile_window,
+        transform=in_window,
+        replication_key="updated",
+        lookback=updated_lookback,
+        window=Window(first=30, largest=3650, lag_seconds=3, resize=resize),
+        deletions="merged and deleted profiles vanish",
+    ),
+    stream(
+        name="metrics",
+        description="Metrics: what events are of",
+        path="/api/metrics",
+        quota="M metrics",
+        records=events.metrics,
+        transform=events.plain_metrics,
+    ),
+    stream(
+        name="segments",
+        description="Segments, with tags",
+        path="/api/segments",
+        quota="L segments",
+        params=page(10, "segments", include="tags", sort="id"),
+        records=resources("tags"),
+        replication_key="updated",
+        full_table=True,
+        since=after("updated"),
+        lookback=updated_lookback,
+        start_date=False,
+    ),
+    members(
+        name="list_profiles",
+        description="Who is in which list",
+        path="/api/lists/{list_id}/profiles",
+        quota="L list profiles",
+        parent=Parent(stream="lists", keys={"list_id": "id"}),
+        key_properties=("list_id", "profile_id"),
+        cost="1 request per list, and per 100 members of it",
+    ),
+    members(
+        name="segment_profiles",
+        description="Who is in which segment",
+        path="/api/segments/{segment_id}/profiles",
+        quota="L segment profiles",
+        parent=Parent(stream="segments", keys={"segment_id": "id"}),
+        key_properties=("segment_id", "profile_id"),
+        cost="1 request per segment, and per 100 members of it",
+    ),
+    extra(
+        name="campaign_messages",
+        description="Messages of each campaign, with template and image",
+        path="/api/campaigns/{campaign_id}/campaign-messages",
+        quota="M campaign messages",
+        params={"include": "template,image", "fields[template]": "name", "fields[image]": "name"},
+        parent=Parent(stream="campaigns", keys={"campaign_id": "id"}, carry=("updated_at",)),
+        gate=moved("updated_at"),
+        gate_full_table=True,
+        next_page=None,
+        cost="1 request per campaign that moved",
+    ),
+    stream(
+        name="flows",
+        description="Flows, archived ones too, with tags",
+        path="/api/flows",
+        quota="S flows",
+        params=page(50, include="tags", sort="updated"),
+        partitions=FLOWS,
+        records=resources("tags"),
+        replication_key="updated",
+        since=newer("updated"),
+        lookback=updated_lookback,
+        start_date=False,
+        unique=True,
+    ),
+    stream(
+        name="flow_actions",
+        description="Actions of each flow",
+        path="/api/flows",  # side-loaded: all actions of 50 flows with one request of a small quota
+        quota="S flows",
+        params=page(50, include="flow-actions", sort="id", **{"fields[flow]": "name"}),
+        partitions=FLOWS,
+        records=included("flow-action"),
+        unique=True,
+    ),
+    extra(
+        name="flow_messages",
+        description="Messages that the actions of flows send",
+        path="/api/flow-actions/{flow_action_id}/flow-messages",
+        quota="S flow messages",
+        params=page(50, sort="id"),
+        parent=Parent(
+            stream="flow_actions", keys={"flow_action_id": "id"}, carry=("updated", "action_type"), where=sends
+        ),
+        gate=moved("updated"),
+        gate_full_table=True,
+        cost="1 request per sending action that moved",
+    ),
+    by_updated(
+        name="templates",
+        description="Templates of e-mails",
+        path="/api/templates",
+        quota="L templates",
+        params=template_params,
+        start_date=False,
+    ),
+    stream(
+        name="tags",
+        description="Tags",
+        path="/api/tags",
+        quota="S tags",
+        params=page(50, include="tag-group", sort="id"),
+    ),
+    extra(
+        name="tag_groups",
+        description="Groups of tags",
+        path="/api/tag-groups",
+        quota="S tag groups",
+        params=page(25, sort="id"),
+    ),
+    extra(name="accounts", description="The account itself", path="/api/accounts", quota="XS accounts", next_page=None),
+    extra(
+        name="catalog_items",
+        description="Items of the catalog",
+        path="/api/catalog-items",
+        quota="XL catalog items",
+        params=page(100, sort="created"),
+    ),
+    extra(
+        name="catalog_variants",
+        description="Variants of the catalog's items",
+        path="/api/catalog-variants",
+        quota="XL catalog variants",
+        params=page(100, sort="created"),
+    ),
+    extra(
+        name="catalog_categories",
+        description="Categories of the catalog",
+        path="/api/catalog-categories",
+        quota="XL catalog categories",
+        params=page(100, sort="created"),
+    ),
+    extra(
+        name="catalog_category_items",
+        description="Which item is in which category",
+        path="/api/catalog-categories/{category_id}/relationships/items",
+        quota="XL category items",
+        params=page(100),
+        parent=Parent(stream="catalog_categories", keys={"category_id": "id"}),
+        key_properties=("category_id", "item_id"),
+        identity=("id",),
+        transform=as_item,
+        cost="1 request per category, and per 100 items in it",
+    ),
+    extra(
+        name="coupons",
+        description="Coupons",
+        path="/api/coupons",
+        quota="L coupons",
+        params=page(100),
+    ),
+    extra(
+        name="coupon_codes",
+        description="Codes of each coupon",
+        path="/api/coupon-codes",
+        quota="XL coupon codes",
+        params=of_coupon,
+        parent=Parent(stream="coupons", keys={"coupon_id": "id"}),
+        cost="1 request per coupon, and per 100 codes of it",
+    ),
+    by_updated_at(
+        name="forms",
+        description="Forms",
+        path="/api/forms",
+        quota="S forms",
+        params=page(100, sort="updated_at"),
+        start_date=False,
+    ),
+    extra(
+        name="form_versions",
+        description="Versions of each form",
+        path="/api/forms/{form_id}/form-versions",
+        quota="S form versions",
+        params=page(100, sort="updated_at"),
+        parent=Parent(stream="forms", keys={"form_id": "id"}),
+        cost="1 request per form",
+    ),
+    by_updated_at(
+        name="images",
+        description="Images",
+        path="/api/images",
+        quota="M images",
+        params=page(100, sort="updated_at"),
+        start_date=False,
+    ),
+    extra(
+        name="reviews",
+        description="Reviews of products and of the shop",
+        path="/api/reviews",
+        quota="M reviews",
+        params=page(100, sort="created"),
+    ),
+    by_updated(
+        name="universal_content",
+        description="Blocks that templates share",
+        path="/api/template-universal-content",
+        quota="L universal content",
+        params=page(100, sort="updated"),
+        start_date=False,
+    ),
+    extra(
+        name="push_tokens",
+        description="Devices that get push messages, without the tokens themselves, which are as good as secrets",
+        path="/api/push-tokens",
+        quota="M push tokens",
+        params=page(100, **{"fields[push-token]": ",".join(PUSH_TOKEN)}),
+    ),
+    extra(
+        name="custom_metrics",
+        description="Metrics computed from others",
+        path="/api/custom-metrics",
+        quota="S custom metrics",
+    ),
+    extra(
+        name="mapped_metrics",
+        description="Which metric stands for revenue and the like",
+        path="/api/mapped-metrics",
+        quota="S mapped metrics",
+        params={"include": "metric,custom-metric", "fields[metric]": "name", "fields[custom-metric]": "name"},
+    ),
+    extra(
+        name="web_feeds",
+        description="Web feeds that messages draw on",
+        path="/api/web-feeds",
+        quota="XS web feeds",
+        params=page(20, sort="created"),
+    ),
+    extra(
+        name="webhooks",
+        description="Webhooks, with their topics",
+        path="/api/webhooks",
+        quota="XS webhooks",
+        params={"include": "webhook-topics"},
+    ),
+    extra(
+        name="tracking_settings",
+        description="How links are tagged",
+        path="/api/tracking-settings",
+        quota="M tracking settings",
+        params={"page[size]": 1},
+    ),
+    extra(
+        name="profile_import_jobs",
+        description="Bulk imports of profiles",
+        path="/api/profile-bulk-import-jobs",
+        quota="M import jobs",
+        params=page(100, sort="created_at"),
+    ),
+    extra(
+        name="data_sources",
+        description="Sources of custom objects",
+        path="/api/data-sources",
+        quota="S data sources",
+        params=page(100),
+        optional=True,
+    ),
+    extra(
+        name="object_types",
+        description="Types of custom objects",
+        path="/api/object-types",
+        quota="S object types",
+        optional=True,
+    ),
+    extra(
+        name="object_records",
+        description="Custom objects of each type",
+        path="/api/object-types/{object_type_id}/object-records",
+        quota="S object records",
+        params=page(100),
+        parent=Parent(stream="object_types", keys={"object_type_id": "id"}),
+        key_properties=("object_type_id", "id"),
+        optional=True,
+        cost="1 request per type, and per 100 objects of it",
+    ),
+)
+
+STREAMS = (*events.CONTRACT, *RESOURCES, events.ALL, *REPORTS)

@@ -1,0 +1,173 @@
+"""The tap's requests and the sandbox's endpoints, against what Klaviyo publishes of its API."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import check_klaviyo_facts
+import pytest
+
+from shared import schema
+from shared.extract import first_request
+from shared.settings import settings_of
+from shared.streams import Stream, Unit
+from shared.units import partitions
+from tap_klaviyo import sandbox_reports, sandbox_truth
+from tap_klaviyo.client import OAUTH, TIERS
+from tap_klaviyo.events import ALIASES
+from tap_klaviyo.sandbox_endpoints import BY_STREAM
+from tap_klaviyo.sandbox_query import read_filter
+from tap_klaviyo.sandbox_records import EVENTS
+from tap_klaviyo.tap import TAP
+
+EVERYTHING = json.loads((Path(__file__).parent / "data" / "klaviyo_facts.json").read_text("utf-8"))
+FACTS, REPORTS = EVERYTHING["streams"], EVERYTHING["reports"]
+STREAMS = {stream.name: stream for stream in TAP.streams if stream.method == "GET"}
+SETTINGS = {
+    **{setting.name: setting.default for setting in settings_of(TAP)},
+    "predictive_analytics": True,
+    "template_definition": True,
+}
+SOURCES = {**dict.fromkeys(ALIASES, "events"), "global_exclusions": "profiles", "flow_actions": "flows"}
+"""Streams that read another one's endpoint."""
+
+every_stream = pytest.mark.parametrize("name", STREAMS)
+
+
+def fact_of(name: str) -> Mapping[str, Any]:
+    fact: Mapping[str, Any] = FACTS[SOURCES.get(name, name)]
+    return fact
+
+
+def units(stream: Stream) -> Iterator[Unit]:
+    parent = {name: "x" for each in stream.parents for name in each.keys}
+    for partition, params in partitions(stream, SETTINGS).items():
+        yield Unit(
+            stream=stream.name,
+            parent=parent,
+            partition=partition,
+            params=params,
+            since="2026-11-01T00:00:00.000000Z",
+            window=("2026-11-01T00:00:00.000000Z", "2026-11-02T00:00:00.000000Z") if stream.window else None,
+            settings=SETTINGS,
+            now="2026-11-02T00:00:00.000000Z",
+            deselected=frozenset(("event_properties", "title")),
+        )
+
+
+def sent(stream: Stream) -> Iterator[tuple[str, Any]]:
+    for unit in units(stream):
+        yield from first_request(stream, unit).params.items()
+
+
+def shape(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "{}", path)
+
+
+@every_stream
+def test_paths_are_the_published_ones(name: str) -> None:
+    assert shape(STREAMS[name].path) == shape(fact_of(name)["path"])
+
+
+@every_stream
+def test_every_parameter_sent_is_published_and_pages_are_as_large_as_allowed(name: str) -> None:
+    known = fact_of(name)["parameters"]
+    asked = dict(sent(STREAMS[name]))
+    assert set(asked) <= set(known)
+    assert {param for param, how in known.items() if how == "required"} <= set(asked)
+    if "page[size]" in known:
+        assert asked["page[size]"] == known["page[size]"][1]
+    for param in ("sort", "include"):
+        assert set(str(asked.get(param) or "").split(",")) - {""} <= set(known.get(param, []))
+    for param, value in asked.items():
+        if param.startswith(("fields[", "additional-fields[")):
+            assert set(str(value).split(",")) <= set(known[param])
+
+
+@every_stream
+def test_every_filter_sent_is_published(name: str) -> None:
+    endpoint = BY_STREAM[SOURCES.get(name, name)]
+    for param, value in sent(STREAMS[name]):
+        if param == "filter":
+            for operator, field, _ in read_filter(str(value), endpoint):
+                assert operator in fact_of(name)["filters"][field]
+
+
+@every_stream
+def test_every_quota_is_the_published_one(name: str) -> None:
+    tier = STREAMS[name].quota.partition(" ")[0]
+    (burst, _), (steady, _) = TIERS[tier]
+    assert (f"{burst}/s", f"{steady}/m") == (fact_of(name)["burst"], fact_of(name)["steady"])
+
+
+@every_stream
+def test_the_scopes_asked_for_at_authorisation_suffice(name: str) -> None:
+    assert set(fact_of(name)["scopes"]) <= set(OAUTH.scopes)
+
+
+@every_stream
+def test_schemas_are_what_targets_accept_and_what_the_truth_expects(name: str) -> None:
+    stream, loaded = STREAMS[name], schema.load(TAP.schemas, name)
+    for keys in (stream.key_properties, stream.contract_key or stream.key_properties):
+        assert schema.check(loaded, keys) == []
+    kinds = sandbox_truth.KINDS["events" if name in ALIASES else name]
+    assert list(loaded["properties"]) == list(kinds)
+
+
+@pytest.mark.parametrize("name", BY_STREAM)
+def test_the_sandbox_knows_what_is_published_and_nothing_else(name: str) -> None:
+    endpoint, fact = BY_STREAM[name], FACTS[name]
+    assert shape(endpoint.path) == shape(fact["path"])
+    params = endpoint.params()
+    assert set(params) == set(fact["parameters"])
+    if "page[size]" in params:
+        size = params["page[size]"]
+        assert [size.default, size.most] == fact["parameters"]["page[size]"]
+    assert {field: sorted(operators) for field, operators in endpoint.known_filters.items()} == fact["filters"]
+    assert endpoint.scopes.split() == fact["scopes"]
+    assert (
+        [option for option in params["sort"].options if option[0] != "-"] == fact["parameters"]["sort"]
+        if ("sort" in params)
+        else True
+    )
+
+
+def test_names_of_metrics_were_written_twice_and_agree() -> None:
+    assert {stream: tuple(name.lower() for name in names) for stream, names in ALIASES.items()} == EVENTS
+
+
+def test_differences_from_the_specification_are_told() -> None:
+    get = {
+        "x-klaviyo-ratelimit": {"burst": "3/s", "steady": "60/m"},
+        "x-klaviyo-scopes": ["tags:read"],
+        "parameters": [{"name": "sort", "schema": {"enum": ["id", "-id"]}}],
+    }
+    specification = {"info": {"version": "r"}, "paths": {"/api/tags": {"get": get}}}
+    fact = check_klaviyo_facts.described(specification, "/api/tags")
+    facts = {"revision": "r", "streams": {"tags": fact}, "reports": {}}
+    assert list(check_klaviyo_facts.compare(facts, specification)) == []
+    get["x-klaviyo-scopes"] = ["other:read"]
+    (told,) = check_klaviyo_facts.compare(facts, specification)
+    assert told.startswith("tags: scopes")
+
+
+# Reports
+
+
+@pytest.mark.parametrize("name", [stream.name for stream in TAP.streams if stream.method == "POST"])
+def test_reports_ask_for_what_is_published(name: str) -> None:
+    fact = REPORTS[name]
+    stream = next(each for each in TAP.streams if each.name == name)
+    assert stream.path == fact["path"]
+    (burst, _), (steady, _) = TIERS["report"]
+    assert (f"{burst}/s", f"{steady}/m", "225/d") == (fact["burst"], fact["steady"], fact["daily"])
+    report = sandbox_reports.BY_STREAM[name]
+    assert sorted(report.required) == fact["required"]
+    assert sorted(report.statistics.split()) == fact["statistics"]
+    loaded = set(schema.load(TAP.schemas, name)["properties"])
+    assert set(fact["statistics"]) | set(report.groups) <= loaded
+    assert set(fact["scopes"]) <= set(OAUTH.scopes)

@@ -1,0 +1,559 @@
+"""What is odd about the Klaviyo tap: metrics and their names, windows, partitions, JSON:API, older states, answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared import config
+from shared.client import Context, Response
+from shared.errors import (
+    AuthError,
+    ConfigError,
+    QuotaError,
+    RefusedError,
+    RetryableError,
+    TooLargeError,
+    UnavailableError,
+)
+from shared.extract import first_request
+from shared.limits import Limits
+from shared.oauth import authorization_url
+from shared.pagination import Request
+from shared.report import Report
+from shared.settings import settings_of
+from shared.state import State
+from shared.streams import Outcome, Unit
+from shared.testing import Result, differences, problems, run_tap
+from shared.units import partitions
+from tap_klaviyo import events, jsonapi, reports
+from tap_klaviyo.client import OAUTH, connect, heeding, quotas, verdict
+from tap_klaviyo.sandbox import REFRESH_TOKEN, KlaviyoSandbox
+from tap_klaviyo.streams import in_window, suppressed
+from tap_klaviyo.tap import TAP, check_revision, read_state, validate
+
+STREAMS = {stream.name: stream for stream in TAP.streams}
+DEFAULTS = {setting.name: setting.default for setting in settings_of(TAP)}
+NOW = "2026-11-10T08:00:00.000000Z"
+SEED_EVENTS = [stream.name for stream in TAP.streams if stream.seed and stream.window]
+
+
+def settings(**given: Any) -> dict[str, Any]:
+    return {**DEFAULTS, "api_key": "pk_x", "start_date": "2026-01-01T00:00:00.000000Z", **given}
+
+
+def unit(stream: str = "receive", **members: Any) -> Unit:
+    return Unit(**{"stream": stream, "settings": settings(), "now": NOW, **members})
+
+
+def run(box: KlaviyoSandbox, folder: Path, *select: str, state: Any = None, **given: Any) -> Result:
+    arguments = [part for name in select for part in ("--select", name)]
+    found = run_tap("tap-klaviyo", *arguments, config={**box.settings, **given}, state=state, folder=folder)
+    assert problems(found) == []
+    return found
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[KlaviyoSandbox]:
+    with KlaviyoSandbox({"quotas": "0"}) as served:
+        yield served
+
+
+# Which metric feeds which stream
+
+
+def metric(identifier: str, name: str, integration: str | None = "Klaviyo") -> dict[str, Any]:
+    attributes = {"name": name, "integration": {"name": integration} if integration else None}
+    return {"type": "metric", "id": identifier, "attributes": attributes}
+
+
+def fed(*metrics: dict[str, Any]) -> dict[str, str | None]:
+    return {row["id"]: row["feeds"] for row in events.metrics({"data": list(metrics)})}
+
+
+@pytest.mark.parametrize(("stream", "names"), events.ALIASES.items())
+def test_a_stream_knows_its_metric_by_every_name_it_ever_had(stream: str, names: Sequence[str]) -> None:
+    for name in names:
+        assert fed(metric("a", name), metric("b", f"  {name.upper()} ")) == {"a": stream, "b": stream}
+
+
+def test_klaviyo_s_own_metric_is_preferred_and_another_one_serves_where_there_is_none() -> None:
+    own, other = metric("own", "Clicked SMS"), metric("other", "Clicked Text Message", "Postscript")
+    assert fed(own, other) == {"own": "clicked_sms", "other": None}
+    assert fed(other) == {"other": "clicked_sms"}
+    assert fed(metric("bare", "Clicked SMS", None)) == {"bare": "clicked_sms"}
+
+
+def test_the_category_of_an_integration_is_text_in_whatever_form_it_comes() -> None:
+    row = {"integration": {"name": "API", "category": {"object": "category", "id": 3, "category": "API"}}}
+    assert jsonapi.plain_category(row)["integration"]["category"] == "API"
+    assert jsonapi.plain_category({"integration": {"category": "x"}})["integration"]["category"] == "x"
+
+
+def test_the_account_s_metrics_become_streams_by_name_or_id_and_never_twice(
+    box: KlaviyoSandbox, tmp_path: Path
+) -> None:
+    found = run(box, tmp_path, "event_*", metric_streams=["placed order", "Received Email"])
+    orders = [each for each in box.account.metrics if each["attributes"]["name"] == "Placed Order"]
+    names = sorted(f"event_placed_order_{each['id']}" for each in orders)
+    assert sorted(found.by_stream()) == names
+    everything = {event["id"]: event for event in box.truth("events")}
+    for each in orders:
+        records = found.records(f"event_placed_order_{each['id']}")
+        wanted = [event for event in everything.values() if event["metric_id"] == each["id"]]
+        assert differences(records, wanted) == []
+
+
+def test_all_metrics_that_no_stream_reads_are_meant_by_all(box: KlaviyoSandbox, tmp_path: Path) -> None:
+    found = run(box, tmp_path, "event_viewed_product", metric_streams=["all"])
+    assert found.status == 0
+    assert len(found.records("event_viewed_product")) == 70
+
+
+# Events
+
+
+def test_a_window_is_asked_for_inclusively_and_in_order() -> None:
+    window = ("2026-11-01T00:00:00.000000Z", "2026-11-02T00:00:00.000000Z")
+    asked = first_request(STREAMS["receive"], unit(window=window, parent={"metric_id": "SrU8uT"})).params
+    assert asked == {
+        "filter": 'equals(metric_id,"SrU8uT"),greater-or-equal(datetime,2026-11-01T00:00:00Z),'
+        "less-than(datetime,2026-11-02T00:00:00Z)",
+        "sort": "datetime",
+        "page[size]": 1000,
+        "include": "attributions,profile",
+    }
+
+
+def test_revisions_before_2026_know_no_page_size_of_events() -> None:
+    window = ("2026-11-01T00:00:00.000000Z", NOW)
+    older = unit(window=window, settings=settings(api_revision="2025-10-15"))
+    assert "page[size]" not in first_request(STREAMS["events"], older).params
+
+
+def test_a_profile_that_nobody_selected_is_not_sent() -> None:
+    window = ("2026-11-01T00:00:00.000000Z", NOW)
+    gone = frozenset(("profile", "attribution_ids", "event_properties"))
+    asked = first_request(STREAMS["receive"], unit(window=window, parent={"metric_id": "a"}, deselected=gone)).params
+    assert "include" not in asked
+    assert asked["fields[event]"] == "timestamp,datetime,uuid"
+    whole = first_request(STREAMS["events"], unit("events", window=window, deselected=gone)).params
+    assert whole["include"] == "metric"
+
+
+def test_windows_grow_while_pages_are_few_and_shrink_when_they_are_many() -> None:
+    widths = [events.resize(100, Outcome(rows=0, bytes=0, requests=n, seconds=0)) for n in (1, 2, 5, 20, 21)]
+    assert widths == [200, 200, 100, 100, 50]
+
+
+def test_the_first_window_holds_the_look_back() -> None:
+    assert events.window(settings(event_window_days=1)) == 7
+    assert events.window(settings(event_window_days=1, lookback_hours=0)) == 1
+
+
+def test_the_event_of_a_deleted_profile_has_none() -> None:
+    rows = [
+        {"type": "event", "id": "a", "attributes": {}, "relationships": {"profile": {"data": None}}},
+        {"type": "event", "id": "b", "attributes": None, "relationships": {"metric": {"links": {}}}},
+        {"type": "event", "id": "c"},
+    ]
+    found = list(events.with_metric(jsonapi.resources("profile", "metric")({"data": rows}), unit()))
+    assert [(row["profile"], row["profile_id"], row["metric_id"], row["metric_name"]) for row in found] == [
+        ([], None, None, None)
+    ] * 3
+
+
+def test_events_that_share_a_profile_share_no_object() -> None:
+    link = {"profile": {"data": {"type": "profile", "id": "p"}}}
+    body = {
+        "data": [{"type": "event", "id": n, "attributes": {}, "relationships": link} for n in "ab"],
+        "included": [{"type": "profile", "id": "p", "attributes": {"location": {"city": "x"}}}],
+    }
+    first, second = jsonapi.resources("profile")(body)
+    assert first["profile"] == second["profile"]
+    assert first["profile"][0]["location"] is not second["profile"][0]["location"]
+
+
+@pytest.mark.parametrize("broken", [{}, [], None, {"data": 5}, {"data": ["x"]}])
+def test_an_answer_without_data_is_no_answer(broken: Any) -> None:
+    with pytest.raises(ValueError, match="data"):
+        jsonapi.resources()(broken)
+
+
+@pytest.mark.parametrize("gone", ["null", "missing"])
+@pytest.mark.parametrize("linkage", ["sparse", "always"])
+def test_linkage_may_be_null_missing_or_complete(gone: str, linkage: str, tmp_path: Path) -> None:
+    with KlaviyoSandbox({"quotas": "0", "gone_profile": gone, "linkage": linkage}) as box:
+        found = run(box, tmp_path, "click", "tags", "lists")
+        for stream in ("click", "tags", "lists"):
+            assert differences(found.records(stream), box.truth(stream)) == [], stream
+
+
+def test_future_events_are_left_out_and_on_demand_read_without_moving_a_bookmark(
+    box: KlaviyoSandbox, tmp_path: Path
+) -> None:
+    for wanted in (False, True):
+        found = run(box, tmp_path, "receive", "events", include_future_events=wanted)
+        assert found.status == 0
+        for stream in ("receive", "events"):
+            truth = box.truth(stream, {"include_future_events": wanted})
+            assert differences(found.records(stream), truth) == []
+        marks = [*found.state["bookmarks"]["receive"]["units"].values(), found.state["bookmarks"]["events"]["datetime"]]
+        assert all(mark < "2026-11-01T13" for mark in marks)
+
+
+def test_a_bookmark_in_the_future_does_no_harm(box: KlaviyoSandbox, tmp_path: Path) -> None:
+    (identifier,) = [m["id"] for m in box.account.metrics if m["attributes"]["name"] == "Received Email"]
+    state = {"bookmarks": {"receive": {"units": {identifier: "2027-06-01T00:00:00Z"}}}}
+    found = run(box, tmp_path, "receive", state=state)
+    assert found.status == 0
+    assert found.records("receive")
+
+
+def test_a_metric_that_is_not_there_yet_is_an_empty_stream_and_the_metrics_are_read_once(tmp_path: Path) -> None:
+    with KlaviyoSandbox({"quotas": "0"}) as box:
+        found = run(box, tmp_path, "failed_to_deliver*", "receive", "metrics")
+        assert found.status == 0
+        assert found.records("failed_to_deliver_automated_response") == []
+        assert box.stats.requests["/api/metrics"] == 1
+
+
+def test_a_renamed_metric_goes_on_where_it_was(tmp_path: Path) -> None:
+    with KlaviyoSandbox({"quotas": "0"}) as box:
+        first = run(box, tmp_path, "clicked_sms", "consented_to_receive")
+        box.advance(1)
+        second = run(box, tmp_path, "clicked_sms", "consented_to_receive", state=first.state)
+        for stream in ("clicked_sms", "consented_to_receive"):
+            new = {record["id"] for record in box.changed_since(0, stream)}
+            written = {record["id"] for record in second.records(stream)}
+            assert new and new <= written
+            assert len(written) < len(box.truth(stream))
+            assert set(first.state["bookmarks"][stream]["units"]) == set(second.state["bookmarks"][stream]["units"])
+
+
+# Campaigns, profiles, suppressions
+
+
+def test_campaigns_are_read_in_all_channels_archived_or_not() -> None:
+    found = partitions(STREAMS["campaigns"], settings())
+    assert sorted(params["filter"] for params in found.values()) == sorted(
+        f'and(equals(messages.channel,"{channel}"),equals(archived,{archived}))'
+        for channel in ("email", "sms", "mobile_push")
+        for archived in ("true", "false")
+    )
+    assert len(partitions(STREAMS["campaigns"], settings(campaign_channels=["sms"]))) == 2
+
+
+def test_an_incremental_filter_stands_beside_the_partition_s() -> None:
+    params = partitions(STREAMS["flows"], settings())["archived"]
+    asked = first_request(STREAMS["flows"], unit("flows", params=params, since="2026-11-01T00:00:00.000000Z")).params
+    assert asked["filter"] == "and(equals(archived,true),greater-or-equal(updated,2026-11-01T00:00:00Z))"
+
+
+def test_profiles_know_only_exclusive_bounds() -> None:
+    window = ("2026-11-01T00:00:00.000000Z", "2026-11-02T00:00:00.000000Z")
+    asked = first_request(STREAMS["profiles"], unit("profiles", window=window)).params
+    bounds = "greater-than(updated,2026-10-31T23:59:59Z),less-than(updated,2026-11-02T00:00:00Z)"
+    assert asked["filter"] == bounds
+    rows = [{"updated": f"2026-{when}+00:00"} for when in ("10-31T23:59:59.5", "11-01T00:00:00", "11-01T05:00:00")]
+    assert len(list(in_window(rows, unit("profiles", window=window)))) == 2
+
+
+def test_the_latest_suppression_is_lifted() -> None:
+    held = [
+        {"reason": "UNSUBSCRIBE", "timestamp": "2026-01-01T00:00:00+00:00"},
+        {"reason": "HARD_BOUNCE", "timestamp": "2026-02-01T00:00:00+00:00"},
+    ]
+    row = {"id": "a", "subscriptions": {"email": {"marketing": {"suppression": held}}}}
+    (record,) = suppressed([row], unit("global_exclusions"))
+    assert (record["reason"], record["timestamp"], record["suppressions"]) == (
+        "HARD_BOUNCE",
+        "2026-02-01T00:00:00+00:00",
+        held,
+    )
+    assert [each["suppressions"] for each in suppressed([{"id": "b"}], unit("global_exclusions"))] == [[]]
+
+
+def test_lists_tell_their_size_on_demand(tmp_path: Path) -> None:
+    found = run_tap(
+        "tap-klaviyo",
+        "--sandbox",
+        "speed=50",
+        "--select",
+        "lists",
+        config={"list_profile_count": True},
+        folder=tmp_path,
+    )
+    truth = KlaviyoSandbox({}).truth("lists", {"list_profile_count": True})
+    assert differences(found.records("lists"), truth) == []
+    assert all(record["profile_count"] for record in truth)
+
+
+def test_contract_keys_leave_out_the_suppressed_without_an_address(box: KlaviyoSandbox, tmp_path: Path) -> None:
+    found = run(box, tmp_path, "global_exclusions", seed_keys=True)
+    assert found.keys("global_exclusions") == ["email"]
+    assert differences(found.records("global_exclusions"), box.truth("global_exclusions", {"seed_keys": True})) == []
+    assert len(found.records("global_exclusions")) < len(box.truth("global_exclusions"))
+
+
+# Reports
+
+
+def test_a_report_covers_the_whole_days_before_today_unless_it_says_otherwise() -> None:
+    at = unit("campaign_values_reports")
+    assert reports.period({}, at) == {"start": "2026-11-03T00:00:00", "end": "2026-11-09T00:00:00"}
+    assert reports.period({"lookback_days": 1}, at) == {"start": "2026-11-09T00:00:00", "end": "2026-11-09T00:00:00"}
+    assert reports.period({"timeframe": "last_week"}, at) == {"key": "last_week"}
+    assert reports.period({"timeframe": {"key": "this_year"}}, at) == {"key": "this_year"}
+
+
+def test_reports_are_read_as_the_settings_describe_them(box: KlaviyoSandbox, tmp_path: Path) -> None:
+    chosen = [
+        {"type": "form_values_report", "name": "a", "statistics": ["submits"], "timeframe": "last_week"},
+        {"type": "form-values-reports", "statistics": ["viewed_form"]},
+        {"type": "segment_series_report", "interval": "daily"},
+    ]
+    found = run(box, tmp_path, "form_values_reports", reports=chosen)
+    rows = found.records("form_values_reports")
+    assert {row["report"] for row in rows} == {"a", "report_1"}
+    assert all((row["submits"] is None) is (row["report"] != "a") for row in rows)
+    assert len({row["row_id"] for row in rows}) == len(rows) == 8
+    assert run_tap("tap-klaviyo", config={**box.settings, "reports": [{"type": "x"}]}, folder=tmp_path).status == 2
+
+
+def test_revenue_is_the_mapped_metric_or_the_one_named_placed_order() -> None:
+    class Answering:
+        settings = settings()
+
+        def __init__(self, mapped: Any, named: str) -> None:
+            self.bodies = {
+                "/api/mapped-metrics?include=metric": [
+                    {"id": "revenue", "relationships": {"metric": {"data": mapped}}}
+                ],
+                "/api/metrics": [{"id": "named", "attributes": {"name": named}}],
+            }
+
+        def json(self, request: Request, *, stream: str = "") -> Any:
+            return {"data": self.bodies[request.path]}
+
+    at = unit("flow_values_reports")
+    mapped: Any = Answering({"type": "metric", "id": "mapped"}, "Placed Order")
+    assert reports.conversion_metric(mapped, at) == "mapped"
+    assert reports.conversion_metric(Answering(None, " placed order"), at) == "named"  # type: ignore[arg-type]
+    with pytest.raises(UnavailableError, match="conversion_metric_id"):
+        reports.conversion_metric(Answering(None, "Ordered"), at)  # type: ignore[arg-type]
+
+
+def test_a_series_is_a_row_for_each_date() -> None:
+    result = {"groupings": {"flow_id": "f"}, "statistics": {"opens": [1, 2]}}
+    body = {"data": {"attributes": {"results": [result], "date_times": ["2026-11-01", "2026-11-02"]}}}
+    found = list(reports.rows(body, {"report": "r"}))
+    assert [(row["date_time"], row["opens"]) for row in found] == [("2026-11-01", 1), ("2026-11-02", 2)]
+    assert len({row["row_id"] for row in found}) == 2
+
+
+# What answers mean
+
+
+def answer(status: int, detail: str = "", **headers: str) -> Response:
+    body = json.dumps({"errors": [{"status": status, "detail": detail}]}).encode() if detail else b"<html>"
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+REQUEST = Request("/api/profiles")
+
+
+def test_answers_mean_what_klaviyo_means_by_them() -> None:
+    assert verdict(REQUEST, answer(200, "x")) is None
+    refused = verdict(REQUEST, answer(403, "Missing scope"))
+    assert isinstance(refused, RefusedError) and "profiles:read" in str(refused)
+    assert isinstance(verdict(REQUEST, answer(403)), RetryableError)
+    assert isinstance(verdict(REQUEST, answer(401, "Incorrect authentication credentials.")), AuthError)
+    assert isinstance(verdict(REQUEST, answer(400, "Invalid cursor provided.")), TooLargeError)
+    assert isinstance(verdict(REQUEST, answer(522)), RetryableError)
+    with pytest.raises(ConfigError, match="api_revision"):
+        verdict(REQUEST, answer(410, "retired"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "detail", "seconds"),
+    [
+        ({"Retry_After": "7"}, "Request was throttled.", 7),
+        ({}, "Request was throttled. Expected available in 12 seconds.", 12),
+        ({}, "Request was throttled.", 1),
+    ],
+)
+def test_throttling_tells_how_long_to_wait(headers: Mapping[str, str], detail: str, seconds: float) -> None:
+    found = verdict(REQUEST, answer(429, detail, **headers))
+    assert isinstance(found, RetryableError)
+    assert (found.wait_seconds, found.everyone) == (seconds, True)
+
+
+@pytest.mark.parametrize("limit", ["3, 3;w=1, 60;w=60", "60"])
+def test_others_who_draw_on_the_quota_are_seen_in_its_headers(limit: str) -> None:
+    clock = [0.0]
+    limits = Limits(connections=4, quotas=quotas(0.9), clock=lambda: clock[0], wait=lambda _: None)
+    judged = heeding(limits, 0.9)
+    request = Request("/api/tags", quota="S tags")
+    judged(request, answer(200, "x", RateLimit_Limit=limit, RateLimit_Remaining="40", RateLimit_Reset="30"))
+    assert limits.delay("S tags") == 0
+    judged(request, answer(200, "x", RateLimit_Limit=limit, RateLimit_Remaining="0", RateLimit_Reset="30"))
+    assert limits.delay("S tags") == 30
+    assert limits.delay("XL events") == 0
+
+
+def test_a_wait_of_hours_is_a_daily_quota() -> None:
+    class Throttling(KlaviyoSandbox):
+        def answer(self, call: Any, *, trusted: bool = False) -> Any:
+            from shared.sandbox import Refusal
+
+            return self.refuse(Refusal(429, wait_seconds=30_000))
+
+    with Throttling({}) as box:
+        context = Context(
+            settings=validate(settings(base_url=box.base_url)), report=Report("tap-klaviyo"), stop=threading.Event()
+        )
+        client = connect(context)
+        with pytest.raises(QuotaError):
+            client.json(REQUEST)
+        client.close()
+
+
+def test_a_scope_that_is_missing_stops_its_stream_alone(tmp_path: Path) -> None:
+    with KlaviyoSandbox({"quotas": "0", "forbid": "accounts+tags"}) as box:
+        found = run(box, tmp_path, "tags", "templates")
+        assert found.status == 1
+        assert "tags:read" in found.stderr
+        assert differences(found.records("templates"), box.truth("templates")) == []
+        assert run(box, tmp_path, "tags", "templates", fail_on_forbidden=False).status == 0
+
+
+def test_a_wrong_key_ends_the_run(box: KlaviyoSandbox, tmp_path: Path) -> None:
+    found = run(box, tmp_path, "tags", api_key="pk_wrong")
+    assert found.status == 3
+    assert "pk_wrong" not in found.stderr
+
+
+# OAuth
+
+
+def test_tokens_are_renewed_and_written_back(tmp_path: Path) -> None:
+    with KlaviyoSandbox({"quotas": "0", "rotate": "1"}) as box:
+        file = tmp_path / "oauth.json"
+        file.write_text(json.dumps(box.oauth_settings))
+        for _ in range(2):
+            found = run_tap("tap-klaviyo", "--config", str(file), "--select", "tags", folder=tmp_path)
+            assert found.status == 0, found.stderr
+            assert len(found.records("tags")) == 5
+            kept = json.loads(file.read_text())
+            assert kept["refresh_token"] != REFRESH_TOKEN and kept["access_token"] in box.tokens
+        assert box.stats.requests["/oauth/token"] == 1
+        box.tokens.clear()  # revoked: a 401 has it renewed once more
+        assert run_tap("tap-klaviyo", "--config", str(file), "--select", "tags", folder=tmp_path).status == 0
+        assert json.loads(file.read_text())["refresh_token"] in box.refresh_tokens
+
+
+def test_the_authorisation_asks_with_pkce_for_read_scopes() -> None:
+    given = settings(client_id="c", redirect_uri="http://127.0.0.1:9/x")
+    url = authorization_url(OAUTH, given, state="s", verifier="v" * 64)
+    assert url.startswith("https://www.klaviyo.com/oauth/authorize?")
+    assert "code_challenge_method=S256" in url and "accounts%3Aread%20campaigns%3Aread" in url
+
+
+# Settings and older states
+
+
+def test_settings_of_other_taps_are_understood(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(
+        json.dumps({"auth_token": "pk_a", "start_date": "05/01/2026", "revision": "2026-01-15", "concurrency": "4"})
+    )
+    found = config.read(TAP, [str(file)], environ={}).settings
+    assert (found["api_key"], found["api_revision"], found["concurrency"]) == ("pk_a", "2026-01-15", 4)
+    assert found["start_date"] == "2026-05-01T00:00:00.000000Z"
+
+
+def test_a_credential_is_needed() -> None:
+    with pytest.raises(ConfigError, match="api_key is missing"):
+        validate(settings(api_key=None))
+    assert validate(settings(api_key=None, client_id="a", client_secret="b", refresh_token="c"))
+
+
+def test_revisions_that_cannot_be_read_are_refused_and_ageing_ones_are_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for revision in ("2024-10-15", "2026-10-15", "2026-13-01"):
+        with pytest.raises(ConfigError):
+            check_revision(revision, today=date(2026, 11, 21))
+    with caplog.at_level(logging.WARNING):
+        check_revision("2026-07-15", today=date(2026, 11, 21))
+        assert caplog.records == []
+        check_revision("2025-07-15", today=date(2026, 11, 21))
+        check_revision("2025-01-15", today=date(2027, 2, 1))
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+
+
+SINCE = "2024-05-06T18:40:14Z"
+BEGUN = "2024-05-06T18:40:14.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("state", "unit_of_receive"),
+    [
+        ({"bookmarks": {"SrU8uT": {"since": SINCE}}}, "SrU8uT"),
+        ({"bookmarks": {"receive": {"since": SINCE}}}, "any"),
+        ({"bookmarks": {"receive": SINCE}}, "any"),
+        ({"receive": SINCE}, "any"),
+        ({"bookmarks": {"receive": {"units": {"SrU8uT": BEGUN}}}}, "SrU8uT"),
+    ],
+)
+def test_bookmarks_of_older_taps_go_on(state: Mapping[str, Any], unit_of_receive: str) -> None:
+    read = State.read(read_state(state, settings()))
+    assert read.get("receive", "timestamp", unit_of_receive).value == BEGUN
+
+
+def test_bookmarks_under_names_for_text_messages_go_on() -> None:
+    state = {"bookmarks": {"subscribed_to_sms": {"since": SINCE}, "sent_text_message": {"since": SINCE}}}
+    read = State.read(read_state(state, settings()))
+    assert read.get("consented_to_receive", "timestamp", "x").value == BEGUN
+    assert read.get("sent_sms", "timestamp", "x").value == BEGUN
+
+
+def test_bookmarks_of_the_meltano_tap_go_on() -> None:
+    entry = {"replication_key": "updated", "replication_key_value": SINCE}
+    read = State.read(read_state({"bookmarks": {"profiles": entry, "events": entry}}, settings()))
+    assert read.get("profiles", "updated").value == BEGUN
+    assert read.get("events", "datetime").value == BEGUN
+
+
+def test_our_own_state_stays_as_it_is() -> None:
+    state = {"bookmarks": {"receive": {"units": {"a": [BEGUN, None, [[BEGUN, NOW]]]}}, "profiles": {"updated": NOW}}}
+    assert read_state(state, settings()) == state
+    assert read_state({}, settings()) == {}
+
+
+def test_a_catalog_with_metric_ids_as_stream_ids_is_understood(box: KlaviyoSandbox, tmp_path: Path) -> None:
+    entry = {
+        "stream": "sent_text_message",
+        "tap_stream_id": "SrU8uT",
+        "schema": {"type": "object", "properties": {"id": {"type": "string"}}},
+        "metadata": [{"breadcrumb": [], "metadata": {"selected": True}}],
+    }
+    found = run_tap("tap-klaviyo", config=box.settings, catalog={"streams": [entry]}, folder=tmp_path)
+    assert found.status == 0
+    assert differences(found.records("sent_sms"), box.truth("sent_sms")) == []
+
+
+def test_the_contract_s_streams_are_all_there_and_selected() -> None:
+    seed = [stream.name for stream in TAP.streams if stream.seed]
+    assert len(seed) == 21
+    assert all(STREAMS[name].selected for name in seed)
+    assert len(SEED_EVENTS) == 18
+    assert all(STREAMS[name].replication_key == "timestamp" for name in SEED_EVENTS)
