@@ -52,7 +52,6 @@ def _report(kind: str, counter: str, description: str, *more: str) -> Stream:
         automatic=more,
         replication_key=date,
         since=since,
-        order="ascending",
         lookback=lookback,
         is_new=reports.since_minute,
         parent=Parent(stream="journey_emails", keys={"EmailID": "EmailID"}, carry=(*ABOVE, "JourneyID", counter)),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from shared.client import Client
-from shared.errors import RefusedError
+from shared.errors import RefusedError, UnavailableError
 from shared.pagination import Request, Row, numbered
 from shared.streams import Batch, Parent, Record, Step, Stream, Unit
 
@@ -29,7 +29,7 @@ def clients(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
 def _chosen(client: Client, wanted: Sequence[str]) -> Generator[Step, None, None]:
     try:
         found = {row["ClientID"]: row for row in client.json(Request("/clients.json"), stream="clients")}
-    except RefusedError:  # the key of one client
+    except (RefusedError, UnavailableError):  # the key of one client
         found = {}
     yield Batch([dict(found.get(each) or _from_details(client, each)) for each in wanted])
 
@@ -150,7 +150,6 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
         automatic=("RecordKey",) if keyed else (),
         replication_key="Date",
         since=since,
-        order="ascending",
         lookback=lookback,
         is_new=reports.since_minute,
         parent=Parent(
