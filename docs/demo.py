@@ -25,6 +25,12 @@ QUERIES = {
 }
 """One query to try for each tap; the largest table's first rows where there is none."""
 
+EXCLUDED = {
+    # target-duckdb 0.8 writes an empty string as NULL, and a key column refuses that. Other targets keep the two apart.
+    "campaign_monitor": ("campaign_email_client_usage",),
+}
+"""Streams that this target cannot store, because "" is a value of their key columns."""
+
 
 @dataclass
 class Sent:
@@ -66,8 +72,11 @@ def show(tap: Path, target: Path, database: Path) -> None:
     config.write_text(json.dumps({"path": str(database), "default_target_schema": name}))
     state.write_text("")
 
+    excluded = [word for stream in EXCLUDED.get(name, ()) for word in ("--exclude", stream)]
+    if excluded:
+        print(f"\nLeft out, since this target reads an empty string in a key as NULL: {', '.join(EXCLUDED[name])}")
     print(f"\n{tap.name} --sandbox | {target.name}", flush=True)
-    first = run([tap, "--sandbox"], [target, "--config", config], state)
+    first = run([tap, "--sandbox", *excluded], [target, "--config", config], state)
     rows = tables(database, name)
     print(f"{sum(first.records.values()):,} records in {first.seconds:.1f} s")
 
@@ -75,7 +84,7 @@ def show(tap: Path, target: Path, database: Path) -> None:
     reached = state.with_suffix(".json")
     reached.write_text(state.read_text().splitlines()[-1])
     print(f"\n{tap.name} --sandbox day=1 --state {reached.name} | {target.name}", flush=True)
-    second = run([tap, "--sandbox", "day=1", "--state", reached], [target, "--config", config], state)
+    second = run([tap, "--sandbox", "day=1", "--state", reached, *excluded], [target, "--config", config], state)
     print(f"{sum(second.records.values()):,} records in {second.seconds:.1f} s\n")
 
     later = tables(database, name)
