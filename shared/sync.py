@@ -378,7 +378,8 @@ class _Sync:
             return None
         stream = run.stream
         if stream.window:
-            plan = WindowPlan.of(built, stream.window, self._bookmark(run, built.key))
+            known = self._bookmark(run, built.key) if run.reading.incremental else Bookmark()
+            plan = WindowPlan.of(built, stream.window, known)
             self.schedule.add_plan(run, plan, mark)
             self._release(run, plan)
             self._close(run)

@@ -435,6 +435,13 @@ def test_windows_are_read_side_by_side_and_the_bookmark_is_the_end_of_the_finish
     assert again.bookmarks["a"] == {"at": NOW}
 
 
+def test_windows_finished_beyond_a_bookmark_are_read_again_where_all_is_read() -> None:
+    window = Window(first=1, largest=1)
+    stream = Stream(name="a", path="/a", replication_key="at", full_table=True, window=window)
+    state = {"bookmarks": {"a": {"at": day(2), "done": [[day(5), NOW]]}}}
+    assert len(run([stream], lambda _: [], state=state).api.asked) == 9
+
+
 def test_a_window_that_is_too_large_is_read_in_halves() -> None:
     stream = Stream(
         name="a",
