@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import schema
 from shared.pagination import Params, Row, link
-from shared.streams import Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
+from shared.streams import Batch, Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
 from shared.timestamps import shift
 
 from .jsonapi import resources
@@ -113,13 +113,26 @@ def is_own(metric: Mapping[str, Any]) -> bool:
 
 
 def metrics(body: Any) -> Sequence[Row]:
-    """A page of metrics, each with the stream it feeds: Klaviyo's own one, or else whatever has that name."""
-    rows: list[Row] = list(resources()(body))
+    """A page of metrics, each with the stream it feeds as far as this page can tell."""
+    return feeding(list(resources()(body)))
+
+
+def feeding(rows: Sequence[Row]) -> Sequence[Row]:
+    """The account's metrics, each with the stream it feeds: Klaviyo's own one, or else whatever has that name."""
     owned = {stream_of(row) for row in rows if is_own(row)}
     for row in rows:
         name = stream_of(row)
         row["feeds"] = name if name not in owned or is_own(row) else None
     return rows
+
+
+def every_metric(client: Client, unit: Unit) -> Generator[Step, None, None]:
+    """All metrics at once: which of those that share a name is Klaviyo's own may show on a later page alone."""
+    from shared.extract import pages
+
+    batches = list(pages(client, unit, METRICS))
+    rows = [row for batch in batches for row in batch.rows]
+    yield Batch(feeding(rows), size=sum(batch.size for batch in batches))
 
 
 def plain_metrics(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -298,6 +311,17 @@ CONTRACT: tuple[Stream, ...] = tuple(
 )
 
 
+METRICS = Stream(
+    name="metrics",
+    description="Metrics: what events are of",
+    path="/api/metrics",
+    quota="M metrics",
+    records=metrics,
+    next_page=link("links.next"),
+    fetch=every_metric,
+    transform=plain_metrics,
+)
+
 # Metrics that only this account has
 
 
@@ -308,7 +332,7 @@ def own_streams(client: Client) -> Iterable[Stream]:
         return ()
     from .client import pages
 
-    found = [row for body in pages(client, "/api/metrics", quota="M metrics") for row in metrics(body)]
+    found = feeding([row for body in pages(client, "/api/metrics", quota="M metrics") for row in metrics(body)])
     chosen = {_plain(text) for text in wanted}
     rows = [
         row
