@@ -75,7 +75,7 @@ class Run:
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A unit that nobody reads yet, as little of it as will do: there may be many."""
+    """A unit that nobody reads yet, as little of it as will do: there may be many. `depth`: see `Report.depth`."""
 
     run: Run
     parent: Mapping[str, Any]
@@ -83,6 +83,7 @@ class Waiting:
     params: Mapping[str, Any] = field(default_factory=dict)
     units: tuple[Unit, ...] = ()
     group: str = ""
+    depth: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +97,7 @@ class Active:
     mark: Any = None
     plan: WindowPlan | None = None
     high: str | None = None
+    depth: int = 0
 
 
 class Schedule:

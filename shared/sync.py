@@ -329,12 +329,13 @@ class _Sync:
     def _work(self) -> None:
         try:
             while (found := self.schedule.take()) is not None:
-                if isinstance(found, Active):
-                    self._step(found)
-                    continue
                 if isinstance(found, Errand):
                     found.run()
                     self.schedule.idle()
+                    continue
+                self.report.depth = found.depth
+                if isinstance(found, Active):
+                    self._step(found)
                     continue
                 active = self._activate(found)
                 if active is None:
@@ -380,6 +381,7 @@ class _Sync:
         if stream.window:
             known = self._bookmark(run, built.key) if run.reading.incremental else Bookmark()
             plan = WindowPlan.of(built, stream.window, known)
+            plan.depth = self.report.depth
             self.schedule.add_plan(run, plan, mark)
             self._release(run, plan)
             self._close(run)
@@ -452,12 +454,14 @@ class _Sync:
             self._failed(active, ApiError(words))
             return
         if isinstance(found, Wait):
+            active.depth = self.report.depth
             self.schedule.again(active, seconds=found.seconds / self.client.speed)
         elif found is not None:
             if found.high and active.high != found.high:
                 active.high = later(active.high, found.high)
             high = active.high
             self.channel.put(lambda: self._apply(active, found, high), found.size)
+            active.depth = self.report.depth
             self.schedule.again(active)
         elif run.closed:
             self._leave(active)
@@ -487,7 +491,7 @@ class _Sync:
         stream = run.stream
         size = stream.size(light(run.reading, values)) if stream.size else 0
         for name, params in partitions(stream, self.plan.settings).items():
-            self.schedule.add(Waiting(run, values, name, params), size=size)
+            self.schedule.add(Waiting(run, values, name, params, depth=self.report.depth), size=size)
 
     def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Mapping[str, Any]) -> None:
         if run.closed:
@@ -534,7 +538,8 @@ class _Sync:
 
     def _flush(self, run: Run, group: str) -> None:
         if units := run.groups.pop(group, None):
-            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key))
+            depth = self.report.depth
+            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key, depth=depth))
 
     def _completed(self, active: Active) -> None:
         run, built = active.run, active.unit
@@ -551,6 +556,7 @@ class _Sync:
         active.reader.close()
         plan = active.plan
         if isinstance(error, TooLargeError) and plan is not None and self.schedule.window_split(plan, built):
+            plan.depth = max(plan.depth, self.report.depth)
             self._leave(active)
             return
         missing = isinstance(error, GoneError)

@@ -117,7 +117,8 @@ class WindowPlan:
     """The windows of one unit: `[start, end)` spans from `unit.since` to the run's start, the finished ones left out.
 
     `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome; `split` takes
-    one back that was too large, as two halves. Spans never overlap, and together they cover everything.
+    one back that was too large, as two halves. Spans never overlap, and together they cover everything. `depth`: see
+    `Report.depth`.
     """
 
     base: Unit
@@ -132,6 +133,7 @@ class WindowPlan:
     queued: bool = False
     over: bool = False
     again: list[Span] = field(default_factory=list)
+    depth: int = 0
 
     @classmethod
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:

@@ -74,6 +74,7 @@ class Api:
         finally:
             with self.lock:
                 self.under_way -= 1
+            self.report.request(stream, method=request.method, path=request.path, status=200, seconds=0.0)
         response = Response(status=200, headers={}, content=orjson.dumps(body), url="", seconds=0.0)
         return read(response) if read else response
 
@@ -145,7 +146,7 @@ def run(
         None, streams, {s.name: schema for s in streams}, select=list(select), exclude=[], settings=merged
     )
     out = io.BytesIO()
-    report = Report("tap-test")
+    report = api.report
     tap: Any = SimpleNamespace(name="tap-test")
     client: Any = api
     status = sync.run(
@@ -285,7 +286,7 @@ def test_children_of_changed_parents_only_miss_none_that_the_parents_bookmarks_l
     assert both.bookmarks["c"] == {"at": day(6)}
     again = run([parent, child], answer, state=both.state)
     assert {r["parent_id"] for r in again.rows("c")} == {6}
-    assert [each.params.get("since") for each in again.api.asked if each.path == "/p"] == [day(3), day(6)]
+    assert sorted(each.params["since"] for each in again.api.asked if each.path == "/p") == [day(3), day(6)]
 
 
 def test_a_stream_whose_only_parent_is_switched_off_is_complete_and_empty() -> None:
@@ -514,6 +515,27 @@ def test_pages_whose_number_is_known_go_side_by_side() -> None:
     ran = run([stream], api)
     assert ran.ids("a") == list(range(1, 9)), "in their own order"
     assert api.most > 1
+
+
+def test_the_longest_chain_is_of_requests_that_needed_one_another() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p":
+            number = int(request.params.get("at", 1))
+            return {"rows": rows(number), "more": number % 3 and number + 1}
+        return {"rows": rows(request.params.get("page", 1)), "pages": 8}
+
+    parent = Stream(name="p", path="/p", records="rows", next_page=cursor("more", param="at"))
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}",
+        records="rows",
+        key_properties=("parent_id", "id"),
+        parent=Parent(stream="p", keys={"parent_id": "id"}),
+        next_page=numbered(pages="pages"),
+    )
+    ran = run([parent, child], answer)
+    assert len(ran.api.asked) > 20
+    assert ran.report.longest_chain == 5, "three pages of parents, a first page of children, one of those beside it"
 
 
 def test_one_answer_may_hold_several_streams() -> None:
