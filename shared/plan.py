@@ -8,6 +8,7 @@ from typing import Any
 
 from .catalog import Selection
 from .extract import Sink
+from .joint import JointRun
 from .problems import Problems
 from .records import Shape
 from .schedule import Run
@@ -76,10 +77,25 @@ class Plan:
                 runs[parent.stream].children.append((runs[name], parent))
                 runs[name].key_names = tuple(parent.keys)
                 runs[name].parents_open += 1
+        self._join(runs, rows)
         for each in runs.values():
             if any(not parent.changed_only or self._is_behind(child, each) for child, parent in each.children):
                 each.reading = replace(each.reading, whole=True)
         return runs
+
+    def _join(self, runs: Mapping[str, Run], rows: Mapping[str, Stream]) -> None:
+        """Streams that may share a walk are told which."""
+        walks: dict[str, JointRun] = {}
+        for run in runs.values():
+            if run.stream.joint is not None:
+                walks.setdefault(run.stream.joint.stream, self._walk(rows[run.stream.joint.stream]))
+        for run in runs.values():
+            run.joint = walks.get(run.stream.joint.stream if run.stream.joint else run.name)
+            if run.joint is not None:
+                run.joint.expected += 1
+
+    def _walk(self, stream: Stream) -> JointRun:
+        return JointRun(Reading(stream=stream, settings=self.settings, now=self.now, incremental=False))
 
     def _is_behind(self, child: Run, parent: Run) -> bool:
         """Whether the parent's bookmarks would leave out rows that a child of changed parents has not seen."""

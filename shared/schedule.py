@@ -14,12 +14,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import TapError
 from .extract import SCARCE_SECONDS, Errand, Reader, Sink
 from .streams import Outcome, Parent, Stream, Unit
 from .units import Reading, WindowPlan
+
+if TYPE_CHECKING:
+    from .joint import JointRun
 
 BACKLOG = 20_000
 
@@ -31,6 +34,7 @@ class Run:
     reading: Reading
     sink: Sink | None = None
     sharers: list[Run] = field(default_factory=list)
+    joint: JointRun | None = None
     children: list[tuple[Run, Parent]] = field(default_factory=list)
     open: int = 0
     active: int = 0
@@ -44,6 +48,7 @@ class Run:
     resume: Mapping[str, Any] = field(default_factory=dict)
     key_names: tuple[str, ...] = ()
     parents_open: int = 0
+    parents_met: int = 0
     skipped_by_gate: bool = False
     groups: dict[str, list[Unit]] = field(default_factory=dict)
     pending_groups: dict[str, str] = field(default_factory=dict)
