@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import schema
 from shared.pagination import Params, Row, link
-from shared.streams import Batch, Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
+from shared.streams import Batch, Joint, Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
 from shared.timestamps import shift
 
 from .jsonapi import resources
@@ -180,12 +180,14 @@ _ATTRIBUTES = ("timestamp", "event_properties", "datetime", "uuid")
 
 
 def sparse(*, metric: bool) -> Callable[[Sequence[str]], Params]:
-    """Leaves off the wire what is deselected. The profile is most of an event. `metric`: it has to be side-loaded."""
+    """Leaves off the wire what is deselected. The profile is most of an event. `metric`: it is side-loaded, which makes
+    sure that an event says of which metric it is.
+    """
 
     def params(deselected: Sequence[str]) -> Params:
         gone = set(deselected)
         wanted = ["attributions"] * ("attribution_ids" not in gone)
-        wanted += ["metric"] * (metric and not {"metric", "metric_name"} <= gone)
+        wanted += ["metric"] * metric
         wanted += ["profile"] * ("profile" not in gone)
         asked_for: dict[str, Any] = {"include": ",".join(wanted) or None}
         if gone & set(_ATTRIBUTES):
@@ -195,6 +197,19 @@ def sparse(*, metric: bool) -> Callable[[Sequence[str]], Params]:
         return asked_for
 
     return params
+
+
+def pays(wanted: int, metrics: int) -> bool:
+    """Whether one pass over the events of all metrics takes fewer requests than one for each metric wanted: a metric
+    takes a request for each window at least, however few its events are.
+    """
+    return 2 * wanted > metrics
+
+
+def metric_of(event: Row) -> str | None:
+    """The id of an event's metric, None where that cannot be resolved any more."""
+    found: str | None = event.get("metric_id")
+    return found
 
 
 def window(settings: Settings) -> float:
@@ -280,6 +295,7 @@ metric_stream = partial(
     _event,
     records=resources("profile"),
     sparse=sparse(metric=False),
+    joint=Joint(stream="events", unit_of=metric_of, pays=pays),
     replication_key="timestamp",
     cost="1 request per 1000 events of its metric, 1 at least per window",
 )
