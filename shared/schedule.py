@@ -149,11 +149,15 @@ class Schedule:
                 self._queue(plan)
             return found
 
-    def window_ended(self, plan: WindowPlan, unit: Unit, outcome: Outcome | None) -> None:
-        """A window was read (how it went), or failed (None)."""
+    def window_ended(
+        self, plan: WindowPlan, unit: Unit, outcome: Outcome | None, left: tuple[str, str] | None = None
+    ) -> None:
+        """A window was read (how it went), or failed (None); what is `left` of it waits now."""
         with self._changed:
             plan.active -= 1
-            if outcome is not None and unit.window is not None:
+            if unit.window is not None and left is not None:
+                plan.left(unit.window, left)
+            elif unit.window is not None and outcome is not None:
                 plan.finished(unit.window, outcome)
             self._queue(plan)
 

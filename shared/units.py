@@ -187,6 +187,14 @@ class WindowPlan:
             self.width = max(self.width, width * 2)
         self.width = min(max(self.width, self.window.smallest_seconds), self.widest)
 
+    def left(self, read: Span, rest: Span) -> None:
+        """A window ended before its end: hand out what is left of it, as wide as what was read. Where that was a moment
+        only, as many may share one, in an eighth at a time.
+        """
+        self.spans.insert(0, rest)
+        self.width = min(self.width, max(seconds_between(*read), seconds_between(*rest) / 8))
+        self.clean = 0
+
     def split(self, span: Span) -> bool:
         """A window was too large: hand it out again as two halves. False when it cannot be halved."""
         width = seconds_between(*span)
