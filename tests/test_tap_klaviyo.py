@@ -290,6 +290,28 @@ def test_the_latest_suppression_is_lifted() -> None:
     assert [each["suppressions"] for each in suppressed([{"id": "b"}], unit("global_exclusions"))] == [[]]
 
 
+def test_streams_may_have_singer_io_s_names_and_campaigns_be_read_incrementally_and_bookmarks_carry_over(
+    tmp_path: Path,
+) -> None:
+    chosen = {"text_message_stream_names": True, "campaigns_incremental": True}
+    names = {"sent_sms": "sent_text_message", "consented_to_receive": "subscribed_to_text_message"}
+    with KlaviyoSandbox({"quotas": "0"}) as box:
+        first = run(box, tmp_path, *names, "campaigns", "click")
+        box.advance(1)
+        second = run(box, tmp_path, *names.values(), "campaigns", "click", state=first.state, **chosen)
+        assert sorted(second.by_stream()) == ["campaigns", "click", *names.values()]
+        for old, new in names.items():
+            wanted = {record["id"] for record in box.changed_since(0, old)}
+            written = {record["id"] for record in second.records(new)}
+            assert wanted <= written and len(written) < len(box.truth(old))
+        assert "updated_at" not in first.state["bookmarks"].get("campaigns", {})
+        third = run(box, tmp_path, "campaigns", "sent_sms", state=second.state, **chosen)
+        assert third.state["bookmarks"]["campaigns"]["units"]
+        assert 0 < len(third.records("campaigns")) < len(second.records("campaigns"))
+        fourth = run(box, tmp_path, "sent_sms", state=third.state)
+        assert fourth.state["bookmarks"]["sent_sms"]["units"] == third.state["bookmarks"]["sent_text_message"]["units"]
+
+
 def test_lists_tell_their_size_on_demand(tmp_path: Path) -> None:
     found = run_tap(
         "tap-klaviyo",
