@@ -20,8 +20,9 @@ import requests
 
 from shared.sandbox import Row
 from tap_mailchimp import sandbox_truth
-from tap_mailchimp.sandbox import API_KEY, BY_STREAM, ENDPOINTS, MailchimpSandbox
-from tap_mailchimp.sandbox_audiences import IMPORTED, IMPORTED_AT, stamp
+from tap_mailchimp.sandbox import API_KEY, MailchimpSandbox
+from tap_mailchimp.sandbox_endpoints import BY_STREAM, ENDPOINTS
+from tap_mailchimp.sandbox_people import IMPORTED, IMPORTED_AT, stamp
 from tap_mailchimp.sandbox_services import CLIENT
 
 STREAMS = tuple(BY_STREAM)
