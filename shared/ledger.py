@@ -11,7 +11,7 @@ from typing import Any
 from .schedule import Run
 from .state import Bookmark, State, finish
 from .streams import Checkpoint, Unit
-from .units import WindowPlan
+from .units import Under, WindowPlan
 
 
 class Ledger:
@@ -78,9 +78,17 @@ class Ledger:
             self.state.set_member(run.name, "resume", None)
         if run.reading.refresh:
             self.state.set_member(run.name, "refreshed", self.now)
-        if run.changed:
-            self.advance(run, "", run.changed)
+        for key, followed in run.followed.items():
+            if followed.newest:
+                self.advance(run, key, followed.newest)
         self.dirty = True
+
+    def follow(self, run: Run, under: Under | None) -> None:
+        """A unit of a child of changed parents is done with: move the bookmark over what is finished before it."""
+        if under is not None:
+            key, moved = under
+            if value := run.followed[key].finished(moved):
+                self.advance(run, key, value)
 
     def _has_kept(self, run: Run, key: str) -> bool:
         return key in ((self.state.member(run.name, "resume") or {}).get("units") or {})

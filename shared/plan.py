@@ -77,16 +77,31 @@ class Plan:
                 runs[name].key_names = tuple(parent.keys)
                 runs[name].parents_open += 1
         for each in runs.values():
-            if any(not parent.changed_only or self._is_behind(child, each) for child, parent in each.children):
+            if any(
+                not parent.changed_only or child.reading.refresh or not child.reading.incremental
+                for child, parent in each.children
+            ):
                 each.reading = replace(each.reading, whole=True)
         return runs
 
-    def _is_behind(self, child: Run, parent: Run) -> bool:
-        """Whether the parent's bookmarks would leave out rows that a child of changed parents has not seen."""
-        if not child.reading.incremental:
-            return True
-        seen = self.bookmark(child, "").value
-        return seen is None or seen < (self.before.latest(parent.name, parent.stream.replication_key) or "")
+    def followed(self, child: Run, parent: Run, key: str) -> Bookmark:
+        """How far a child of changed parents had come in one unit of its parent's.
+
+        Older states hold one bookmark for all: it counts for the units that the parent had read by then.
+        """
+        own = self.bookmark(child, key)
+        if own.value is None and self.bookmark(parent, key).value and not self.before.member(child.name, "units"):
+            return self.bookmark(child, "")
+        return own
+
+    def must_read_all(self, run: Run, key: str) -> bool:
+        """Whether the bookmark of a unit would leave out rows that a child has not seen."""
+        known = self.bookmark(run, key).value or ""
+        return run.reading.whole or any(
+            (self.followed(child, run, key).value or "") < known
+            for child, parent in run.children
+            if parent.changed_only
+        )
 
     def _run(self, stream: Stream, selection: Selection | None) -> Run:
         settings = self.settings

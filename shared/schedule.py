@@ -19,7 +19,7 @@ from typing import Any
 from .errors import TapError
 from .extract import SCARCE_SECONDS, Errand, Reader, Sink
 from .streams import Outcome, Parent, Stream, Unit
-from .units import Reading, WindowPlan
+from .units import Followed, Reading, Under, WindowPlan
 
 BACKLOG = 20_000
 
@@ -49,7 +49,7 @@ class Run:
     pending_groups: dict[str, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     finished_before: frozenset[str] = frozenset()
-    changed: str | None = None
+    followed: dict[str, Followed] = field(default_factory=dict)
 
     @property
     def stream(self) -> Stream:
@@ -83,6 +83,7 @@ class Waiting:
     params: Mapping[str, Any] = field(default_factory=dict)
     units: tuple[Unit, ...] = ()
     group: str = ""
+    under: Under | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +97,7 @@ class Active:
     mark: Any = None
     plan: WindowPlan | None = None
     high: str | None = None
+    under: Under | None = None
 
 
 class Schedule:

@@ -29,7 +29,8 @@ class Parent:
     the row lacks is taken from the keys and carried fields of the parent's own parent.
     `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
     they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark (minus
-    its look-back), of which there is one for all of them; its replication key is a carried field of the parent's.
+    its look-back), of which there is one for each unit of the parent's: a unit that joins later is followed from its
+    beginning. Its replication key is a carried field of the parent's.
     `when` names a boolean setting that switches this parent on. `inject=False` keeps the keys off the records.
     """
 

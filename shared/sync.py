@@ -42,7 +42,7 @@ from .schedule import Active, Run, Schedule, Waiting, light
 from .state import State, later
 from .streams import Parent, Stream, Unit, Wait
 from .tap import Tap
-from .units import WindowPlan, batch_size, parent_values, partitions, unit, unit_key
+from .units import Followed, Under, WindowPlan, batch_size, parent_values, partitions, unit, unit_key
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's malloc.h
 
@@ -212,6 +212,7 @@ class _Sync:
         built, mark, is_wanted = self._build(run, found)
         if not is_wanted:
             run.skipped += 1
+            self.channel.put(lambda: self.ledger.follow(run, found.under))
             self._close(run)
             return None
         stream = run.stream
@@ -221,7 +222,7 @@ class _Sync:
             self._release(run, plan)
             self._close(run)
             return None
-        return self._reader(run, built, mark)
+        return replace(self._reader(run, built, mark), under=found.under)
 
     def _build(self, run: Run, found: Waiting) -> tuple[Unit, Any, bool]:
         """The unit of a parent and a partition, its gate's mark, and whether it is to be read at all."""
@@ -260,7 +261,7 @@ class _Sync:
             run.stream,
             built,
             on_page=self._on_page,
-            whole=run.reading.whole,
+            whole=self.plan.must_read_all(run, built.key),
             errands=self.schedule.errand,
         )
         size = run.stream.size(built) if run.stream.size and not built.units else 0
@@ -298,7 +299,7 @@ class _Sync:
         self.channel.wait_for_room()
         run = self.runs[stream.name]
         for child, parent in run.children:
-            self._add_children(child, parent, page.rows, built.parent)
+            self._add_children(child, parent, page.rows, built)
         output = Output()
         for sharer in run.sharers:
             if sharer.sink:
@@ -312,27 +313,32 @@ class _Sync:
 
     # Units come and go.
 
-    def _add(self, run: Run, values: Mapping[str, Any]) -> None:
+    def _add(self, run: Run, values: Mapping[str, Any], under: Under | None = None) -> None:
         stream = run.stream
         size = stream.size(light(run.reading, values)) if stream.size else 0
         for name, params in partitions(stream, self.plan.settings).items():
-            self.schedule.add(Waiting(run, values, name, params), size=size)
+            if under is not None:
+                run.followed[under[0]].begun(under[1])
+            self.schedule.add(Waiting(run, values, name, params, under=under), size=size)
 
-    def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Mapping[str, Any]) -> None:
+    def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Unit) -> None:
         if run.closed:
             return
-        since = self._changed_since(run) if parent.changed_only else None
-        field = self.runs[parent.stream].stream.replication_key
+        source = self.runs[parent.stream]
+        field = source.stream.replication_key if parent.changed_only and run.reading.incremental else None
+        since = unit(run.reading, bookmark=self.plan.followed(run, source, above.key)).since if field else None
         for row in rows:
-            if parent.changed_only and field:
+            under = None
+            if field:
                 moved = as_instant(row.get(field))
-                run.changed = later(run.changed, moved)
+                run.followed.setdefault(above.key, Followed()).seen(moved)
                 if since and moved and moved < since:
                     continue
-            values = parent_values(parent, row, above)
+                under = (above.key, moved) if moved and source.stream.order == "ascending" else None
+            values = parent_values(parent, row, above.parent)
             if parent.where is not None and not parent.where(light(run.reading, values)):
                 continue
-            if len(run.stream.parents) > 1 or self.runs[parent.stream].stream.unique:
+            if len(run.stream.parents) > 1 or source.stream.unique:
                 key = unit_key(values, parent.keys, "")
                 if key in run.keys:
                     continue
@@ -341,13 +347,7 @@ class _Sync:
             if batch > 1:
                 self._group(run, values, batch)
             else:
-                self._add(run, values)
-
-    def _changed_since(self, run: Run) -> str | None:
-        """The instant from which on changed parents are news to a child, whose bookmark is one for all of them."""
-        if not run.reading.incremental:
-            return None
-        return unit(run.reading, bookmark=self.plan.bookmark(run, "")).since
+                self._add(run, values, under)
 
     def _group(self, run: Run, values: Mapping[str, Any], batch: int) -> None:
         """Parents that are asked for together: those of a broken pass together again."""
@@ -371,6 +371,7 @@ class _Sync:
         active.reader.close()
         high, mark = active.high, active.mark
         self.channel.put(lambda: self.ledger.vouch(run, built, high, mark, active.plan))
+        self.channel.put(lambda: self.ledger.follow(run, active.under))
         if active.plan is not None:
             self.schedule.window_ended(active.plan, built, active.reader.outcome)
         self._leave(active)
@@ -389,7 +390,9 @@ class _Sync:
             run.closed = UnavailableError(str(error))
         elif missing and built.parent:
             run.gone += 1
-            self.log.warning("%s Skipped.", error)
+            # An API may say so parent by parent that the account lacks the feature; `_end` says what came of that.
+            self.log.log(logging.DEBUG if run.stream.optional else logging.WARNING, "%s Skipped.", error)
+            self.channel.put(lambda: self.ledger.follow(run, active.under))
         elif isinstance(error, (RefusedError, QuotaError)):
             run.closed = error
         else:
@@ -457,6 +460,8 @@ class _Sync:
                 run.closed = run.closed or UnavailableError(words)
             else:
                 run.failures.append(ApiError(words))
+        elif run.gone and run.stream.optional:
+            self.log.warning("%s: %s parents have none, or are gone; skipped.", run.name, run.gone)
         for error in {str(error): error for error in (*run.failures, *([run.closed] if run.closed else []))}.values():
             self._say(run, error)
         if run.sink is None:

@@ -5,12 +5,15 @@ Pure: a unit is a description, a `WindowPlan` is arithmetic on instants. Who rea
 
 from __future__ import annotations
 
+import heapq
+import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .pagination import at
-from .state import Bookmark, Span
+from .state import Bookmark, Span, later
 from .streams import Outcome, Parent, Record, Row, Settings, Stream, Unit, Window
 from .timestamps import floor_seconds, seconds_between, shift
 
@@ -110,6 +113,49 @@ def is_new(stream: Stream, replication_key: str | None, record: Record, unit: Un
         return True
     end = unit.settings.get("end_date")
     return (unit.since is None or value >= unit.since) and (not end or value < end)
+
+
+Under = tuple[str, str]
+"""Under which unit of its parent's a unit hangs, and when that parent changed."""
+
+
+class Followed:
+    """How far a child of changed parents has come in one unit of its parent's.
+
+    Parents come oldest first, so all is finished that lies before the oldest one under way. Should they turn out
+    unsorted, nothing is said before the end.
+    """
+
+    def __init__(self) -> None:
+        self.newest: str | None = None
+        self._under_way: list[str] = []
+        self._finished: Counter[str] = Counter()
+        self._is_sorted = True
+        self._lock = threading.Lock()  # workers begin what the main thread finishes
+
+    def seen(self, moved: str | None) -> None:
+        """A parent that changed at `moved` has come."""
+        with self._lock:
+            self._is_sorted &= (moved or "") >= (self.newest or "")
+            self.newest = later(self.newest, moved)
+
+    def begun(self, moved: str) -> None:
+        """A unit under a parent that changed at `moved` is to be read."""
+        with self._lock:
+            heapq.heappush(self._under_way, moved)
+
+    def finished(self, moved: str) -> str | None:
+        """Such a unit is complete: the instant up to which all are."""
+        with self._lock:
+            self._finished[moved] += 1
+            while self._under_way and (oldest := self._under_way[0]) in self._finished:
+                heapq.heappop(self._under_way)
+                self._finished[oldest] -= 1
+                if not self._finished[oldest]:
+                    del self._finished[oldest]
+            if not self._is_sorted:
+                return None
+            return self._under_way[0] if self._under_way else self.newest
 
 
 @dataclass

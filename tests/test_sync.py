@@ -239,53 +239,86 @@ def test_grandchildren_carry_the_key_that_their_parents_rows_lack() -> None:
     assert {r["parent_id"] for r in ran.rows("g")} == {1, 2, 3}
 
 
+FOLLOWER = Stream(
+    name="c",
+    path="/p/{parent_id}/c",
+    key_properties=("parent_id", "id"),
+    replication_key="at",
+    parent=Parent(stream="p", keys={"parent_id": "id"}, changed_only=True),
+)
+
+
+def sided(*names: str) -> Stream:
+    """A parent in partitions: side a has the rows 1 to 3, side b 5 and 6, each from `since` on."""
+    partitions: Mapping[str, Any] = {name: {"side": name} for name in names}
+    since = lambda unit: {"since": unit.since}  # noqa: E731
+    return Stream(name="p", path="/p", replication_key="at", order="ascending", partitions=partitions, since=since)
+
+
+def two_sides(request: Request) -> Any:
+    if request.path != "/p":
+        return rows(1)
+    kept = range(1, 4) if request.params.get("side") == "a" else range(5, 7)
+    return [row for row in rows(*kept) if row["at"] >= request.params.get("since", "")]
+
+
 def test_children_of_changed_parents_only_keep_a_bookmark_of_their_own() -> None:
     parent = Stream(name="p", path="/p", replication_key="at")
-    child = Stream(
-        name="c",
-        path="/p/{parent_id}/c",
-        key_properties=("parent_id", "id"),
-        replication_key="at",
-        parent=Parent(stream="p", keys={"parent_id": "id"}, changed_only=True),
-    )
-    first = run([parent, child], family)
+    first = run([parent, FOLLOWER], family)
     assert {r["parent_id"] for r in first.rows("c")} == {1, 2, 3}
-    assert first.bookmarks["c"]["at"] == day(3)
-    assert "units" not in first.bookmarks["c"]
-    again = run([parent, child], family, state=first.state)
+    assert first.bookmarks["c"] == {"at": day(3)}
+    again = run([parent, FOLLOWER], family, state=first.state)
     assert {r["parent_id"] for r in again.rows("c")} == {3}
 
 
 def test_children_of_changed_parents_only_miss_none_that_the_parents_bookmarks_leave_out() -> None:
-    """Also with partitions, and when the child was selected later than its parent, or broke off."""
-
-    def answer(request: Request) -> Any:
-        if request.path != "/p":
-            return rows(1)
-        kept = range(1, 4) if request.params.get("side") == "a" else range(5, 7)
-        return [row for row in rows(*kept) if row["at"] >= request.params.get("since", "")]
-
-    parent = Stream(
-        name="p",
-        path="/p",
-        replication_key="at",
-        partitions={"a": {"side": "a"}, "b": {"side": "b"}},
-        since=lambda unit: {"since": unit.since},
-    )
-    child = Stream(
-        name="c",
-        path="/p/{parent_id}/c",
-        key_properties=("parent_id", "id"),
-        replication_key="at",
-        parent=Parent(stream="p", keys={"parent_id": "id"}, changed_only=True),
-    )
-    alone = run([parent, child], answer, select=["p"])
-    both = run([parent, child], answer, state=alone.state)
+    """The child was selected later than its parent."""
+    parent = sided("a", "b")
+    alone = run([parent, FOLLOWER], two_sides, select=["p"])
+    both = run([parent, FOLLOWER], two_sides, state=alone.state)
     assert {r["parent_id"] for r in both.rows("c")} == {1, 2, 3, 5, 6}
-    assert both.bookmarks["c"] == {"at": day(6)}
-    again = run([parent, child], answer, state=both.state)
-    assert {r["parent_id"] for r in again.rows("c")} == {6}
-    assert [each.params.get("since") for each in again.api.asked if each.path == "/p"] == [day(3), day(6)]
+    assert both.bookmarks["c"] == {"units": {"a": day(3), "b": day(6)}}
+    again = run([parent, FOLLOWER], two_sides, state=both.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {3, 6}
+    assert {each.params.get("since") for each in again.api.asked if each.path == "/p"} == {day(3), day(6)}
+
+
+def test_children_of_changed_parents_only_follow_a_unit_that_joins_later_from_its_beginning() -> None:
+    """Whether that is older or newer than what they have seen of the others."""
+    for first, all_new in (("a", {5, 6}), ("b", {1, 2, 3})):
+        one = run([sided(first), FOLLOWER], two_sides)
+        both = run([sided("a", "b"), FOLLOWER], two_sides, state=one.state)
+        assert all_new <= {r["parent_id"] for r in both.rows("c")} < {1, 2, 3, 5, 6}
+        assert both.bookmarks["c"] == {"units": {"a": day(3), "b": day(6)}}
+
+
+def test_children_of_changed_parents_only_go_on_from_an_older_state_with_one_bookmark_for_all() -> None:
+    state = {"bookmarks": {"p": {"units": {"a": day(3)}}, "c": {"at": day(3)}}}
+    ran = run([sided("a", "b"), FOLLOWER], two_sides, state=state)
+    assert {r["parent_id"] for r in ran.rows("c")} == {3, 5, 6}
+    again = run([sided("a", "b"), FOLLOWER], two_sides, state=ran.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {3, 6}
+
+
+def test_children_of_changed_parents_only_go_on_behind_those_that_are_finished() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p/2/c":
+            raise ApiError("c: no.")
+        return two_sides(request)
+
+    broken = run([sided("a", "b"), FOLLOWER], answer)
+    assert broken.status == 1
+    assert broken.bookmarks["c"] == {"units": {"a": day(2), "b": day(6)}}
+    again = run([sided("a", "b"), FOLLOWER], two_sides, state=broken.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {2, 3, 6}
+
+
+def test_full_tables_below_changed_parents_see_all_of_them_and_keep_no_bookmark() -> None:
+    child = replace(FOLLOWER, full_table=True)
+    first = run([sided("a", "b"), child], two_sides)
+    again = run([sided("a", "b"), child], two_sides, state=first.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {1, 2, 3, 5, 6}
+    assert "c" not in again.bookmarks
 
 
 def test_a_stream_whose_only_parent_is_switched_off_is_complete_and_empty() -> None:
@@ -313,6 +346,26 @@ def test_a_vanished_parent_is_skipped_and_only_when_all_are_gone_the_child_has_f
     gone = {"/p/1/c", "/p/2/c", "/p/3/c"}
     assert run([PARENT, CHILD], answer).status == 1
     assert run([PARENT, replace(CHILD, optional=True)], answer).status == 0
+
+
+def test_an_optional_child_that_some_parents_lack_says_so_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    lacking = {"/p/1/c", "/p/2/c"}
+
+    def answer(request: Request) -> Any:
+        if request.path in lacking:
+            raise GoneError("c: gone.")
+        return family(request)
+
+    child = replace(CHILD, optional=True)
+    ran = run([PARENT, child], answer)
+    assert (ran.status, {r["parent_id"] for r in ran.rows("c")}) == (0, {3})
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "c: 2 parents have none, or are gone; skipped."
+    ]
+    caplog.clear()
+    lacking.add("/p/3/c")
+    assert run([PARENT, child], answer).status == 0
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_partitions_and_parents_have_bookmarks_of_their_own() -> None:
