@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -372,6 +372,7 @@ class Walk:
         self._number = 0
         self._loose: set[int] = set()
         self._last: list[Any] = []
+        self._order: list[Any] = []
 
     def page(self, request: Request, body: Any) -> tuple[Page, list[Any]]:
         """The page of a decoded body, and those of its rows that were not met before."""
@@ -382,7 +383,8 @@ class Walk:
             self._loose.add(self._number)
         self._number += 1
         met, loose = self._met, self._loose
-        identities = [self._identity(row) for row in rows]
+        plain = [self._identity(row) for row in rows]
+        identities = self._counted(plain) if self.stream.counted else plain
         repeats = 0
         for identity in identities:
             if met.get(identity, -1) < 0 or met[identity] in loose:
@@ -401,9 +403,26 @@ class Walk:
         if len(met) > 2 * REMEMBERED:
             self._met = {identity: met[identity] for identity in list(met)[-REMEMBERED:]}
             self._values = {identity: values[identity] for identity in self._met if identity in values}
-        is_same = bool(identities) and identities == self._last
-        self._last = identities
+        is_same = bool(plain) and plain == self._last and not (self.stream.counted and len(set(plain)) == 1)
+        self._last = plain
         return Page(request, body, rows, repeats, is_same), fresh
+
+    def _counted(self, identities: Sequence[Any]) -> list[Any]:
+        """The identities of a page, each with its number among its equals in the walk, so that twins are two rows.
+
+        A page begins where the walk last met its first row, or else behind all that it met.
+        """
+        order = self._order
+        begin = len(order)
+        if identities and identities[0] in order:
+            begin -= order[::-1].index(identities[0]) + 1
+        met = Counter(order[:begin])
+        self._order = [*order[:begin], *identities][-4 * REMEMBERED :]
+        numbered = []
+        for identity in identities:
+            met[identity] += 1
+            numbered.append((identity, met[identity]))
+        return numbered
 
     def read(self, request: Request, response: Response) -> tuple[Page, list[Any], bool]:
         """The page of an answer, its rows not met before, and whether they need care. ValueError: no answer."""

@@ -175,6 +175,7 @@ class Stream:
     identity             the raw row's own key, to tell repeats on overlapping pages: field names, or a function;
                          default: key_properties as far as the raw row has them. A repeat with another replication
                          value is news
+    counted              rows that are equal in `identity`, which stand side by side, are rows of their own, not repeats
     unique               a key met in any unit of this run is not written again
     gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
                          moved, skip; True: read it, keep nothing. Kept as the unit's mark when the unit is complete.
@@ -228,6 +229,7 @@ class Stream:
     keep: Callable[[Page], Any] | None = None
     shrink: Callable[[Request], Request | None] | None = None
     identity: tuple[str, ...] | Callable[[Any], Any] | None = None
+    counted: bool = False
     unique: bool = False
     gate: Callable[[Unit], Any] | None = None
     gate_full_table: bool = False

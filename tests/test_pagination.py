@@ -25,9 +25,11 @@ def stamp(second: int) -> str:
     return datetime.fromtimestamp(BEGIN + second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
-def walk(next_page: NextPage, request: Request, serve: Callable[[Request], Any], *, limit: int = 2_000) -> list[Row]:
+def walk(
+    next_page: NextPage, request: Request, serve: Callable[[Request], Any], *, limit: int = 2_000, counted: bool = False
+) -> list[Row]:
     """The rows that a walk emits, with the engine's own bookkeeping of repeats."""
-    stream = Stream(name="rows", records="rows", next_page=next_page)
+    stream = Stream(name="rows", records="rows", next_page=next_page, counted=counted)
     state, pending = Walk(stream, Unit(stream="rows")), [request]
     emitted: list[Row] = []
     for _ in range(limit):
@@ -80,9 +82,10 @@ def test_offset_yields_each_row_once(total: int, count: int) -> None:
     total=st.integers(1, 60),
     count=st.integers(2, 9),
     moves=st.lists(st.tuples(st.booleans(), st.integers(0, 80)), max_size=25),
+    counted=st.booleans(),
 )
 def test_offset_misses_nothing_that_stayed_while_rows_come_and_go(
-    total: int, count: int, moves: list[tuple[bool, int]]
+    total: int, count: int, moves: list[tuple[bool, int]], counted: bool
 ) -> None:
     rows = [{"id": n} for n in range(total)]
     changes, new, gone = iter(moves), iter(range(1000, 2000)), set()
@@ -97,8 +100,14 @@ def test_offset_misses_nothing_that_stayed_while_rows_come_and_go(
                 gone.add(rows.pop(place % len(rows))["id"])
         return answer
 
-    emitted = {row["id"] for row in walk(offset(), Request("/x", {"count": count}), moving)}
+    emitted = {row["id"] for row in walk(offset(), Request("/x", {"count": count}), moving, counted=counted)}
     assert set(range(total)) - gone <= emitted
+
+
+@given(values=st.lists(st.integers(0, 3), max_size=30).map(sorted), count=st.integers(2, 7))
+def test_equal_rows_that_are_counted_come_as_often_as_they_are_there(values: list[int], count: int) -> None:
+    rows = [{"id": value} for value in values]
+    assert walk(offset(), Request("/x", {"count": count}), by_offset(rows), counted=True) == rows
 
 
 def test_offset_stops_when_the_api_ignores_count_or_offset() -> None:
