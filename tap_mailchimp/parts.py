@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from shared.pagination import Params, Row, halve, offset
 from shared.streams import Parent, Record, Settings, Stream, Unit
 from shared.timestamps import rfc3339, shift
+
+Transform = Callable[[Sequence[Row], Unit], Iterator[Record]]
 
 # Parameters
 
@@ -102,7 +105,7 @@ null, which a key refuses (target-duckdb 0.8, COPY with EMPTYASNULL).
 """
 
 
-def filled(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
+def filled(*names: str) -> Transform:
     """NONE for key columns that the API leaves empty or out."""
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -112,19 +115,25 @@ def filled(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
     return transform
 
 
-def numbered(name: str, *names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
-    """A column that tells rows of one parent apart which are equal in `names`: 0, 1.. in the order given, so that a
-    new row on top renames none of those that differ from it.
+def numbered(*names: str, texts: Sequence[str] = ()) -> Transform:
+    """`_index`, for rows without an id: 0, 1.. among those of one parent that are equal in `names` and `texts`, in the
+    order given, so that a new row on top renames none of those that differ from it. Empty `texts` are filled.
     """
+    fill = filled(*texts)
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-        for row in rows:
-            same = tuple(str(row.get(each)) for each in names)
+        for row in fill(rows, unit):
+            same = tuple(str(row.get(name)) for name in (*names, *texts))
             number = unit.counts.get(same, 0)
             unit.counts[same] = number + 1
-            yield {**row, name: number}
+            yield {**row, "_index": number}
 
     return transform
+
+
+def whole_row(row: Row) -> str:
+    """What rows without an id are known by, on pages that overlap."""
+    return json.dumps(row, sort_keys=True)
 
 
 # The defaults of a row

@@ -1,8 +1,8 @@
 """Mailchimp's Marketing API 3.0 in miniature: `python -m tap_mailchimp.sandbox --port 8080`.
 
-Its collections are in `sandbox_endpoints`, what they hold in `sandbox_account` and the modules named there, how they are
-served in `sandbox_pages`. Batches and OAuth, which are no collections, are in `sandbox_services`; what a faultless tap
-makes of it all is in `sandbox_truth`.
+Its collections are in `sandbox_endpoints`, what they hold in `sandbox_account` and the modules named there, how they
+are served in `sandbox_pages`. Batches and OAuth, which are no collections, are in `sandbox_services`; what a faultless
+tap makes of it all is in `sandbox_truth`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ DRIFT_FROM_ROWS = 20
 _BOOKMARKS = {
     "list_members": "last_changed",
     "member_tags": "member_last_changed",
-    "member_notes": "member_last_changed",
     "audience_contacts": "last_updated_at",
     "file_manager_files": "created_at",
 }

@@ -278,6 +278,27 @@ ENDPOINTS = (
         envelope=("list_id", "email_id"),
         sort={"created_at": "created_at", "updated_at": "updated_at", "note_id": "id"},
     ),
+    of_member(
+        stream="member_activity",
+        path="/lists/{list_id}/members/{email_id}/activity",
+        key="activity",
+        envelope=("list_id", "email_id"),
+        paged=UNPAGED,
+    ),
+    of_member(
+        stream="member_activity_feed",
+        path="/lists/{list_id}/members/{email_id}/activity-feed",
+        key="activity",
+        envelope=("list_id", "email_id"),
+    ),
+    of_member(stream="member_events", path="/lists/{list_id}/members/{email_id}/events", key="events"),
+    of_member(
+        stream="member_goals",
+        path="/lists/{list_id}/members/{email_id}/goals",
+        key="goals",
+        envelope=("list_id", "email_id"),
+        paged=UNPAGED,
+    ),
     Endpoint(
         stream="audience_contacts",
         path="/audiences/{audience_id}/contacts",

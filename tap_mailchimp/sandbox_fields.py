@@ -341,6 +341,25 @@ FIELDS = {
         member_last_changed:dt, contact_id:s, created_at:dt, created_by:s, email_id:s, id:i, list_id:s, note:s,
         updated_at:dt
     """,
+    "member_activity": """
+        member_last_changed:dt, action:s, campaign_id:s, parent_campaign:s, timestamp:dt, title:s, type:s, url:s
+    """,
+    "member_activity_feed": """
+        member_last_changed:dt, activity_type:s, campaign_id:s, campaign_title:s, created_at_timestamp:dt,
+        link_clicked:s, bounce_has_open_activity:b, bounce_type:s, is_admin_unsubscribed:b, unsubscribe_reason:s,
+        avatar_url:s, created_by:s, from_email:s, has_read:b, is_user:b, message_text:s, thread_id:s, note_id:s,
+        note_text:s, updated_at_timestamp:dt, marketing_permission_opted_in:b, marketing_permisson_text:s,
+        updated_by:s, outreach_id:s, outreach_title:s, outreach_type:s, store_name:s, signup_category:s, order_id:s,
+        order_items:[{discount:n, id:s, image_url:s, price:n, product_id:s, product_title:s, product_variant_id:s,
+        product_variant_title:s, quantity:i}], order_total:s, order_url:s, event_name:s, event_properties:[s],
+        survey_id:s, survey_title:s
+    """,
+    "member_events": """
+        member_last_changed:dt, name:s, occurred_at:dt, properties:o
+    """,
+    "member_goals": """
+        member_last_changed:dt, data:s, event:s, goal_id:i, last_visited_at:dt
+    """,
     "audience_contacts": """
         audience_id:s, id:s, created_at:dt, last_updated_at:dt, status:s, language:s, source:s,
         tags:[s], merge_fields:o, email_channel:{email:s, hashed_email:s, source:s, marketing_consent:o,

@@ -25,10 +25,17 @@ NEVER_EMPTY = {
     "list_clients": ("client",),
     "list_signup_forms": ("signup_form_url",),
     "chimp_chatter": ("type", "title"),
+    "member_activity": ("action", "campaign_id"),
 }
 """Stream → text columns of its key that the API may leave empty."""
 
-INDEXED = {"reports_advice": ("campaign_id",), "chimp_chatter": ("update_time", "type", "title")}
+INDEXED = {
+    "reports_advice": ("campaign_id",),
+    "chimp_chatter": ("update_time", "type", "title"),
+    "member_activity": ("list_id", "email_id", "timestamp", "action", "campaign_id"),
+    "member_activity_feed": ("list_id", "email_id", "created_at_timestamp", "activity_type"),
+    "member_events": ("list_id", "email_id", "name", "occurred_at"),
+}
 """Stream → what its records are equal in that `_index` tells apart."""
 
 Kind = Any

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from shared.pagination import Row
 from shared.streams import Parent, Record, Unit
 
-from .parts import filled, numbered, stream, without
+from .parts import Transform, numbered, stream, whole_row, without
 
 
-def as_text(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
+def as_text(*names: str) -> Transform:
     """Ids that come as numbers now and then, as text."""
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -19,17 +18,6 @@ def as_text(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
             yield {**row, **{name: str(row[name]) for name in names if row.get(name) is not None}}
 
     return transform
-
-
-def whole_row(row: Row) -> str:
-    """News have no id: only what is equal in everything is a repeat."""
-    return json.dumps(row, sort_keys=True)
-
-
-def news(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """News with a number that tells those of one second, type and title apart."""
-    named = list(filled("type", "title")(rows, unit))
-    return numbered("_index", "update_time", "type", "title")(named, unit)
 
 
 ACCOUNT_STREAMS = (
@@ -51,7 +39,8 @@ ACCOUNT_STREAMS = (
         sparse=without("chimp_chatter"),
         key_properties=("update_time", "type", "title", "_index"),
         identity=whole_row,
-        transform=news,
+        counted=True,
+        transform=numbered("update_time", texts=("type", "title")),
         selected=False,
     ),
     stream(

@@ -244,11 +244,10 @@ REPORT_STREAMS = (
         records="advice",
         sparse=without("advice"),
         parent=in_report(),
-        params={},
         next_page=None,  # comes whole, and equal remarks are remarks too
         shrink=None,
         key_properties=("campaign_id", "_index"),
-        transform=numbered("_index"),
+        transform=numbered(),
         selected=False,
         cost="1 request per campaign",
     ),

@@ -411,7 +411,8 @@ def test_what_few_need_or_costs_much_is_not_selected_by_default() -> None:
     expected = """
         reports_sent_to reports_click_details_members reports_advice reports_eepurl reports_sub_reports
         campaign_content campaign_feedback automation_email_queue automation_removed_subscribers sms_campaigns
-        list_webhooks list_signup_forms member_tags member_notes audience_contacts
+        list_webhooks list_signup_forms member_tags member_notes member_activity member_activity_feed member_events
+        member_goals audience_contacts
         template_folders ecommerce_promo_rules ecommerce_promo_codes file_manager_files file_manager_folders
         reporting_surveys reporting_survey_questions reporting_survey_responses reporting_survey_answers facebook_ads
         conversations conversation_messages verified_domains connected_sites chimp_chatter
