@@ -620,7 +620,7 @@ def exporting(lost: set[int]) -> tuple[Stream, list[Any]]:
         if identifier in lost:
             return jobs.Status(is_lost=True)
         polls[identifier] = polls.get(identifier, 0) + 1
-        return jobs.Status(is_done=polls[identifier] > 2, files=(f"https://files/{identifier}",))
+        return jobs.Status(is_done=polls[identifier] > 2, files=(jobs.File("result", f"https://files/{identifier}"),))
 
     def results(file: BinaryIO, unit: Unit) -> Iterator[Any]:
         for part in unit.units:
