@@ -435,6 +435,8 @@ def test_a_next_page_is_known_by_its_url_which_is_not_followed(body: Any, expect
         ("/api/lists/12/size", 400, GoneError),
         ("/api/templates/inapp/get", 400, GoneError),
         ("/api/users/forgottenUserIds", 400, GoneError),
+        ("/api/export/5/files", 400, GoneError),
+        ("/api/campaigns/metrics", 409, TooLargeError),
         ("/api/campaigns", 400, ApiError),
         ("/api/metadata/t/k", 404, GoneError),
         ("/api/campaigns/metrics", 414, TooLargeError),
@@ -508,7 +510,43 @@ def configured(tmp_path: Any, **given_ones: Any) -> config.Config:
 
 @pytest.mark.parametrize(("region", "host"), [("us", API), ("EU", "https://api.eu.iterable.com")])
 def test_a_region_is_a_host(tmp_path: Any, region: str, host: str) -> None:
-    assert client(**configured(tmp_path, region=region).settings)._base_url == host
+    asked = client(**configured(tmp_path, region=region).settings)
+    with responses.RequestsMock() as api:
+        api.get(f"{host}/api/channels", json={"channels": []})
+        api.get(f"{host}/api/users/getFields", json={"fields": {}})
+        check(asked)
+
+
+EU = "https://api.eu.iterable.com"
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "status", "said"),
+    [
+        ({"status": 200, "json": {"channels": []}}, 401, "set region to EU"),
+        ({"status": 401, "json": {}}, 401, "Check api_key and region"),
+        ({"status": 502}, 401, "Check api_key and region"),
+        ({"status": 401, "json": {}}, 403, "not one for mobile"),
+    ],
+)
+def test_a_key_of_the_other_region_an_unknown_one_and_one_of_a_wrong_type_are_told_apart(
+    elsewhere: dict[str, Any], status: int, said: str
+) -> None:
+    asked = client()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
+        api.get(f"{API}/api/channels", status=status, json={"msg": "Invalid API key", "code": "BadApiKey"})
+        api.get(f"{EU}/api/channels", **elsewhere)
+        with pytest.raises(AuthError, match=said):
+            check(asked)
+    assert asked.settings["region"] == "US"
+
+
+def test_a_key_is_not_shown_to_the_other_region_where_the_address_was_given() -> None:
+    asked = client(base_url="https://proxy.example")
+    with responses.RequestsMock() as api:
+        api.get("https://proxy.example/api/channels", status=401, json={"msg": "Invalid API key"})
+        with pytest.raises(AuthError):
+            check(asked)
 
 
 @pytest.mark.parametrize("wrong", [{"region": "DE"}, {"api_key": "a b"}, {"api_window_in_days": 0}])
