@@ -39,8 +39,8 @@ MARGIN_SECONDS = 0.5
 QUOTA_PATIENCE_SECONDS = 1800
 
 _KEY_IS_UNKNOWN = (
-    "Check api_key and region: a key belongs to one project in one data centre, US or EU. Keys for mobile apps, websites "
-    "and JWT are of no use here: it has to be a server-side key, or a read-only one."
+    "Check api_key and region: a key belongs to one project in one data centre, US or EU. It has to be a server-side "
+    "key, or a read-only one; keys for mobile apps, websites and JWT are of no use here."
 )
 _KEY_IS_OF_A_WRONG_TYPE = (
     "The key is known, and may not read this: it has to be a server-side key, or a read-only one, not one for mobile "

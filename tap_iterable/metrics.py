@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.answers import Response
+from shared.errors import TooLargeError
 from shared.streams import Batch, Checkpoint, Step, Unit
 from shared.timestamps import EPOCH, canonical, from_milliseconds, shift
 

@@ -30,7 +30,7 @@ from shared.errors import (
 from shared.pagination import Request
 from shared.report import Report
 from shared.settings import settings_of
-from shared.streams import Outcome, Unit
+from shared.streams import Batch, Checkpoint, Outcome, Unit
 from tap_iterable import events, exports, members, metrics, profiles, spooled
 from tap_iterable.client import EXPORT, check, connect, quotas, rates, stated, verdict
 from tap_iterable.events import Export
@@ -390,6 +390,20 @@ def test_of_columns_that_come_twice_the_first_that_says_something_counts() -> No
     ]
     assert metrics.rows(Response(200, {}, b"id,\n")) == []
     assert metrics.rows(Response(200, {}, b"")) == []
+
+
+@responses.activate
+def test_where_a_url_gets_too_long_metrics_are_asked_for_by_halves() -> None:
+    def answered(request: Any) -> tuple[int, dict[str, str], str]:
+        ids = request.params["campaignId"]
+        return (414, {}, "") if isinstance(ids, list) else (200, {}, f"id,Revenue\n{ids},1\n")
+
+    responses.add_callback("GET", f"{API}/api/campaigns/metrics", answered)
+    parts = tuple(unit("campaign_metrics", key=str(number), parent={"id": number}) for number in range(3))
+    asked = client(metrics_requests_per_minute=1000)
+    steps = list(metrics.of_campaigns(asked, unit("campaign_metrics", units=parts)))
+    assert [row["id"] for step in steps if isinstance(step, Batch) for row in step.rows] == [0, 1, 2]
+    assert [step.unit for step in steps if isinstance(step, Checkpoint)] == list(parts)
 
 
 def test_a_campaign_that_nothing_moves_is_read_once() -> None:
