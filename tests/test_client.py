@@ -468,9 +468,8 @@ def test_server_trouble_thrice_running_asks_for_less_where_that_is_possible(fixt
 @responses.activate
 def test_a_server_that_takes_all_the_time_there_is_to_fail_is_asked_for_less() -> None:
     responses.get(f"{API}/things", status=504, headers={"Retry-After": "60"})
-    with closing(Fixture(retry=Retry(budget_seconds=50))) as fixture:
-        with pytest.raises(TooLargeError):
-            fixture.client.send(Request("/things"), shrinkable=True)
+    with closing(Fixture(retry=Retry(budget_seconds=50))) as fixture, pytest.raises(TooLargeError):
+        fixture.client.send(Request("/things"), shrinkable=True)
     assert len(responses.calls) == 1
 
 
