@@ -34,6 +34,8 @@ class Plan:
     ) -> None:
         self.streams, self.selections, self.state = streams, selections, state
         self.settings, self.now = settings, now
+        for selection in selections:
+            state.clamp(selection.stream.name, selection.stream.replication_key, now)
         self.before = State(state.value)
         self.problems = Problems()
 

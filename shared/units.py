@@ -140,7 +140,7 @@ class WindowPlan:
         largest = window.largest(base.settings) if callable(window.largest) else window.largest
         end = floor_seconds(min(shift(base.now, -window.lag_seconds), base.settings.get("end_date") or base.now))
         start = base.since or base.settings.get("start_date") or window.origin
-        spans = list(gaps((start, end), bookmark.done))
+        spans = list(gaps((start, end), _settled(base, bookmark.done)))
         again = _broken(base.resume, spans)
         if again:
             spans = [rest for span in spans for rest in gaps(span, tuple(again))]
@@ -195,6 +195,15 @@ class WindowPlan:
         self.again[:0] = [(span[0], middle), (middle, span[1])]
         self.ceiling, self.width, self.clean = 0.8 * width, half, 0
         return True
+
+
+def _settled(base: Unit, done: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The `done` spans without their look-back: what comes late is read again there too, not at the bookmark alone."""
+    if not (base.since and base.bookmark):
+        return done
+    late = max(0.0, seconds_between(base.since, min(base.bookmark, base.now)))
+    shorter = ((start, shift(end, -late)) for start, end in done)
+    return tuple((start, end) for start, end in shorter if start < end)
 
 
 def _broken(resume: Any, spans: list[Span]) -> list[Span]:

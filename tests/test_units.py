@@ -78,6 +78,13 @@ def test_a_broken_window_that_is_no_more_to_be_read_is_forgotten(window: Any) ->
     assert unit is not None and unit.window == (second(0), second(100))
 
 
+def test_the_look_back_reaches_into_windows_that_were_finished_beyond_the_bookmark() -> None:
+    base = Unit(stream="s", since=second(40), bookmark=second(50), now=second(100))
+    done = ((second(60), second(80)), (second(90), second(95)))
+    plan = WindowPlan.of(base, Window(first=1, largest=1), Bookmark(second(50), done=done))
+    assert plan.spans == [(second(40), second(60)), (second(70), second(100))]
+
+
 def test_the_smallest_window_cannot_be_split() -> None:
     plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(9)), Window(first=1, largest=1), Bookmark())
     assert not plan.split((second(0), second(1)))
