@@ -24,7 +24,7 @@ from .client import Client
 from .errors import ApiError, SchemaError, TooLargeError
 from .pagination import Back, Page, Request, Row, at
 from .records import Shape
-from .streams import Batch, Checkpoint, Outcome, Record, Step, Stream, Unit, Wait
+from .streams import Batch, Checkpoint, Outcome, Received, Record, Step, Stream, Unit, Wait
 from .timestamps import from_seconds, instant
 from .units import is_new
 
@@ -151,7 +151,7 @@ class Errand:
 
 
 class Reader:
-    """Reads one unit, one step at a time. `step` gives an Output, a Wait, or None at the unit's end."""
+    """Reads one unit, one step at a time. `step` gives an Output, a Wait, a Received, or None at the unit's end."""
 
     def __init__(
         self,
@@ -169,12 +169,12 @@ class Reader:
         self._spool: Any = None
         self._lines: list[tuple[str, int, int]] = []
         steps = stream.fetch(client, unit) if stream.fetch else None
-        self._steps: Iterator[Output | Wait] = self._walk(whole) if steps is None else self._fetched(steps)
+        self._steps: Iterator[Output | Wait | Received] = self._walk(whole) if steps is None else self._fetched(steps)
         self.rows = self.bytes = self.requests = 0
-        self._seconds = 0.0
+        self._outcome: Outcome | None = None
         self._began = time.monotonic()
 
-    def step(self) -> Output | Wait | None:
+    def step(self) -> Output | Wait | Received | None:
         """One request further."""
         found = next(self._steps, None)
         if isinstance(found, Output) and self.stream.spool:
@@ -184,7 +184,7 @@ class Reader:
     @property
     def outcome(self) -> Outcome:
         """How the unit went so far."""
-        return Outcome(self.rows, self.bytes, self.requests, self._seconds or time.monotonic() - self._began)
+        return self._outcome or Outcome(self.rows, self.bytes, self.requests, time.monotonic() - self._began)
 
     def close(self) -> None:
         """Let go of what the unit holds."""
@@ -195,7 +195,7 @@ class Reader:
 
     # A unit whose rows come page by page.
 
-    def _walk(self, whole: bool) -> Iterator[Output | Wait]:
+    def _walk(self, whole: bool) -> Iterator[Output | Wait | Received]:
         client, stream, unit = self.client, self.stream, self.unit
         try:
             yield from walked(client, stream, unit, digest=self._digest, whole=whole, errands=self._errands)
@@ -226,9 +226,12 @@ class Reader:
 
     # A unit that a hook fetches.
 
-    def _fetched(self, steps: Iterator[Step]) -> Iterator[Output | Wait]:
+    def _fetched(self, steps: Iterator[Step]) -> Iterator[Output | Wait | Received]:
         for found in steps:
             if isinstance(found, Wait):
+                yield found
+            elif isinstance(found, Received):
+                self._outcome = found.outcome
                 yield found
             elif isinstance(found, Checkpoint):
                 yield Output(checkpoint=found)
@@ -240,23 +243,22 @@ class Reader:
                 output.size = found.size
                 self.rows += len(found.rows)
                 self.bytes += found.size
-                self._seconds += found.seconds
                 yield output
 
     # A unit that is kept back until its clean end.
 
-    def _spooled(self, first: Output) -> Output | Wait | None:
+    def _spooled(self, first: Output) -> Output | Wait | Received | None:
         if self._spool is None:
             self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY)  # noqa: SIM115 - see close()
             self._steps = self._replay(first, self._steps)
             return next(self._steps, None)
         return first
 
-    def _replay(self, first: Output, steps: Iterator[Any]) -> Iterator[Output | Wait]:
+    def _replay(self, first: Output, steps: Iterator[Any]) -> Iterator[Output | Wait | Received]:
         high = None
-        output: Output | Wait | None = first
+        output: Output | Wait | Received | None = first
         while output is not None:
-            if isinstance(output, Wait):
+            if not isinstance(output, Output):
                 yield output
             else:
                 for name, data, count in output.lines:

@@ -50,7 +50,7 @@ class Ledger:
         if run.sink is None:
             return
         name, field, key = run.name, run.stream.replication_key, built.key
-        if self._has_kept(run, key):
+        if self._is_over(run, built):
             self.keep(run, key, None)
         if built.units:
             return
@@ -82,5 +82,9 @@ class Ledger:
             self.advance(run, "", run.changed)
         self.dirty = True
 
-    def _has_kept(self, run: Run, key: str) -> bool:
-        return key in ((self.state.member(run.name, "resume") or {}).get("units") or {})
+    def _is_over(self, run: Run, built: Unit) -> bool:
+        """Whether something is kept of the unit, and not for another of its windows."""
+        units = (self.state.member(run.name, "resume") or {}).get("units") or {}
+        kept = units.get(built.key)
+        window = kept.get("window") if isinstance(kept, dict) else None
+        return built.key in units and (not window or not built.window or list(window) == list(built.window))

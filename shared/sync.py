@@ -40,7 +40,7 @@ from .plan import Plan
 from .report import Report
 from .schedule import Active, Run, Schedule, Waiting, light
 from .state import State, later
-from .streams import Parent, Stream, Unit, Wait
+from .streams import Parent, Received, Stream, Unit, Wait
 from .tap import Tap
 from .units import WindowPlan, batch_size, parent_values, partitions, unit, unit_key
 
@@ -282,6 +282,10 @@ class _Sync:
             return
         if isinstance(found, Wait):
             self.schedule.again(active, seconds=found.seconds / self.client.speed)
+        elif isinstance(found, Received):
+            if found.begin_next and active.plan is not None:
+                self.schedule.window_received(active.plan, active.unit, found.outcome)
+            self.schedule.again(active)
         elif found is not None:
             if found.high and active.high != found.high:
                 active.high = later(active.high, found.high)

@@ -116,8 +116,9 @@ def is_new(stream: Stream, replication_key: str | None, record: Record, unit: Un
 class WindowPlan:
     """The windows of one unit: `[start, end)` spans from `unit.since` to the run's start, the finished ones left out.
 
-    `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome; `split` takes
-    one back that was too large, as two halves. Spans never overlap, and together they cover everything.
+    `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome, `received`
+    takes it before the window is written; `split` takes one back that was too large, as two halves. Spans never
+    overlap, and together they cover everything.
     """
 
     base: Unit
@@ -132,6 +133,7 @@ class WindowPlan:
     queued: bool = False
     over: bool = False
     again: list[Span] = field(default_factory=list)
+    in_hand: set[Span] = field(default_factory=set)
 
     @classmethod
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:
@@ -149,7 +151,7 @@ class WindowPlan:
 
     def next(self) -> Unit | None:
         """The next window as a unit of its own; None when all have been handed out (or one must end first)."""
-        if self.active and not self.window.parallel:
+        if not self.window.parallel and (self.active > len(self.in_hand) or len(self.in_hand) > 1):
             return None
         if self.again:
             span = self.again.pop(0)
@@ -173,8 +175,21 @@ class WindowPlan:
         """Whether windows are left to hand out, now or later."""
         return bool(self.spans or self.again)
 
+    def received(self, span: Span, outcome: Outcome) -> None:
+        """The API has given all of a window, which is still to be written."""
+        self.finished(span, outcome)
+        self.in_hand.add(span)
+
+    def ended(self, span: Span, outcome: Outcome | None) -> None:
+        """A window was read and written (how it went), or failed (None)."""
+        self.active -= 1
+        if span in self.in_hand:
+            self.in_hand.discard(span)
+        elif outcome is not None:
+            self.finished(span, outcome)
+
     def finished(self, span: Span, outcome: Outcome) -> None:
-        """A window is complete: learn the next width from how it went."""
+        """Learn the next width from how a window went."""
         self.clean += 1
         if self.clean % 5 == 0:
             self.ceiling *= 2
@@ -192,6 +207,7 @@ class WindowPlan:
         if width <= self.window.smallest_seconds or half >= width:
             return False
         middle = shift(span[0], half)
+        self.in_hand.discard(span)
         self.again[:0] = [(span[0], middle), (middle, span[1])]
         self.ceiling, self.width, self.clean = 0.8 * width, half, 0
         return True

@@ -73,7 +73,7 @@ def ids(*rows: dict[str, Any], data_type: str = "emailOpen") -> list[str]:
 
 def written(export: Export, *rows: dict[str, Any]) -> list[dict[str, Any]]:
     file = io.BytesIO(b"\n".join(json.dumps(row).encode() for row in rows))
-    hashes = spooled.scanned(file, export)
+    _, hashes = spooled.scanned(file, export)
     file.seek(0)
     numbers = spooled.Numbers(spooled.repeated([hashes]))
     return [row for batch in spooled.batches(file, export, numbers.count) for row in batch.rows]
@@ -128,7 +128,8 @@ def test_a_body_that_is_not_whole_objects_is_broken(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b'{"a":1}', b'{"a":1}\r\n{"a":2}\n\n'])
 def test_a_missing_last_newline_and_blank_lines_are_none(body: bytes) -> None:
-    assert len(spooled.scanned(io.BytesIO(body), Export(data_type="emailOpen"))) == body.count(b"a")
+    rows, hashes = spooled.scanned(io.BytesIO(body), Export(data_type="emailOpen"))
+    assert rows == len(hashes) == body.count(b"a")
 
 
 def test_only_repeated_hashes_are_kept_count_of() -> None:
