@@ -63,6 +63,8 @@ class Ledger:
             known = replace(known, mark=mark if mark is not None else known.mark)
             if known != Bookmark():
                 self.state.put(name, field, key, known)
+            if run.sink.seen is not None and known.value:
+                self.state.set_member(name, "seen", run.sink.seen.packed(known.value))
         elif mark is not None:
             self.state.put(name, field, key, Bookmark(mark=mark))
         if not run.reading.incremental and key:

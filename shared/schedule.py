@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import TapError
-from .extract import SCARCE_SECONDS, Errand, Reader, Sink
+from .extract import SCARCE_SECONDS, Errand, Reader
+from .sink import Sink
 from .streams import Outcome, Parent, Stream, Unit
 from .units import Reading, WindowPlan
 

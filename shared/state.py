@@ -3,6 +3,7 @@
     {"bookmarks": {stream: {<replication key>: value,           the plain stream's bookmark
                             "units": {unit: value | [value, mark] | [value, mark, done]},
                             "done": [[start, end], ...],         windows finished beyond the value
+                            "seen": text,                        rows of an append-only stream's look-back
                             "refreshed": instant,                when the stream was last read whole (full_refresh)
                             "resume": {...}}}}                    a pass under way
 

@@ -32,13 +32,14 @@ from .errors import (
     TooLargeError,
     UnavailableError,
 )
-from .extract import Errand, Output, Reader, as_instant
+from .extract import Errand, Output, Reader
 from .ledger import Ledger
 from .messages import Writer
 from .pagination import Page
 from .plan import Plan
 from .report import Report
 from .schedule import Active, Run, Schedule, Waiting, light
+from .sink import as_instant
 from .state import State, later
 from .streams import Parent, Received, Stream, Unit, Wait
 from .tap import Tap
@@ -307,11 +308,12 @@ class _Sync:
         for sharer in run.sharers:
             if sharer.sink:
                 rows = sharer.stream.records(page.body) if callable(sharer.stream.records) else []
-                lines, count, _ = sharer.sink.lines(rows, built, extracted, care=care)
-                output.lines.append((sharer.name, lines, count))
+                made = sharer.sink.lines(rows, built, extracted, care=care)
+                output.lines.append((sharer.name, made.data, made.count))
         if run.sink:
-            lines, count, output.high = run.sink.lines(page.rows, built, extracted, care=care)
-            output.lines.append((run.name, lines, count))
+            made = run.sink.lines(page.rows, built, extracted, care=care)
+            output.lines.append((run.name, made.data, made.count))
+            output.high, output.notes = made.high, made.notes
         return output
 
     # Units come and go.
@@ -448,6 +450,8 @@ class _Sync:
                 self.report.records(name, count)
         if run.sink is None:
             return
+        if run.sink.seen is not None:
+            run.sink.seen.note(output.notes)
         if run.reading.incremental and run.stream.order == "ascending" and not run.stream.window and high:
             self.ledger.advance(run, built.key, high)
         if (checkpoint := output.checkpoint) is not None:

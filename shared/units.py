@@ -66,6 +66,11 @@ def partitions(stream: Stream, settings: Settings) -> Mapping[str, Mapping[str, 
     return found if found is not None else {"": {}}
 
 
+def lookback_seconds(stream: Stream, settings: Settings) -> float:
+    """How much of the stream is read again behind its bookmark."""
+    return stream.lookback(settings) if callable(stream.lookback) else stream.lookback
+
+
 def unit(
     reading: Reading,
     *,
@@ -80,9 +85,8 @@ def unit(
     stream, settings = reading.stream, reading.settings
     since = None
     if reading.incremental:
-        lookback = stream.lookback(settings) if callable(stream.lookback) else stream.lookback
         if bookmark.value and not reading.refresh:
-            since = shift(min(bookmark.value, reading.now), -lookback)
+            since = shift(min(bookmark.value, reading.now), -lookback_seconds(stream, settings))
         elif stream.start_date:
             since = reading.start_date
     return Unit(
