@@ -13,9 +13,9 @@ from .schedule import Run
 from .seen import Seen
 from .sink import Sink
 from .state import Bookmark, State
-from .streams import Stream
+from .streams import Stream, Unit
 from .timestamps import parse, seconds_between
-from .units import Reading, lookback_seconds
+from .units import Reading, lookback_seconds, unit
 
 RESUME_SECONDS = 24 * 3600
 """A full pass that was broken off is taken up again within a day; after that it begins anew."""
@@ -43,6 +43,11 @@ class Plan:
     def bookmark(self, run: Run, key: str) -> Bookmark:
         """Where the run before this one ended in a unit."""
         return self.before.get(run.name, run.stream.replication_key, key)
+
+    def beginnings(self, runs: Mapping[str, Run]) -> list[Unit]:
+        """Where the selected streams that have no parents begin."""
+        plain = (run for run in runs.values() if run.sink and not run.stream.parents)
+        return [unit(run.reading, bookmark=self.bookmark(run, "")) for run in plain]
 
     def kept(self, run: Run, key: str) -> Any:
         """What a broken run kept of a unit that it had begun."""

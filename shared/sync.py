@@ -25,6 +25,7 @@ from .errors import (
     ApiError,
     AuthError,
     GoneError,
+    PartError,
     QuotaError,
     RefusedError,
     Stopped,
@@ -72,15 +73,15 @@ def run(
     """
     _keep_memory_flat()
     plan = Plan(streams, selections, state=state, settings=settings, now=client.now())
-    return _Sync(plan, tap.name, client, writer, report, stop).run()
+    return _Sync(plan, tap, client, writer, report, stop).run()
 
 
 class _Sync:
     def __init__(
-        self, plan: Plan, name: str, client: Client, writer: Writer, report: Report, stop: threading.Event
+        self, plan: Plan, tap: Tap, client: Client, writer: Writer, report: Report, stop: threading.Event
     ) -> None:
         self.plan, self.client, self.writer, self.report, self.stop = plan, client, writer, report, stop
-        self.log = logging.getLogger(name)
+        self.log = logging.getLogger(tap.name)
         self.ledger = Ledger(plan.state, plan.now)
         self.channel = Channel(stop)
         self.schedule = Schedule(delay=client.delay)
@@ -90,6 +91,8 @@ class _Sync:
         self.ends_in_state = False
         self.working = 0
         self.runs = plan.runs()
+        if tap.forecast and (line := tap.forecast(plan.beginnings(self.runs))):
+            self.log.info(line)
 
     # The run.
 
@@ -400,7 +403,9 @@ class _Sync:
             run.closed = error
         else:
             run.failures.append(error)
-            if len(run.failures) >= HOPELESS and not run.read:
+            if isinstance(error, PartError):
+                self.log.warning("%s", error)
+            elif len(run.failures) >= HOPELESS and not run.read:
                 run.closed = error
         if plan is not None:
             self.schedule.window_ended(plan, built, None)
@@ -465,8 +470,13 @@ class _Sync:
                 run.closed = run.closed or UnavailableError(words)
             else:
                 run.failures.append(ApiError(words))
-        for error in {str(error): error for error in (*run.failures, *([run.closed] if run.closed else []))}.values():
+        parts = [error for error in run.failures if isinstance(error, PartError)]
+        others = [*(error for error in run.failures if error not in parts), *([run.closed] if run.closed else [])]
+        for error in {str(error): error for error in others}.values():
             self._say(run, error)
+        if parts:
+            names = ", ".join(dict.fromkeys(error.part for error in parts))
+            self.report.problem(run.name, f"Left out: {names}. The first, because: {parts[0]}")
         if run.sink is None:
             return
         if run.is_complete:

@@ -20,6 +20,7 @@ from shared.errors import (
     ApiError,
     AuthError,
     GoneError,
+    PartError,
     QuotaError,
     RefusedError,
     Stopped,
@@ -134,6 +135,7 @@ def run(
     *,
     state: Mapping[str, Any] | None = None,
     select: Sequence[str] = (),
+    forecast: Any = None,
     **settings: Any,
 ) -> Ran:
     """A whole sync of `streams`, all selected unless `select` says otherwise."""
@@ -146,7 +148,7 @@ def run(
     )
     out = io.BytesIO()
     report = Report("tap-test")
-    tap: Any = SimpleNamespace(name="tap-test")
+    tap: Any = SimpleNamespace(name="tap-test", forecast=forecast)
     client: Any = api
     status = sync.run(
         tap=tap,
@@ -709,6 +711,32 @@ def test_a_file_that_stays_broken_fails_the_unit() -> None:
 
 
 @pytest.mark.parametrize(("chosen", "key"), [(("name",), ["name"]), ((), []), (None, ["id"])])
+def test_parts_that_cannot_be_read_are_named_together_and_the_others_are_read_however_many_there_are() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p":
+            return rows(*range(1, 9))
+        number = int(request.path.split("/")[2])
+        if number < 8:
+            raise PartError(f"c: {request.path} answered 500.", part=f"list {number}")
+        return rows(1)
+
+    ran = run([PARENT, CHILD], answer, concurrency=1)
+    assert (ran.status, len(ran.rows("c"))) == (1, 1)
+    (problem,) = next(row["problems"] for row in ran.report.rows() if row["stream"] == "c")
+    assert all(f"list {number}" in problem for number in range(1, 8))
+    assert "/p/1/c answered 500" in problem
+
+
+def test_a_tap_may_say_what_a_run_will_take(caplog: Any) -> None:
+    def forecast(units: Sequence[Unit]) -> str:
+        return f"to come: {[(unit.stream, unit.since) for unit in units]}"
+
+    stream = Stream(name="a", path="/a", replication_key="at", lookback=86_400)
+    with caplog.at_level("INFO", logger="tap-test"):
+        run([stream, PARENT], lambda _: [], state={"bookmarks": {"a": {"at": day(4)}}}, select=["a"], forecast=forecast)
+    assert f"to come: [('a', '{day(3)}')]" in caplog.text
+
+
 def test_a_setting_may_choose_the_key_and_append_only_has_none(chosen: Any, key: list[str]) -> None:
     stream = Stream(name="a", path="/a", choose_key=lambda settings: chosen, automatic=("at",))
     ran = run([stream], lambda _: [{"id": 1, "name": "x"}], select=["a.name"])
