@@ -32,7 +32,7 @@ class Tap:
     adapt           (tap, settings) -> the tap as these settings want it: other names, other keys of its streams
     more_streams    (client) -> streams only this account has; asked at discovery and before a sync
     validate        settings -> settings: checks and derivations across settings; raises ConfigError
-    forecast        the units of the streams that have no parents -> a line for the log on what the run will take, or None
+    forecast        the units of the streams without parents -> a line for the log on what the run will take, or None
     read_state      an older tap's state -> ours (same shape as ours when it was ours already)
     authorize       the OAuth flow behind --authorize, None where there is none
     sandbox         (options) -> the tap's API in miniature

@@ -710,7 +710,6 @@ def test_a_file_that_stays_broken_fails_the_unit() -> None:
     assert "half a line" in str(ran.report.rows())
 
 
-@pytest.mark.parametrize(("chosen", "key"), [(("name",), ["name"]), ((), []), (None, ["id"])])
 def test_parts_that_cannot_be_read_are_named_together_and_the_others_are_read_however_many_there_are() -> None:
     def answer(request: Request) -> Any:
         if request.path == "/p":
@@ -737,6 +736,7 @@ def test_a_tap_may_say_what_a_run_will_take(caplog: Any) -> None:
     assert f"to come: [('a', '{day(3)}')]" in caplog.text
 
 
+@pytest.mark.parametrize(("chosen", "key"), [(("name",), ["name"]), ((), []), (None, ["id"])])
 def test_a_setting_may_choose_the_key_and_append_only_has_none(chosen: Any, key: list[str]) -> None:
     stream = Stream(name="a", path="/a", choose_key=lambda settings: chosen, automatic=("at",))
     ran = run([stream], lambda _: [{"id": 1, "name": "x"}], select=["a.name"])
