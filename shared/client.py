@@ -258,9 +258,10 @@ class Client:
             failures += 1
             spent += failed.seconds + seconds
             heavy = heavy + 1 if failed.is_heavy else 0
-            if shrinkable and heavy >= retry.too_large_after:
+            is_over = failures >= retry.tries or spent > retry.budget_seconds
+            if shrinkable and heavy and (heavy >= retry.too_large_after or is_over):
                 raise self._told(TooLargeError(str(error)), stream)
-            if failures >= retry.tries or spent > retry.budget_seconds:
+            if is_over:
                 error.args = (f"{error} Given up after {failures} tries; run again later.",)
                 raise self._told(error, stream)
             self.report.retry(stream, self.mask(str(error)))

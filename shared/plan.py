@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from .catalog import Selection
-from .extract import Sink
 from .problems import Problems
 from .records import Shape
 from .schedule import Run
+from .seen import Seen
+from .sink import Sink
 from .state import Bookmark, State
-from .streams import Stream
+from .streams import Stream, Unit
 from .timestamps import parse, seconds_between
-from .units import Reading
+from .units import Reading, lookback_seconds, unit
 
 RESUME_SECONDS = 24 * 3600
 """A full pass that was broken off is taken up again within a day; after that it begins anew."""
@@ -34,12 +35,19 @@ class Plan:
     ) -> None:
         self.streams, self.selections, self.state = streams, selections, state
         self.settings, self.now = settings, now
+        for selection in selections:
+            state.clamp(selection.stream.name, selection.stream.replication_key, now)
         self.before = State(state.value)
         self.problems = Problems()
 
     def bookmark(self, run: Run, key: str) -> Bookmark:
         """Where the run before this one ended in a unit."""
         return self.before.get(run.name, run.stream.replication_key, key)
+
+    def beginnings(self, runs: Mapping[str, Run]) -> list[Unit]:
+        """Where the selected streams that have no parents begin."""
+        plain = (run for run in runs.values() if run.sink and not run.stream.parents)
+        return [unit(run.reading, bookmark=self.bookmark(run, "")) for run in plain]
 
     def kept(self, run: Run, key: str) -> Any:
         """What a broken run kept of a unit that it had begun."""
@@ -136,11 +144,27 @@ class Plan:
             extra_fields=settings.get("extra_fields") or "column",
             problems=self.problems,
         )
-        run.sink = Sink(stream, selection, shape, version, set() if stream.unique else None)
+        seen = self._seen(stream, selection) if incremental else None
+        run.sink = Sink(stream, selection, shape, version, set() if stream.unique else None, seen=seen)
         for group, pending in (resume.get("units") or {}).items():
             if isinstance(pending, Mapping):
                 run.pending_groups.update((key, group) for key in pending.get("units") or ())
         return run
+
+    def _seen(self, stream: Stream, selection: Selection) -> Seen | None:
+        """What an append-only stream must not write again, where its records hold what tells rows apart."""
+        names = stream.key_properties
+        if selection.key_properties or stream.parents or stream.partitions:
+            return None
+        if not set(names) <= set(selection.schema["properties"]) or not selection.replication_key:
+            return None
+        return Seen(
+            self.before.member(stream.name, "seen"),
+            bookmark=self.before.get(stream.name, stream.replication_key).value,
+            lookback=lookback_seconds(stream, self.settings),
+            names=names,
+            field=selection.replication_key,
+        )
 
     def _resume(self, stream: Stream) -> Mapping[str, Any]:
         found = self.before.member(stream.name, "resume")

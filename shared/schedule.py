@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import TapError
-from .extract import SCARCE_SECONDS, Errand, Reader, Sink
+from .extract import SCARCE_SECONDS, Errand, Reader
+from .sink import Sink
 from .streams import Outcome, Parent, Stream, Unit
 from .units import Followed, Reading, Under, WindowPlan
 
@@ -144,12 +145,18 @@ class Schedule:
                 self._queue(plan)
             return found
 
-    def window_ended(self, plan: WindowPlan, unit: Unit, outcome: Outcome | None) -> None:
-        """A window was read (how it went), or failed (None)."""
+    def window_received(self, plan: WindowPlan, unit: Unit, outcome: Outcome) -> None:
+        """A window is on this side and yet to be written: the next may begin."""
         with self._changed:
-            plan.active -= 1
-            if outcome is not None and unit.window is not None:
-                plan.finished(unit.window, outcome)
+            if unit.window is not None:
+                plan.received(unit.window, outcome)
+            self._queue(plan)
+
+    def window_ended(self, plan: WindowPlan, unit: Unit, outcome: Outcome | None) -> None:
+        """A window was read and written (how it went), or failed (None)."""
+        with self._changed:
+            if unit.window is not None:
+                plan.ended(unit.window, outcome)
             self._queue(plan)
 
     def window_split(self, plan: WindowPlan, unit: Unit) -> bool:

@@ -48,8 +48,8 @@ class Parent:
 class Window:
     """How a stream's time is cut into windows `[start, end)` of `first` days, at least `smallest_seconds`, at most
     `largest` days. The last one ends `lag_seconds` before the run's start. `resize(width_seconds, Outcome)` gives the
-    next width; windows that the API found too large are halved. `parallel=False` reads one after the other. Without a
-    start date the first one begins at `origin`.
+    next width; windows that the API found too large are halved. `parallel=False` reads one after the other, at most one
+    ahead of the one that is being written (see `Received`). Without a start date the first one begins at `origin`.
     """
 
     first: float | Callable[[Settings], float]
@@ -113,8 +113,6 @@ class Batch:
     unit: Unit | None = None
     """The sub-unit the rows belong to, where one fetch reads for several (see `Parent.batch`)."""
     care: bool = True
-    seconds: float = 0.0
-    """How long the API took for them, where that is to count for the next window, not the time spent waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +135,17 @@ class Wait:
     seconds: float
 
 
-Step = Batch | Checkpoint | Wait
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a `fetch` hook yields once it holds all of its window and has only to hand it on: `outcome` decides how wide
+    the next one is. `begin_next`: that one may be asked for meanwhile, even where windows are read one after the other.
+    """
+
+    outcome: Outcome
+    begin_next: bool = True
+
+
+Step = Batch | Checkpoint | Received | Wait
 Fetch = Callable[["Client", Unit], "Generator[Step, None, None] | None"]
 UnitParams = Params | Callable[[Unit], Params]
 
@@ -181,7 +189,7 @@ class Stream:
                          moved, skip; True: read it, keep nothing. Kept as the unit's mark when the unit is complete.
                          Not asked in a full read unless `gate_full_table`
     transform            (rows, unit) -> records, called page by page; a plain function or generator
-    fetch                all of it yourself: gives a generator of Batch, Checkpoint and Wait, or None to have the unit
+    fetch                all of it yourself: gives a generator of steps (Batch, Checkpoint …), or None to have the unit
                          read page by page after all; asked again, with `Unit.too_large`, when that came to nothing
     cancel               (client, resume): end what a broken fetch left running at the API; called on a signal
     extend_schema        (schema, client) -> schema with the account's own fields
@@ -269,6 +277,7 @@ __all__ = [
     "Page",
     "Params",
     "Parent",
+    "Received",
     "Record",
     "Request",
     "Row",

@@ -25,6 +25,7 @@ from .errors import (
     ApiError,
     AuthError,
     GoneError,
+    PartError,
     QuotaError,
     RefusedError,
     Stopped,
@@ -32,15 +33,16 @@ from .errors import (
     TooLargeError,
     UnavailableError,
 )
-from .extract import Errand, Output, Reader, as_instant
+from .extract import Errand, Output, Reader
 from .ledger import Ledger
 from .messages import Writer
 from .pagination import Page
 from .plan import Plan
 from .report import Report
 from .schedule import Active, Run, Schedule, Waiting, light
+from .sink import as_instant
 from .state import State, later
-from .streams import Parent, Stream, Unit, Wait
+from .streams import Parent, Received, Stream, Unit, Wait
 from .tap import Tap
 from .units import Followed, Under, WindowPlan, batch_size, parent_values, partitions, unit, unit_key
 
@@ -71,15 +73,15 @@ def run(
     """
     _keep_memory_flat()
     plan = Plan(streams, selections, state=state, settings=settings, now=client.now())
-    return _Sync(plan, tap.name, client, writer, report, stop).run()
+    return _Sync(plan, tap, client, writer, report, stop).run()
 
 
 class _Sync:
     def __init__(
-        self, plan: Plan, name: str, client: Client, writer: Writer, report: Report, stop: threading.Event
+        self, plan: Plan, tap: Tap, client: Client, writer: Writer, report: Report, stop: threading.Event
     ) -> None:
         self.plan, self.client, self.writer, self.report, self.stop = plan, client, writer, report, stop
-        self.log = logging.getLogger(name)
+        self.log = logging.getLogger(tap.name)
         self.ledger = Ledger(plan.state, plan.now)
         self.channel = Channel(stop)
         self.schedule = Schedule(delay=client.delay)
@@ -89,6 +91,8 @@ class _Sync:
         self.ends_in_state = False
         self.working = 0
         self.runs = plan.runs()
+        if tap.forecast and (line := tap.forecast(plan.beginnings(self.runs))):
+            self.log.info(line)
 
     # The run.
 
@@ -283,6 +287,10 @@ class _Sync:
             return
         if isinstance(found, Wait):
             self.schedule.again(active, seconds=found.seconds / self.client.speed)
+        elif isinstance(found, Received):
+            if found.begin_next and active.plan is not None:
+                self.schedule.window_received(active.plan, active.unit, found.outcome)
+            self.schedule.again(active)
         elif found is not None:
             if found.high and active.high != found.high:
                 active.high = later(active.high, found.high)
@@ -304,11 +312,12 @@ class _Sync:
         for sharer in run.sharers:
             if sharer.sink:
                 rows = sharer.stream.records(page.body) if callable(sharer.stream.records) else []
-                lines, count, _ = sharer.sink.lines(rows, built, extracted, care=care)
-                output.lines.append((sharer.name, lines, count))
+                made = sharer.sink.lines(rows, built, extracted, care=care)
+                output.lines.append((sharer.name, made.data, made.count))
         if run.sink:
-            lines, count, output.high = run.sink.lines(page.rows, built, extracted, care=care)
-            output.lines.append((run.name, lines, count))
+            made = run.sink.lines(page.rows, built, extracted, care=care)
+            output.lines.append((run.name, made.data, made.count))
+            output.high, output.notes = made.high, made.notes
         return output
 
     # Units come and go.
@@ -397,7 +406,9 @@ class _Sync:
             run.closed = error
         else:
             run.failures.append(error)
-            if len(run.failures) >= HOPELESS and not run.read:
+            if isinstance(error, PartError):
+                self.log.warning("%s", error)
+            elif len(run.failures) >= HOPELESS and not run.read:
                 run.closed = error
         if plan is not None:
             self.schedule.window_ended(plan, built, None)
@@ -447,6 +458,8 @@ class _Sync:
                 self.report.records(name, count)
         if run.sink is None:
             return
+        if run.sink.seen is not None:
+            run.sink.seen.note(output.notes)
         if run.reading.incremental and run.stream.order == "ascending" and not run.stream.window and high:
             self.ledger.advance(run, built.key, high)
         if (checkpoint := output.checkpoint) is not None:
@@ -462,8 +475,13 @@ class _Sync:
                 run.failures.append(ApiError(words))
         elif run.gone and run.stream.optional:
             self.log.warning("%s: %s parents have none, or are gone; skipped.", run.name, run.gone)
-        for error in {str(error): error for error in (*run.failures, *([run.closed] if run.closed else []))}.values():
+        parts = [error for error in run.failures if isinstance(error, PartError)]
+        others = [*(error for error in run.failures if error not in parts), *([run.closed] if run.closed else [])]
+        for error in {str(error): error for error in others}.values():
             self._say(run, error)
+        if parts:
+            names = ", ".join(dict.fromkeys(error.part for error in parts))
+            self.report.problem(run.name, f"Left out: {names}. The first, because: {parts[0]}")
         if run.sink is None:
             return
         if run.is_complete:

@@ -69,6 +69,11 @@ def partitions(stream: Stream, settings: Settings) -> Mapping[str, Mapping[str, 
     return found if found is not None else {"": {}}
 
 
+def lookback_seconds(stream: Stream, settings: Settings) -> float:
+    """How much of the stream is read again behind its bookmark."""
+    return stream.lookback(settings) if callable(stream.lookback) else stream.lookback
+
+
 def unit(
     reading: Reading,
     *,
@@ -83,9 +88,8 @@ def unit(
     stream, settings = reading.stream, reading.settings
     since = None
     if reading.incremental:
-        lookback = stream.lookback(settings) if callable(stream.lookback) else stream.lookback
         if bookmark.value and not reading.refresh:
-            since = shift(min(bookmark.value, reading.now), -lookback)
+            since = shift(min(bookmark.value, reading.now), -lookback_seconds(stream, settings))
         elif stream.start_date:
             since = reading.start_date
     return Unit(
@@ -162,8 +166,9 @@ class Followed:
 class WindowPlan:
     """The windows of one unit: `[start, end)` spans from `unit.since` to the run's start, the finished ones left out.
 
-    `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome; `split` takes
-    one back that was too large, as two halves. Spans never overlap, and together they cover everything.
+    `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome, `received`
+    takes it before the window is written; `split` takes one back that was too large, as two halves. Spans never
+    overlap, and together they cover everything.
     """
 
     base: Unit
@@ -178,6 +183,7 @@ class WindowPlan:
     queued: bool = False
     over: bool = False
     again: list[Span] = field(default_factory=list)
+    in_hand: set[Span] = field(default_factory=set)
 
     @classmethod
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:
@@ -186,7 +192,7 @@ class WindowPlan:
         largest = window.largest(base.settings) if callable(window.largest) else window.largest
         end = floor_seconds(min(shift(base.now, -window.lag_seconds), base.settings.get("end_date") or base.now))
         start = base.since or base.settings.get("start_date") or window.origin
-        spans = list(gaps((start, end), bookmark.done))
+        spans = list(gaps((start, end), _settled(base, bookmark.done)))
         again = _broken(base.resume, spans)
         if again:
             spans = [rest for span in spans for rest in gaps(span, tuple(again))]
@@ -195,7 +201,7 @@ class WindowPlan:
 
     def next(self) -> Unit | None:
         """The next window as a unit of its own; None when all have been handed out (or one must end first)."""
-        if self.active and not self.window.parallel:
+        if not self.window.parallel and (self.active > len(self.in_hand) or len(self.in_hand) > 1):
             return None
         if self.again:
             span = self.again.pop(0)
@@ -219,8 +225,21 @@ class WindowPlan:
         """Whether windows are left to hand out, now or later."""
         return bool(self.spans or self.again)
 
+    def received(self, span: Span, outcome: Outcome) -> None:
+        """The API has given all of a window, which is still to be written."""
+        self.finished(span, outcome)
+        self.in_hand.add(span)
+
+    def ended(self, span: Span, outcome: Outcome | None) -> None:
+        """A window was read and written (how it went), or failed (None)."""
+        self.active -= 1
+        if span in self.in_hand:
+            self.in_hand.discard(span)
+        elif outcome is not None:
+            self.finished(span, outcome)
+
     def finished(self, span: Span, outcome: Outcome) -> None:
-        """A window is complete: learn the next width from how it went."""
+        """Learn the next width from how a window went."""
         self.clean += 1
         if self.clean % 5 == 0:
             self.ceiling *= 2
@@ -238,9 +257,19 @@ class WindowPlan:
         if width <= self.window.smallest_seconds or half >= width:
             return False
         middle = shift(span[0], half)
+        self.in_hand.discard(span)
         self.again[:0] = [(span[0], middle), (middle, span[1])]
         self.ceiling, self.width, self.clean = 0.8 * width, half, 0
         return True
+
+
+def _settled(base: Unit, done: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The `done` spans without their look-back: what comes late is read again there too, not at the bookmark alone."""
+    if not (base.since and base.bookmark):
+        return done
+    late = max(0.0, seconds_between(base.since, min(base.bookmark, base.now)))
+    shorter = ((start, shift(end, -late)) for start, end in done)
+    return tuple((start, end) for start, end in shorter if start < end)
 
 
 def _broken(resume: Any, spans: list[Span]) -> list[Span]:

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any
 from shared import jobs
 from shared.errors import ApiError, RefusedError, TooLargeError
 from shared.pagination import Request
-from shared.streams import Batch, Checkpoint, Outcome, Step, Unit
+from shared.streams import Checkpoint, Outcome, Received, Step, Unit
 from shared.timestamps import floor_seconds, instant, seconds_between
 
 from .client import EXPORT, JOB_FILES, JOB_START
@@ -31,6 +31,7 @@ from .events import Export
 if TYPE_CHECKING:
     from array import array
 
+    from shared.answers import Response
     from shared.client import Client
 
 logger = logging.getLogger("tap-iterable")
@@ -117,18 +118,19 @@ def _directly(client: Client, unit: Unit, export: Export) -> Generator[Step, Non
     request = Request("/api/export/data.json", asked(export, unit), quota=EXPORT)
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as file:
 
-        def read(response: Any) -> tuple[array[int], float]:
-            return scanned(file, export), response.seconds
+        def read(response: Response) -> tuple[array[int], Outcome]:
+            rows, hashes = scanned(file, export)
+            return hashes, Outcome(rows, file.tell(), 1, response.seconds)
 
         try:
-            hashes, seconds = client.send(
+            hashes, outcome = client.send(
                 request, stream=unit.stream, into=file, read=read, shrinkable=_seconds(unit) > 1
             )
         except ApiError as error:
             start, end = _window(unit)
             error.args = (f"{error} The window was {start} to {end}.",)
             raise
-        yield Batch([], seconds=seconds)
+        yield Received(outcome)
         count = Numbers(repeated([hashes])).count
         del hashes
         file.seek(0)
@@ -156,13 +158,16 @@ def _through_job(client: Client, unit: Unit, export: Export) -> Generator[Step, 
         hashes: list[array[int]] = []
 
         def take(file: jobs.File, body: IO[bytes]) -> None:
-            hashes.append(scanned(body, export))
+            hashes.append(scanned(body, export)[1])
             body.seek(0)
             shutil.copyfileobj(body, spool)
             _end_line(spool)
             names.append((file.name, spool.tell()))
 
         yield from jobs.collect(job, client, unit, identifier, take)
+        # A job has no timeout: how long it stood in the queue says nothing of the next. Not ahead, since the state
+        # keeps one job for a stream.
+        yield Received(Outcome(0, 0, 1, 0), begin_next=False)
         count = Numbers(repeated(hashes)).count
         hashes.clear()
         is_skipped = emitted in [name for name, _ in names]

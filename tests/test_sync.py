@@ -20,6 +20,7 @@ from shared.errors import (
     ApiError,
     AuthError,
     GoneError,
+    PartError,
     QuotaError,
     RefusedError,
     Stopped,
@@ -31,7 +32,7 @@ from shared.messages import Writer
 from shared.pagination import Request, cursor, halve, numbered, offset
 from shared.report import Report
 from shared.state import State
-from shared.streams import Batch, Checkpoint, Parent, Stream, Unit, Wait, Window
+from shared.streams import Batch, Checkpoint, Outcome, Parent, Received, Stream, Unit, Wait, Window
 from shared.timestamps import from_seconds, shift
 
 NOW = "2026-11-10T00:00:00.000000Z"
@@ -134,6 +135,7 @@ def run(
     *,
     state: Mapping[str, Any] | None = None,
     select: Sequence[str] = (),
+    forecast: Any = None,
     **settings: Any,
 ) -> Ran:
     """A whole sync of `streams`, all selected unless `select` says otherwise."""
@@ -146,7 +148,7 @@ def run(
     )
     out = io.BytesIO()
     report = Report("tap-test")
-    tap: Any = SimpleNamespace(name="tap-test")
+    tap: Any = SimpleNamespace(name="tap-test", forecast=forecast)
     client: Any = api
     status = sync.run(
         tap=tap,
@@ -673,7 +675,7 @@ def exporting(lost: set[int]) -> tuple[Stream, list[Any]]:
         if identifier in lost:
             return jobs.Status(is_lost=True)
         polls[identifier] = polls.get(identifier, 0) + 1
-        return jobs.Status(is_done=polls[identifier] > 2, files=(f"https://files/{identifier}",))
+        return jobs.Status(is_done=polls[identifier] > 2, files=(jobs.File("result", f"https://files/{identifier}"),))
 
     def results(file: BinaryIO, unit: Unit) -> Iterator[Any]:
         for part in unit.units:
@@ -761,6 +763,32 @@ def test_a_file_that_stays_broken_fails_the_unit() -> None:
     assert "half a line" in str(ran.report.rows())
 
 
+def test_parts_that_cannot_be_read_are_named_together_and_the_others_are_read_however_many_there_are() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p":
+            return rows(*range(1, 9))
+        number = int(request.path.split("/")[2])
+        if number < 8:
+            raise PartError(f"c: {request.path} answered 500.", part=f"list {number}")
+        return rows(1)
+
+    ran = run([PARENT, CHILD], answer, concurrency=1)
+    assert (ran.status, len(ran.rows("c"))) == (1, 1)
+    (problem,) = next(row["problems"] for row in ran.report.rows() if row["stream"] == "c")
+    assert all(f"list {number}" in problem for number in range(1, 8))
+    assert "/p/1/c answered 500" in problem
+
+
+def test_a_tap_may_say_what_a_run_will_take(caplog: Any) -> None:
+    def forecast(units: Sequence[Unit]) -> str:
+        return f"to come: {[(unit.stream, unit.since) for unit in units]}"
+
+    stream = Stream(name="a", path="/a", replication_key="at", lookback=86_400)
+    with caplog.at_level("INFO", logger="tap-test"):
+        run([stream, PARENT], lambda _: [], state={"bookmarks": {"a": {"at": day(4)}}}, select=["a"], forecast=forecast)
+    assert f"to come: [('a', '{day(3)}')]" in caplog.text
+
+
 @pytest.mark.parametrize(("chosen", "key"), [(("name",), ["name"]), ((), []), (None, ["id"])])
 def test_a_setting_may_choose_the_key_and_append_only_has_none(chosen: Any, key: list[str]) -> None:
     stream = Stream(name="a", path="/a", choose_key=lambda settings: chosen, automatic=("at",))
@@ -776,7 +804,7 @@ def test_windows_grow_by_what_the_api_took_not_by_what_was_waited() -> None:
 
     def fetch(client: Any, unit: Unit) -> Iterator[Any]:
         yield Wait(0.001)
-        yield Batch([], seconds=40.0)
+        yield Received(Outcome(0, 0, 1, 40.0))
 
     def resize(width: float, outcome: Any) -> float:
         outcomes.append(outcome.seconds)
@@ -785,6 +813,27 @@ def test_windows_grow_by_what_the_api_took_not_by_what_was_waited() -> None:
     window = Window(first=30, largest=30, resize=resize)
     run([Stream(name="a", replication_key="at", fetch=fetch, window=window)], lambda _: None)  # type: ignore[arg-type]
     assert outcomes == [40.0]
+
+
+def test_the_next_window_is_asked_for_while_one_is_being_written_and_keeps_its_own_resume() -> None:
+    spans: list[Any] = []
+    is_ahead = threading.Event()
+
+    def fetch(client: Any, unit: Unit) -> Iterator[Any]:
+        spans.append(unit.window)
+        if len(spans) == 2:
+            yield Checkpoint(resume={"id": 7, "window": list(unit.window or ())})
+            is_ahead.set()
+            raise ApiError("a: broken")
+        yield Received(Outcome(1, 1, 1, 1.0))
+        assert is_ahead.wait(5)
+        yield Batch(rows(1))
+
+    window = Window(first=5, largest=5, parallel=False)
+    stream = Stream(name="a", replication_key="at", fetch=fetch, window=window)  # type: ignore[arg-type]
+    ran = run([stream], lambda _: None)
+    assert spans == [(day(1), day(6)), (day(6), NOW)]
+    assert ran.bookmarks == {"a": {"at": day(6), "resume": {"units": {"": {"id": 7, "window": [day(6), NOW]}}}}}
 
 
 def test_a_scarce_quota_is_waited_for_without_holding_a_worker() -> None:

@@ -59,6 +59,23 @@ def test_a_serial_plan_hands_out_one_window_at_a_time() -> None:
     assert plan.next() is None
 
 
+def test_a_serial_plan_is_one_window_ahead_of_the_one_that_is_being_written() -> None:
+    window = Window(first=1, largest=9, parallel=False)
+    plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(86_400 * 9)), window, Bookmark())
+
+    def received() -> tuple[str, str]:
+        unit = plan.next()
+        assert unit and unit.window
+        plan.received(unit.window, Outcome(1, 1, 1, 1))
+        return unit.window
+
+    first, following = received(), received()
+    assert plan.next() is None, "two are held already"
+    plan.ended(first, Outcome(1, 1, 1, 1))
+    assert received()[0] == following[1]
+    assert plan.clean == 3, "how a window went counts once"
+
+
 def test_the_window_that_a_broken_fetch_had_begun_is_handed_out_first_and_as_it_was() -> None:
     resume = {"id": 3, "window": [second(20), second(70)]}
     base = Unit(stream="s", since=second(0), now=second(100), resume=resume)
@@ -76,6 +93,13 @@ def test_a_broken_window_that_is_no_more_to_be_read_is_forgotten(window: Any) ->
     plan = WindowPlan.of(base, Window(first=1, largest=1), Bookmark())
     unit = plan.next()
     assert unit is not None and unit.window == (second(0), second(100))
+
+
+def test_the_look_back_reaches_into_windows_that_were_finished_beyond_the_bookmark() -> None:
+    base = Unit(stream="s", since=second(40), bookmark=second(50), now=second(100))
+    done = ((second(60), second(80)), (second(90), second(95)))
+    plan = WindowPlan.of(base, Window(first=1, largest=1), Bookmark(second(50), done=done))
+    assert plan.spans == [(second(40), second(60)), (second(70), second(100))]
 
 
 def test_the_smallest_window_cannot_be_split() -> None:
