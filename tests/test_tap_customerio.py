@@ -19,18 +19,10 @@ from shared.settings import settings_of
 from shared.streams import Unit
 from shared.testing import differences, problems, run_tap
 from tap_customerio.client import check, connect, rate, verdict
+from tap_customerio.pages import after, people_pages, people_read
+from tap_customerio.rows import contents, one_of, people, person, usage
 from tap_customerio.sandbox import CustomerioSandbox
-from tap_customerio.streams import (
-    after,
-    contents,
-    one_of,
-    people,
-    people_pages,
-    people_read,
-    person,
-    suppression_lists,
-    usage,
-)
+from tap_customerio.streams import suppression_lists
 from tap_customerio.tap import TAP, adapt, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}
