@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.pagination import NextPage, Page, Request
 
 PEOPLE_A_REQUEST = 100
+LONG_WALK = 50
+"""After so many pages what is left of a window is read from two ends, side by side."""
 
 
 def after(*, empty_ends: bool = False) -> NextPage:
@@ -23,6 +26,27 @@ def after(*, empty_ends: bool = False) -> NextPage:
         return [page.request.with_params({"start": str(token)})]
 
     return next_page
+
+
+following_page = after()
+
+
+def delivery_pages(page: Page) -> Sequence[Request]:
+    """The next page of a window; what is left of one that runs long goes on as two, cut in the middle.
+
+    Deliveries come from the newest to the oldest, so the oldest second of the page is the last one to read again.
+    """
+    following = following_page(page)
+    walked = (page.request.memo or 1) + 1
+    if walked <= LONG_WALK or not following:
+        return [replace(request, memo=walked) for request in following]
+    first = page.request.params["start_ts"]
+    last = min((row["created"] for row in page.rows if row.get("created")), default=first)
+    middle = (first + last) // 2
+    if middle == last:  # a single second
+        return following
+    older, newer = {"start_ts": first, "end_ts": middle}, {"start_ts": middle + 1, "end_ts": last}
+    return [page.request.with_params({**half, "start": None}) for half in (newer, older)]
 
 
 def people_pages(page: Page) -> Sequence[Request]:

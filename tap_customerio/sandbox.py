@@ -79,10 +79,13 @@ class CustomerioSandbox(Sandbox):
         "used_by": (str, "nested", "usage of senders: nested under used_by, or top"),
         "contents": (str, "contents", "where variants of transactional messages stand: contents or content"),
         "daily": (int, "0", "requests a day; 0: no such quota"),
+        "most": (int, "1000000", "rows of a page at most, whatever is asked for: the API may cap lower"),
+        "rate": (int, "10", "requests a second that it grants; the tap is told"),
     }
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
+        self.quotas = {"app": ((self.options["rate"], 1.0),)}  # type: ignore[misc]
         self.requests_today = 0
         self.day_changed()
 
@@ -93,8 +96,9 @@ class CustomerioSandbox(Sandbox):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """An App API key will do."""
-        return {"access_token": API_KEY, "base_url": self.base_url}
+        """An App API key will do, and a word on a higher limit."""
+        granted = {"requests_per_second": self.options["rate"]} if self.options["rate"] != 10 else {}
+        return {"access_token": API_KEY, "base_url": self.base_url, **granted}
 
     def routes(self) -> Sequence[Route]:
         """The API's endpoints."""
@@ -133,7 +137,7 @@ class CustomerioSandbox(Sandbox):
             ),
         }
         paged: tuple[tuple[str, str, dict[str, Param], Callable[[CustomerioSandbox, Call], Rows]], ...] = (
-            ("/newsletters", "newsletters", _limit(50, 100), lambda box, call: box.workspace.newsletters()),
+            ("/newsletters", "newsletters", _limit(5, 5), lambda box, call: box.workspace.newsletters()),
             ("/optouts", "optouts", _limit(100, 50), lambda box, call: box.workspace.optouts()),
             (
                 "/segments/{segment_id}/membership",
@@ -160,7 +164,7 @@ class CustomerioSandbox(Sandbox):
              {**_limit(10, 100), "deleted": Param("boolean"), "type": Param(), "name": Param()}),
             ("POST", "/customers", _search, _limit(50, 1000)),
             ("POST", "/customers/attributes", _hydrate, {"id_type": Param(options=("cio_id",), required=True)}),
-            ("POST", "/objects", _objects, _limit(50, 100)),
+            ("POST", "/objects", _objects, _limit(10, 10)),
             ("GET", "/info/ip_addresses", _addresses, {}),
             ("GET", "/segments/{segment_id}/customer_count", _count, {}),
             ("GET", "/segments/{segment_id}/used_by", _used, {}),
@@ -208,7 +212,7 @@ class CustomerioSandbox(Sandbox):
         """One page of rows from the position that the token means."""
         numbers = range(table.count) if numbers is None else numbers
         start = self.position(call.params.get("start", ""))
-        limit = call.params["limit"]
+        limit = min(call.params["limit"], self.options["most"])
         shown = numbers[start : start + limit]
         more = start + limit < len(numbers) or (tail and len(shown) == limit)
         token = b64encode(f"0:{start + limit}".encode()).decode() if more else ""

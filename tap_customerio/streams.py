@@ -19,7 +19,7 @@ from shared.pagination import Params, offset
 from shared.streams import Settings, Step, Unit, Window
 from shared.timestamps import parse, seconds_between
 
-from .pages import after, people_pages, people_read
+from .pages import after, delivery_pages, people_pages, people_read
 from .parts import changed, full, lookback, stream
 from .rows import (
     addresses,
@@ -166,7 +166,7 @@ STREAMS = (
         replication_key="created",
         lookback=lookback("messages_lookback_days", 86_400, at_least="lookback_minutes"),
         partitions=drafts,
-        next_page=after(),
+        next_page=delivery_pages,
         transform=delivery,
         window=Window(
             first=lambda settings: float(settings["messages_window_days"]),
