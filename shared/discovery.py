@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from . import records, schema
+from . import schema, values
 from .errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
 from .extract import first_request, located
 from .pagination import Request
@@ -22,7 +22,8 @@ from .timestamps import shift
 from .units import Reading, batch_size, parent_values, partitions, unit
 
 if TYPE_CHECKING:
-    from .client import Client, Response
+    from .answers import Response
+    from .client import Client
     from .streams import Parent, Stream, Unit
     from .tap import Tap
 
@@ -206,7 +207,7 @@ class _Prober:
 
     def _send(self, stream: Stream, endpoint: str, unit: Unit) -> Finding:
         def read(response: Response) -> Sequence[Any]:
-            return located(stream, stream.decode(response) if stream.decode else records.parse(response.content)[0])
+            return located(stream, stream.decode(response) if stream.decode else values.parse(response.content)[0])
 
         try:
             rows = self._client.send(_smallest(stream, first_request(stream, unit)), stream=stream.name, read=read)

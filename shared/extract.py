@@ -17,9 +17,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from . import messages, records
+from . import messages, values
+from .answers import Response
 from .catalog import Selection
-from .client import Client, Response
+from .client import Client
 from .errors import ApiError, SchemaError, TooLargeError
 from .pagination import Back, Page, Request, Row, at
 from .records import Shape
@@ -407,7 +408,7 @@ class Walk:
     def read(self, request: Request, response: Response) -> tuple[Page, list[Any], bool]:
         """The page of an answer, its rows not met before, and whether they need care. ValueError: no answer."""
         decode = self.stream.decode
-        body, care = (decode(response), True) if decode else records.parse(response.content)
+        body, care = (decode(response), True) if decode else values.parse(response.content)
         return *self.page(request, body), care
 
     def following(self, page: Page) -> Sequence[Request]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from .pagination import NextPage, Page, Params, Request, Row
 
 if TYPE_CHECKING:
-    from .client import Client, Response
+    from .answers import Response
+    from .client import Client
 
 Settings = Mapping[str, Any]
 Record = dict[str, Any]
@@ -103,7 +104,7 @@ class Unit:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What a `fetch` hook yields: raw rows, in the order to write them. `size` is about their bytes on the wire;
-    without `care` they are known to hold no character and no number that a target cannot store (see `records.parse`).
+    without `care` they are known to hold no character and no number that a target cannot store (see `values.parse`).
     """
 
     rows: Sequence[Row]
