@@ -19,6 +19,7 @@ from shared.pagination import Params, offset
 from shared.streams import Settings, Step, Unit, Window
 from shared.timestamps import parse, seconds_between
 
+from . import doubts, exports
 from .pages import after, delivery_pages, people_pages, people_read
 from .parts import changed, full, lookback, stream
 from .rows import (
@@ -185,6 +186,8 @@ STREAMS = (
         records=people,
         next_page=people_pages,
         keep=people_read,
+        fetch=exports.everybody,
+        doubts=doubts.of_people,
         identity=("id",),
         unique=True,
         transform=person,
@@ -286,6 +289,7 @@ STREAMS = (
         partitions=suppression_lists,
         fetch=suppression_pages,
         transform=suppression,
+        doubts=doubts.of_suppressions,
     ),
     *CHILDREN,
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.streams import Parent, Unit
 
+from . import doubts
 from .pages import after
 from .parts import RECENT, UNDER_BROADCAST, UNDER_CAMPAIGN, UNDER_NEWSLETTER, UNDER_SEGMENT, UNDER_TEMPLATE, stream
 from .rows import contents, one_of, opted_out, usage
@@ -150,6 +151,7 @@ CHILDREN = (
         parent=Parent(stream="types", keys={"object_type_id": "id"}),
         key_properties=("object_type_id", "cio_object_id"),
         next_page=after(),
+        doubts=doubts.of_objects,
         selected=False,
         cost="1 request per type and 100 objects",
     ),

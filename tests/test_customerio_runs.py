@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shared.testing import differences, missing, problems, run_tap, run_tap_until
+from shared.timestamps import instant
 from tap_customerio.sandbox import CustomerioSandbox
 
 
@@ -105,3 +106,47 @@ def test_what_is_left_of_a_long_window_is_read_from_two_ends(tmp_path: Path) -> 
     result = run(tmp_path, "most=8", "--select", "messages", messages_window_days=180)
     assert result.status == 0, result.stderr
     assert differences(result.records("messages"), CustomerioSandbox().truth("messages")) == []
+
+
+# Exports
+
+
+@pytest.mark.parametrize("options", ["polls=2", "exports=expired", "exports=short"])
+def test_people_come_through_one_export_whatever_happens_to_it(options: str, tmp_path: Path) -> None:
+    chosen: dict[str, Any] = {"customers_source": "export", "customers_segment_ids": [2]}
+    result = run(tmp_path, options, "--select", "customers", **chosen)
+    assert result.status == 0, result.stderr
+    assert problems(result) == []
+    assert differences(result.records("customers"), CustomerioSandbox().truth("customers", chosen)) == []
+
+
+def test_a_failed_export_is_named_and_the_rest_is_complete(tmp_path: Path) -> None:
+    result = run(tmp_path, "exports=failed", customers_source="export")
+    assert result.status == 1
+    assert "customers: export job 700 failed" in result.stderr
+    box = CustomerioSandbox()
+    for name in ("messages", "activities", "eps_suppression", "segments"):
+        assert differences(result.records(name), box.truth(name)) == [], name
+
+
+def test_an_export_of_a_killed_run_is_taken_up_and_one_that_failed_is_made_anew(
+    tmp_path: Path,
+) -> None:
+    with CustomerioSandbox({"rate": "1000", "polls": "0"}) as box:
+        config = {**box.settings, "customers_source": "export"}
+
+        def again(identifier: int) -> Any:
+            pending = {"id": identifier, "units": []}
+            resume = {"began": instant(box.clock.now().isoformat()), "done": [], "units": {"": pending}}
+            state = {"bookmarks": {"customers": {"resume": resume}}}
+            return run_tap("tap_customerio", "--select", "customers", config=config, state=state, folder=tmp_path)
+
+        assert again(1).status == 0  # long gone
+        assert [each["export"]["id"] for each in box.made] == [700]
+        assert again(700).status == 0
+        box.made[0]["export"]["failed"] = True
+        box.made[0]["polls"] = -100
+        last = again(700)
+        assert [each["export"]["id"] for each in box.made] == [700, 701]
+        assert differences(last.records("customers"), box.truth("customers", config)) == []
+        assert "customers" not in last.state["bookmarks"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 import responses
 
 from shared.answers import Response
@@ -17,6 +17,7 @@ from shared.pagination import Page, Request
 from shared.report import Report
 from shared.settings import settings_of
 from shared.streams import Unit
+from tap_customerio import exports
 from tap_customerio.client import check, connect, rate, verdict
 from tap_customerio.pages import after, people_pages, people_read
 from tap_customerio.rows import contents, one_of, people, person, usage
@@ -38,7 +39,7 @@ def unit(stream: str, **members: Any) -> Unit:
 
 
 def client(**given: Any) -> Client:
-    return connect(Context(settings=settings(**given), report=Report("tap-customerio"), stop=threading.Event()))
+    return connect(Context(settings=settings(**given), report=Report("tap-customerio"), speed=1000))
 
 
 @pytest.fixture
@@ -175,6 +176,17 @@ def test_a_key_kept_from_the_workspaces_is_good(mocked: responses.RequestsMock) 
     mocked.get(f"{US}/workspaces", status=403)
     mocked.get(f"{US}/campaigns", json={"campaigns": []})
     check(client())
+
+
+def test_an_export_whose_answer_was_lost_is_found_and_none_is_begun_twice(mocked: responses.RequestsMock) -> None:
+    mocked.post(f"{US}/exports/customers", body=requests.ConnectionError())
+    listed = [{"id": 8, "type": "deliveries", "created_at": 4e9}, {"id": "9", "type": "customers", "created_at": 4e9}]
+    mocked.get(f"{US}/exports", json={"exports": [{"id": 7, "type": "customers", "created_at": 1}, *listed]})
+    asking, everybody = client(), unit("customers")
+    assert exports.start(asking, everybody) == 9
+    assert [call.request.method for call in mocked.calls] == ["POST", "GET"]
+    with pytest.raises(ApiError, match="export 9 is gone"):
+        exports.start(asking, everybody)
 
 
 # Settings and older names
