@@ -46,6 +46,7 @@ class Run:
     key_names: tuple[str, ...] = ()
     parents_open: int = 0
     skipped_by_gate: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
     groups: dict[str, list[Unit]] = field(default_factory=dict)
     pending_groups: dict[str, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)

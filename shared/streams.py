@@ -203,6 +203,7 @@ class Stream:
     sparse               from the deselected top-level fields to parameters that keep them off the wire
     ignored              members that carry nothing, at whatever depth: dropped where the schema does not know them
     pages_of             name of the stream whose pages hold this one's rows too: no requests of its own
+    doubts               (client, {unit's key: records written}) -> what to warn of once a full read is complete
     hidden               read for its children alone, never in the catalog
     optional             a refusal or a 404 on the whole stream means that the account lacks the feature: no failure
     selected             selected-by-default
@@ -254,6 +255,7 @@ class Stream:
     sparse: Callable[[Sequence[str]], Params] | None = None
     ignored: tuple[str, ...] = ()
     pages_of: str | None = None
+    doubts: Callable[[Client, Mapping[str, int]], Iterable[str]] | None = None
     hidden: bool = False
     optional: bool = False
     selected: bool = True

@@ -11,7 +11,7 @@ import ctypes
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -41,7 +41,7 @@ from .plan import Plan
 from .report import Report
 from .schedule import Active, Run, Schedule, Waiting, light
 from .sink import as_instant
-from .state import State, later
+from .state import Bookmark, State, later
 from .streams import Parent, Received, Stream, Unit, Wait
 from .tap import Tap
 from .units import Followed, Under, WindowPlan, batch_size, parent_values, partitions, unit, unit_key
@@ -221,7 +221,8 @@ class _Sync:
             return None
         stream = run.stream
         if stream.window:
-            plan = WindowPlan.of(built, stream.window, self.plan.bookmark(run, built.key))
+            known = self.plan.bookmark(run, built.key) if run.reading.incremental else Bookmark()
+            plan = WindowPlan.of(built, stream.window, known)
             self.schedule.add_plan(run, plan, mark)
             self._release(run, plan)
             self._close(run)
@@ -318,6 +319,8 @@ class _Sync:
             made = run.sink.lines(page.rows, built, extracted, care=care)
             output.lines.append((run.name, made.data, made.count))
             output.high, output.notes = made.high, made.notes
+            if stream.doubts:
+                run.counts[built.key] = run.counts.get(built.key, 0) + made.count
         return output
 
     # Units come and go.
@@ -432,6 +435,8 @@ class _Sync:
         """One open unit of the run less; with the last one the stream is complete, and its children may be."""
         if not self.schedule.close(run):
             return
+        if run.stream.doubts and run.sink and run.is_complete and not (run.reading.incremental or run.resume):
+            self._doubt(run, run.stream.doubts)
         self.channel.put(lambda: self._end(run))
         for sharer in run.sharers:
             sharer.failures.extend(run.failures)
@@ -446,6 +451,13 @@ class _Sync:
                     self._flush(child, group)
             if is_last:
                 self._close(child)
+
+    def _doubt(self, run: Run, doubts: Callable[[Client, Mapping[str, int]], Iterable[str]]) -> None:
+        try:
+            for text in doubts(self.client, run.counts):
+                self.log.warning("%s: %s", run.name, text)
+        except ApiError as error:
+            self.log.info("%s: could not be checked: %s", run.name, error)
 
     # On the main thread, in the order in which things were read.
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
 from shared.timestamps import instant as read_instant
 
-from . import sandbox_truth
+from . import sandbox_exports, sandbox_truth
 from .sandbox_data import DAY, GONE, Workspace
 
 API_KEY = "sandbox-app-api-key"
@@ -78,12 +78,17 @@ class CustomerioSandbox(Sandbox):
         "wrapped": (int, "0", "1: people come wrapped in customer"),
         "used_by": (str, "nested", "usage of senders: nested under used_by, or top"),
         "contents": (str, "contents", "where variants of transactional messages stand: contents or content"),
+        **sandbox_exports.OPTIONS,
         "daily": (int, "0", "requests a day; 0: no such quota"),
+        "most": (int, "1000000", "rows of a page at most, whatever is asked for: the API may cap lower"),
+        "rate": (int, "10", "requests a second that it grants; the tap is told"),
     }
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
+        self.quotas = {"app": ((self.options["rate"], 1.0),)}  # type: ignore[misc]
         self.requests_today = 0
+        self.made: list[dict[str, Any]] = []
         self.day_changed()
 
     def day_changed(self) -> None:
@@ -93,8 +98,9 @@ class CustomerioSandbox(Sandbox):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """An App API key will do."""
-        return {"access_token": API_KEY, "base_url": self.base_url}
+        """An App API key will do, and a word on a higher limit."""
+        granted = {"requests_per_second": self.options["rate"]} if self.options["rate"] != 10 else {}
+        return {"access_token": API_KEY, "base_url": self.base_url, **granted}
 
     def routes(self) -> Sequence[Route]:
         """The API's endpoints."""
@@ -103,7 +109,10 @@ class CustomerioSandbox(Sandbox):
             "/campaigns": ("campaigns", lambda box, call: box.workspace.campaigns()),
             "/transactional": ("messages", lambda box, call: box.workspace.templates()),
             "/segments": ("segments", lambda box, call: box.workspace.segments()),
-            "/exports": ("exports", lambda box, call: box.workspace.exports()),
+            "/exports": (
+                "exports",
+                lambda box, call: [*box.workspace.exports(), *(each["export"] for each in box.made)],
+            ),
             "/snippets": ("snippets", lambda box, call: box.workspace.snippets()),
             "/collections": ("collections", lambda box, call: box.workspace.collections()),
             "/reporting_webhooks": ("reporting_webhooks", lambda box, call: box.workspace.webhooks()),
@@ -133,7 +142,7 @@ class CustomerioSandbox(Sandbox):
             ),
         }
         paged: tuple[tuple[str, str, dict[str, Param], Callable[[CustomerioSandbox, Call], Rows]], ...] = (
-            ("/newsletters", "newsletters", _limit(50, 100), lambda box, call: box.workspace.newsletters()),
+            ("/newsletters", "newsletters", _limit(5, 5), lambda box, call: box.workspace.newsletters()),
             ("/optouts", "optouts", _limit(100, 50), lambda box, call: box.workspace.optouts()),
             (
                 "/segments/{segment_id}/membership",
@@ -160,7 +169,10 @@ class CustomerioSandbox(Sandbox):
              {**_limit(10, 100), "deleted": Param("boolean"), "type": Param(), "name": Param()}),
             ("POST", "/customers", _search, _limit(50, 1000)),
             ("POST", "/customers/attributes", _hydrate, {"id_type": Param(options=("cio_id",), required=True)}),
-            ("POST", "/objects", _objects, _limit(50, 100)),
+            ("POST", "/exports/customers", sandbox_exports.begun, {}),
+            ("GET", "/exports/{export_id}", sandbox_exports.polled, {}),
+            ("GET", "/exports/{export_id}/download", sandbox_exports.linked, {}),
+            ("POST", "/objects", _objects, _limit(10, 10)),
             ("GET", "/info/ip_addresses", _addresses, {}),
             ("GET", "/segments/{segment_id}/customer_count", _count, {}),
             ("GET", "/segments/{segment_id}/used_by", _used, {}),
@@ -171,9 +183,13 @@ class CustomerioSandbox(Sandbox):
              {**_limit(100, 1000), "offset": Param("integer", default=0, least=0)}),
             ("GET", "/esp/domains/{domain}/suppression/{kind}", _suppressed_at, _limit(100, 1000)),
         ]  # fmt: skip
+        link = {"link": Param("integer", default=0)}
         return [
-            Route(path=self.prefix + path, handler=handler, method=method, params=params, quota="app")
-            for method, path, handler, params in made
+            *(
+                Route(path=self.prefix + path, handler=handler, method=method, params=params, quota="app")
+                for method, path, handler, params in made
+            ),
+            Route(path="/files/{export_id}", handler=sandbox_exports.downloaded, params=link, public=True),
         ]
 
     def authorise(self, call: Call) -> None:
@@ -208,11 +224,23 @@ class CustomerioSandbox(Sandbox):
         """One page of rows from the position that the token means."""
         numbers = range(table.count) if numbers is None else numbers
         start = self.position(call.params.get("start", ""))
-        limit = call.params["limit"]
+        limit = min(call.params["limit"], self.options["most"])
         shown = numbers[start : start + limit]
         more = start + limit < len(numbers) or (tail and len(shown) == limit)
         token = b64encode(f"0:{start + limit}".encode()).decode() if more else ""
         return Answer.of({key: [table.row(number) for number in shown], **(extra or {}), "next": token})
+
+    def found(self, wanted: Any) -> Sequence[int]:
+        """The numbers of the people that a filter finds."""
+        if not isinstance(wanted, dict) or len(wanted) != 1:
+            raise Refusal(400, "filter is required")
+        numbers = range(self.workspace.people_count)
+        if "or" in wanted:
+            ids = [each["segment"]["id"] for each in wanted["or"]]
+            return [n for n in numbers if any(n % identity == 0 for identity in ids)]
+        if wanted["and"][0]["attribute"] != {"field": "cio_id", "operator": "exists"}:
+            raise Refusal(400, "the sandbox knows one attribute filter")
+        return numbers
 
     def position(self, token: str) -> int:
         """What a token means; 400 for one that was not given out."""
@@ -294,6 +322,10 @@ class CustomerioSandbox(Sandbox):
         for number in range(self.workspace.people_count):
             person = self.workspace.person(number)
             known = person["identifiers"]
+            if settings.get("customers_source") == "export":
+                texts = {name: sandbox_exports.text_of(value) for name, value in person["attributes"].items()}
+                attributes = {name: text for name, text in texts.items() if text}
+                person = {"identifiers": known, "attributes": attributes}
             if not segments or any(number % each == 0 for each in segments):
                 identity = known["id"] or f"cio_{known['cio_id']}"
                 yield {**person, "id": identity, "cio_id": known["cio_id"], "email": known["email"]}
@@ -364,15 +396,7 @@ def _activities(sandbox: CustomerioSandbox, call: Call) -> Answer:
 
 def _search(sandbox: CustomerioSandbox, call: Call) -> Answer:
     workspace = sandbox.workspace
-    wanted = call.json().get("filter")
-    if not isinstance(wanted, dict) or len(wanted) != 1:
-        raise Refusal(400, "filter is required")
-    numbers: Sequence[int] = range(workspace.people_count)
-    if "or" in wanted:
-        ids = [each["segment"]["id"] for each in wanted["or"]]
-        numbers = [n for n in numbers if any(n % identity == 0 for identity in ids)]
-    elif wanted["and"][0]["attribute"] != {"field": "cio_id", "operator": "exists"}:
-        raise Refusal(400, "the sandbox knows one attribute filter")
+    numbers = sandbox.found(call.json().get("filter"))
     table = Table(workspace.people_count, workspace.identifiers)
     return sandbox.page("identifiers", table, call, numbers=numbers, extra={"ids": [""]})
 

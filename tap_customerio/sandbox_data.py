@@ -189,7 +189,7 @@ class Workspace:
         return rows
 
     def newsletters(self) -> Sequence[Row]:
-        return [{**row, "type": "inbox", "sent_at": 0, "content_ids": [1]} for row in self.listed(130)]
+        return [{**row, "type": "inbox", "sent_at": 0, "content_ids": [1]} for row in self.listed(12)]
 
     def templates(self) -> Sequence[Row]:
         flags = {"send_to_unsubscribed": True, "trigger_name": None, "queue_drafts": False}
@@ -241,7 +241,7 @@ class Workspace:
 
     def workspaces(self) -> Sequence[Row]:
         return [{"id": 1, "name": "Main", "messages_sent": self.message_count, "billable_messages_sent": 1,
-                 "people": self.people_count, "object_types": 2, "objects": 205}]  # fmt: skip
+                 "people": self.people_count, "object_types": 2, "objects": 27}]  # fmt: skip
 
     def types(self) -> Sequence[Row]:
         return [
@@ -310,7 +310,7 @@ class Workspace:
     def objects(self, kind: str) -> Sequence[Row]:
         return [
             {"cio_object_id": f"ob{kind}{n:04d}", "object_id": f"acme/{n}" if n % 2 else None}
-            for n in range(105 if kind == "1" else 2)
+            for n in range(25 if kind == "1" else 2)
         ]
 
     def relationships(self, parent: Mapping[str, str]) -> Sequence[Row]:

@@ -138,6 +138,13 @@ SETTINGS = (
         schema=_INTEGERS,
     ),
     Setting(
+        name="customers_source",
+        description="customers: search, or export for more than a million people: one export of the workspace is made "
+        "for each run, which its users see; without devices and timestamps.",
+        default="search",
+        options=("search", "export"),
+    ),
+    Setting(
         name="esp_suppression_domains",
         type="array",
         description="eps_suppression: read these sending domains, each by itself. Default: the account's own lists.",

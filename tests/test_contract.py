@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL_PAGES, TAPS, THOROUGH, WALKS, tap_of
+from conftest import GRANTED, SMALL_PAGES, TAPS, THOROUGH, WALKS, tap_of
 
 from shared.sandbox import Sandbox
 from shared.testing import (
@@ -120,7 +120,7 @@ def test_faults_change_nothing(package: str, folder: Path) -> None:
 def test_nothing_that_stayed_is_missed_while_rows_come_and_go(
     package: str, seed: int, small: bool, tmp_path: Path
 ) -> None:
-    with sandbox(package, drift=1, seed=seed) as box:
+    with sandbox(package, drift=1, seed=seed, **GRANTED.get(package, {})) as box:
         config = {**box.settings, "base_url": box.base_url, **(SMALL_PAGES[package] if small else {})}
         result = run_tap(package, "--select", "*", config=config, folder=tmp_path)
         assert result.status == 0, result.stderr[-2000:]

@@ -944,8 +944,39 @@ def test_a_full_walk_that_broke_off_goes_on_where_its_row_says() -> None:
     again = run([stream], answer, state=first.state)
     assert (again.status, again.ids("a")) == (0, [3, 4])
     assert again.bookmarks == {}
-    late = {"bookmarks": {"a": {"resume": {**first.bookmarks["a"]["resume"], "began": day(8)}}}}
-    assert run([stream], answer, state=late).ids("a") == [1, 2, 3, 4]
+    kept = first.bookmarks["a"]["resume"]
+    for began, expected in ((day(8), [1, 2, 3, 4]), (shift(NOW, 60), [3, 4])):
+        state = {"bookmarks": {"a": {"resume": {**kept, "began": began}}}}
+        assert run([stream], answer, state=state).ids("a") == expected, began
+
+
+def test_a_complete_full_read_may_be_doubted_and_a_check_that_fails_is_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    counts: list[Mapping[str, int]] = []
+
+    def doubts(client: Any, written: Mapping[str, int]) -> list[str]:
+        counts.append(dict(written))
+        if len(counts) > 1:
+            raise RefusedError("no.")
+        return ["it has fewer rows than it says."]
+
+    stream = Stream(name="a", path="/a", partitions={"x": {"f": "x"}, "y": {"f": "y"}}, doubts=doubts)
+    assert run([stream], lambda request: rows(1, 2) if request.params["f"] == "x" else []).status == 0
+    assert counts == [{"x": 2, "y": 0}]
+    assert "a: it has fewer rows than it says." in caplog.text
+    assert run([stream], lambda _: rows(1)).status == 0
+    kept = {"bookmarks": {"a": {"resume": {"began": NOW, "done": ["x"]}}}}
+    run([stream], lambda _: rows(1), state=kept)
+    assert len(counts) == 2, "a read that goes on has not counted all"
+
+
+def test_windows_of_a_full_read_leave_none_out() -> None:
+    window = Window(first=1, largest=1)
+    stream = Stream(name="a", path="/a", replication_key="at", full_table=True, window=window)
+    state = {"bookmarks": {"a": {"at": day(3), "done": [[day(4), NOW]]}}}
+    ran = run([stream], lambda _: [], state=state)
+    assert len(ran.api.asked) > 8
 
 
 def test_a_used_up_quota_ends_its_stream_and_no_other() -> None:
