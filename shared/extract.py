@@ -22,6 +22,7 @@ from .answers import Response
 from .client import Client
 from .errors import ApiError, SchemaError, TooLargeError
 from .pagination import Back, Page, Request, at
+from .report import Report
 from .seen import Note
 from .sink import as_instant
 from .streams import Batch, Checkpoint, Outcome, Received, Step, Stream, Unit, Wait
@@ -56,8 +57,8 @@ OnPage = Callable[[Stream, Unit, Page, bool, str], Output]
 class Errand:
     """A request sent ahead of its turn by whichever worker is free; when its turn comes first, it is sent then."""
 
-    def __init__(self, work: Callable[[], Response]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[], Response], report: Report) -> None:
+        self._work, self._report, self._depth = work, report, report.depth
         self._claim, self._done = threading.Lock(), threading.Event()
         self._value: Response | None = None
         self._error: BaseException | None = None
@@ -66,6 +67,7 @@ class Errand:
         """Do it, unless somebody does already."""
         if not self._claim.acquire(blocking=False):
             return
+        self._report.depth = self._depth
         try:
             self._value = self._work()
         except BaseException as error:  # noqa: BLE001 - given to whoever waits for the result
@@ -77,6 +79,7 @@ class Errand:
         """The answer, or the error it came to."""
         self.run()
         self._done.wait()
+        self._report.depth = self._depth + 1
         if self._error is not None:
             raise self._error
         assert self._value is not None
@@ -259,7 +262,7 @@ def walked(
 
 
 def _sent_ahead(client: Client, stream: Stream, request: Request, errands: Callable[[Errand], None]) -> Errand:
-    errand = Errand(lambda: client.send(request, stream=stream.name))
+    errand = Errand(lambda: client.send(request, stream=stream.name), client.report)
     errands(errand)
     return errand
 

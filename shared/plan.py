@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .catalog import Selection
+from .joint import JointRun
 from .problems import Problems
 from .records import Shape
 from .schedule import Run
@@ -84,6 +85,7 @@ class Plan:
                 runs[parent.stream].children.append((runs[name], parent))
                 runs[name].key_names = tuple(parent.keys)
                 runs[name].parents_open += 1
+        self._join(runs, rows)
         for each in runs.values():
             if any(
                 not parent.changed_only or child.reading.refresh or not child.reading.incremental
@@ -110,6 +112,20 @@ class Plan:
             for child, parent in run.children
             if parent.changed_only
         )
+
+    def _join(self, runs: Mapping[str, Run], rows: Mapping[str, Stream]) -> None:
+        """Streams that may share a walk are told which."""
+        walks: dict[str, JointRun] = {}
+        for run in runs.values():
+            if run.stream.joint is not None:
+                walks.setdefault(run.stream.joint.stream, self._walk(rows[run.stream.joint.stream]))
+        for run in runs.values():
+            run.joint = walks.get(run.stream.joint.stream if run.stream.joint else run.name)
+            if run.joint is not None:
+                run.joint.expected += 1
+
+    def _walk(self, stream: Stream) -> JointRun:
+        return JointRun(Reading(stream=stream, settings=self.settings, now=self.now, incremental=False))
 
     def _run(self, stream: Stream, selection: Selection | None) -> Run:
         settings = self.settings

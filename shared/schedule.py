@@ -14,13 +14,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import TapError
 from .extract import SCARCE_SECONDS, Errand, Reader
 from .sink import Sink
 from .streams import Outcome, Parent, Stream, Unit
 from .units import Followed, Reading, Under, WindowPlan
+
+if TYPE_CHECKING:
+    from .joint import JointRun
 
 BACKLOG = 20_000
 
@@ -32,6 +35,7 @@ class Run:
     reading: Reading
     sink: Sink | None = None
     sharers: list[Run] = field(default_factory=list)
+    joint: JointRun | None = None
     children: list[tuple[Run, Parent]] = field(default_factory=list)
     open: int = 0
     active: int = 0
@@ -45,6 +49,7 @@ class Run:
     resume: Mapping[str, Any] = field(default_factory=dict)
     key_names: tuple[str, ...] = ()
     parents_open: int = 0
+    parents_met: int = 0
     skipped_by_gate: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     groups: dict[str, list[Unit]] = field(default_factory=dict)
@@ -77,7 +82,7 @@ class Run:
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A unit that nobody reads yet, as little of it as will do: there may be many."""
+    """A unit that nobody reads yet, as little of it as will do: there may be many. `depth`: see `Report.depth`."""
 
     run: Run
     parent: Mapping[str, Any]
@@ -86,6 +91,7 @@ class Waiting:
     units: tuple[Unit, ...] = ()
     group: str = ""
     under: Under | None = None
+    depth: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +106,7 @@ class Active:
     plan: WindowPlan | None = None
     high: str | None = None
     under: Under | None = None
+    depth: int = 0
 
 
 class Schedule:

@@ -61,6 +61,20 @@ class Window:
     origin: str = "1970-01-01T00:00:00.000000Z"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Joint:
+    """The walk over time windows that can serve a stream's units as well as a walk for each of them.
+
+    `stream` names the row that describes it: a stream without parents, whose rows are those of all units. `unit_of`
+    gives the key of the unit that one of its raw rows belongs to. `pays(units, parents)`: whether one walk takes fewer
+    requests than one for each of so many units, out of so many parents that might have one.
+    """
+
+    stream: str
+    unit_of: Callable[[Row], str | None]
+    pays: Callable[[int, int], bool]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a window went: rows and bytes received, requests made, seconds taken."""
@@ -194,6 +208,7 @@ class Stream:
     cancel               (client, resume): end what a broken fetch left running at the API; called on a signal
     extend_schema        (schema, client) -> schema with the account's own fields
     window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
+    joint                the other stream whose walk may serve this one's units too, each with its own bookmark still
     spool                nothing is written before the unit has been read to its clean end
     decode               (response) -> body; default: JSON
     quota                name of the limit its requests draw from
@@ -247,6 +262,7 @@ class Stream:
     cancel: Callable[[Client, Any], None] | None = None
     extend_schema: Callable[[dict[str, Any], Client], dict[str, Any]] | None = None
     window: Window | None = None
+    joint: Joint | None = None
     spool: bool = False
     decode: Callable[[Response], Any] | None = None
     quota: str = ""
@@ -274,6 +290,7 @@ __all__ = [
     "Batch",
     "Checkpoint",
     "Fetch",
+    "Joint",
     "NextPage",
     "Outcome",
     "Page",

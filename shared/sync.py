@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -34,6 +35,7 @@ from .errors import (
     UnavailableError,
 )
 from .extract import Errand, Output, Reader
+from .joint import JointRun, Member
 from .ledger import Ledger
 from .messages import Writer
 from .pagination import Page
@@ -107,7 +109,7 @@ class _Sync:
             if not each.stream.parents:  # else all its parents are switched off
                 self._add(each, {})
         for each in roots:
-            self._close(each)
+            self._all_known(each)
         count = max(1, int(self.plan.settings.get("concurrency") or 1))
         workers = [threading.Thread(target=self._work, name=f"reader-{n}", daemon=True) for n in range(count)]
         self.working = count
@@ -171,12 +173,13 @@ class _Sync:
     def _work(self) -> None:
         try:
             while (found := self.schedule.take()) is not None:
-                if isinstance(found, Active):
-                    self._step(found)
-                    continue
                 if isinstance(found, Errand):
                     found.run()
                     self.schedule.idle()
+                    continue
+                self.report.depth = found.depth
+                if isinstance(found, Active):
+                    self._step(found)
                     continue
                 active = self._activate(found)
                 if active is None:
@@ -219,15 +222,42 @@ class _Sync:
             self.channel.put(lambda: self.ledger.follow(run, found.under))
             self._close(run)
             return None
-        stream = run.stream
-        if stream.window:
-            known = self.plan.bookmark(run, built.key) if run.reading.incremental else Bookmark()
-            plan = WindowPlan.of(built, stream.window, known)
-            self.schedule.add_plan(run, plan, mark)
-            self._release(run, plan)
+        if run.stream.window:
+            self._plan(run, self._windows(run, built), mark)
             self._close(run)
             return None
         return replace(self._reader(run, built, mark), under=found.under)
+
+    def _windows(self, run: Run, built: Unit) -> WindowPlan:
+        is_whole = run.reading.refresh or not run.reading.incremental
+        known = Bookmark() if is_whole else self.plan.bookmark(run, built.key)
+        assert run.stream.window is not None
+        return WindowPlan.of(built, run.stream.window, known)
+
+    def _plan(self, run: Run, plan: WindowPlan, mark: Any = None) -> None:
+        """The plan's windows may be read from now on."""
+        plan.depth = self.report.depth
+        self.schedule.add_plan(run, plan, mark)
+        self._release(run, plan)
+
+    def _share(self, joint: JointRun) -> None:
+        """All units that may share a walk are known: read together what is better read together."""
+        members = []
+        for found in joint.waiting:
+            built, _, is_wanted = self._build(found.run, found)
+            if is_wanted:
+                members.append(Member(found.run, self._windows(found.run, built)))
+            else:
+                self._close(found.run)
+        plan = joint.divide(members)
+        for member in members:
+            self._plan(member.run, member.plan)
+            if member.spans:
+                self._begun(member.run)
+            else:
+                self._close(member.run)
+        if plan is not None:
+            self._plan(joint, plan)
 
     def _build(self, run: Run, found: Waiting) -> tuple[Unit, Any, bool]:
         """The unit of a parent and a partition, its gate's mark, and whether it is to be read at all."""
@@ -257,20 +287,23 @@ class _Sync:
         return built, None, False
 
     def _reader(self, run: Run, built: Unit, mark: Any, *, plan: WindowPlan | None = None) -> Active:
-        if not run.begun:
-            run.begun = True
-            if run.sink:
-                self.report.stream_started(run.name)
+        self._begun(run)
         reader = Reader(
             self.client,
             run.stream,
             built,
-            on_page=self._on_page,
+            on_page=partial(self._on_joint_page, run) if isinstance(run, JointRun) else self._on_page,
             whole=self.plan.must_read_all(run, built.key),
             errands=self.schedule.errand,
         )
         size = run.stream.size(built) if run.stream.size and not built.units else 0
         return Active(run, built, reader, size, mark, plan)
+
+    def _begun(self, run: Run) -> None:
+        if not run.begun:
+            run.begun = True
+            if run.sink:
+                self.report.stream_started(run.name)
 
     def _step(self, active: Active) -> None:
         run = active.run
@@ -287,6 +320,7 @@ class _Sync:
             self._failed(active, ApiError(words))
             return
         if isinstance(found, Wait):
+            active.depth = self.report.depth
             self.schedule.again(active, seconds=found.seconds / self.client.speed)
         elif isinstance(found, Received):
             if found.begin_next and active.plan is not None:
@@ -297,6 +331,7 @@ class _Sync:
                 active.high = later(active.high, found.high)
             high = active.high
             self.channel.put(lambda: self._apply(active, found, high), found.size)
+            active.depth = self.report.depth
             self.schedule.again(active)
         elif run.closed:
             self._leave(active)
@@ -323,15 +358,33 @@ class _Sync:
                 run.counts[built.key] = run.counts.get(built.key, 0) + made.count
         return output
 
+    def _on_joint_page(
+        self, joint: JointRun, stream: Stream, built: Unit, page: Page, care: bool, extracted: str
+    ) -> Output:
+        """The lines of all streams that share the page."""
+        self.channel.wait_for_room()
+        output = Output()
+        assert built.window is not None
+        for member, part, rows in joint.dealt(page.rows, built.window):
+            assert member.run.sink is not None
+            made = member.run.sink.lines(rows, part, extracted, care=care)
+            output.lines.append((member.run.name, made.data, made.count))
+        return output
+
     # Units come and go.
 
     def _add(self, run: Run, values: Mapping[str, Any], under: Under | None = None) -> None:
         stream = run.stream
         size = stream.size(light(run.reading, values)) if stream.size else 0
         for name, params in partitions(stream, self.plan.settings).items():
+            waiting = Waiting(run, values, name, params, under=under, depth=self.report.depth)
+            if run.joint is not None:
+                self.schedule.hold(run)
+                run.joint.waiting.append(waiting)
+                continue
             if under is not None:
                 run.followed[under[0]].begun(under[1])
-            self.schedule.add(Waiting(run, values, name, params, under=under), size=size)
+            self.schedule.add(waiting, size=size)
 
     def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Unit) -> None:
         if run.closed:
@@ -340,6 +393,7 @@ class _Sync:
         field = source.stream.replication_key if parent.changed_only and run.reading.incremental else None
         since = unit(run.reading, bookmark=self.plan.followed(run, source, above.key)).since if field else None
         for row in rows:
+            run.parents_met += 1
             under = None
             if field:
                 moved = as_instant(row.get(field))
@@ -375,14 +429,15 @@ class _Sync:
 
     def _flush(self, run: Run, group: str) -> None:
         if units := run.groups.pop(group, None):
-            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key))
+            depth = self.report.depth
+            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key, depth=depth))
 
     def _completed(self, active: Active) -> None:
         run, built = active.run, active.unit
         run.read += 1
         active.reader.close()
         high, mark = active.high, active.mark
-        self.channel.put(lambda: self.ledger.vouch(run, built, high, mark, active.plan))
+        self.channel.put(lambda: self._vouch(run, built, high, mark, active.plan))
         self.channel.put(lambda: self.ledger.follow(run, active.under))
         if active.plan is not None:
             self.schedule.window_ended(active.plan, built, active.reader.outcome)
@@ -393,6 +448,7 @@ class _Sync:
         active.reader.close()
         plan = active.plan
         if isinstance(error, TooLargeError) and plan is not None and self.schedule.window_split(plan, built):
+            plan.depth = max(plan.depth, self.report.depth)
             self._leave(active)
             return
         missing = isinstance(error, GoneError)
@@ -440,7 +496,7 @@ class _Sync:
         self.channel.put(lambda: self._end(run))
         for sharer in run.sharers:
             sharer.failures.extend(run.failures)
-            sharer.closed = run.closed
+            sharer.closed = sharer.closed or run.closed
             self._close(sharer)
         for child, _ in run.children:
             with self.client.processor:
@@ -450,7 +506,25 @@ class _Sync:
                 for group in list(child.groups) if is_last else ():
                     self._flush(child, group)
             if is_last:
-                self._close(child)
+                self._all_known(child)
+
+    def _all_known(self, run: Run) -> None:
+        """No more units of the run will come."""
+        if run.joint is not None:
+            with self.client.processor:
+                run.joint.expected -= 1
+                is_last = run.joint.expected == 0
+            if is_last:
+                self._share(run.joint)
+        self._close(run)
+
+    def _vouch(self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None) -> None:
+        if not isinstance(run, JointRun):
+            self.ledger.vouch(run, built, high, mark, plan)
+            return
+        for member in run.members:
+            if built.window is not None and (part := member.part(built.window)) is not None:
+                self.ledger.vouch(member.run, part, None, None, member.plan)
 
     def _doubt(self, run: Run, doubts: Callable[[Client, Mapping[str, int]], Iterable[str]]) -> None:
         try:
@@ -479,6 +553,8 @@ class _Sync:
 
     def _end(self, run: Run) -> None:
         """The stream has ended: say how, and tidy its state."""
+        if isinstance(run, JointRun):  # its members say it
+            return
         if run.gone and not run.read and not run.skipped and not run.failures:
             words = f"{run.name}: all {run.gone} parents are gone; nothing could be read."
             if run.stream.optional:  # so an API may say that the account lacks the feature

@@ -168,7 +168,7 @@ class WindowPlan:
 
     `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome, `received`
     takes it before the window is written; `split` takes one back that was too large, as two halves. Spans never
-    overlap, and together they cover everything.
+    overlap, and together they cover everything. `depth`: see `Report.depth`.
     """
 
     base: Unit
@@ -184,6 +184,7 @@ class WindowPlan:
     over: bool = False
     again: list[Span] = field(default_factory=list)
     in_hand: set[Span] = field(default_factory=set)
+    depth: int = 0
 
     @classmethod
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:

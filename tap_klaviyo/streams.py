@@ -313,14 +313,7 @@ RESOURCES = (
         window=Window(first=30, largest=3650, lag_seconds=3, resize=resize),
         deletions="merged and deleted profiles vanish",
     ),
-    stream(
-        name="metrics",
-        description="Metrics: what events are of",
-        path="/api/metrics",
-        quota="M metrics",
-        records=events.metrics,
-        transform=events.plain_metrics,
-    ),
+    events.METRICS,
     stream(
         name="segments",
         description="Segments, with tags",

@@ -75,6 +75,7 @@ class Api:
         finally:
             with self.lock:
                 self.under_way -= 1
+            self.report.request(stream, method=request.method, path=request.path, status=200, seconds=0.0)
         response = Response(status=200, headers={}, content=orjson.dumps(body), url="", seconds=0.0)
         return read(response) if read else response
 
@@ -147,7 +148,7 @@ def run(
         None, streams, {s.name: schema for s in streams}, select=list(select), exclude=[], settings=merged
     )
     out = io.BytesIO()
-    report = Report("tap-test")
+    report = api.report
     tap: Any = SimpleNamespace(name="tap-test", forecast=forecast)
     client: Any = api
     status = sync.run(
@@ -490,6 +491,13 @@ def test_windows_are_read_side_by_side_and_the_bookmark_is_the_end_of_the_finish
     assert again.bookmarks["a"] == {"at": NOW}
 
 
+def test_windows_finished_beyond_a_bookmark_are_read_again_where_all_is_read() -> None:
+    window = Window(first=1, largest=1)
+    stream = Stream(name="a", path="/a", replication_key="at", full_table=True, window=window)
+    state = {"bookmarks": {"a": {"at": day(2), "done": [[day(5), NOW]]}}}
+    assert len(run([stream], lambda _: [], state=state).api.asked) == 9
+
+
 def test_a_window_that_is_too_large_is_read_in_halves() -> None:
     stream = Stream(
         name="a",
@@ -562,6 +570,27 @@ def test_pages_whose_number_is_known_go_side_by_side() -> None:
     ran = run([stream], api)
     assert ran.ids("a") == list(range(1, 9)), "in their own order"
     assert api.most > 1
+
+
+def test_the_longest_chain_is_of_requests_that_needed_one_another() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p":
+            number = int(request.params.get("at", 1))
+            return {"rows": rows(number), "more": number % 3 and number + 1}
+        return {"rows": rows(request.params.get("page", 1)), "pages": 8}
+
+    parent = Stream(name="p", path="/p", records="rows", next_page=cursor("more", param="at"))
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}",
+        records="rows",
+        key_properties=("parent_id", "id"),
+        parent=Parent(stream="p", keys={"parent_id": "id"}),
+        next_page=numbered(pages="pages"),
+    )
+    ran = run([parent, child], answer)
+    assert len(ran.api.asked) > 20
+    assert ran.report.longest_chain == 5, "three pages of parents, a first page of children, one of those beside it"
 
 
 def test_one_answer_may_hold_several_streams() -> None:
