@@ -260,7 +260,7 @@ class Client:
             heavy = heavy + 1 if failed.is_heavy else 0
             if shrinkable and heavy >= retry.too_large_after:
                 raise self._told(TooLargeError(str(error)), stream)
-            if failures >= retry.tries or spent > retry.budget_seconds:
+            if failures >= retry.tries or spent > min(retry.budget_seconds, error.most_seconds or spent):
                 error.args = (f"{error} Given up after {failures} tries; run again later.",)
                 raise self._told(error, stream)
             self.report.retry(stream, self.mask(str(error)))
