@@ -258,7 +258,7 @@ class Client:
             failures += 1
             spent += failed.seconds + seconds
             heavy = heavy + 1 if failed.is_heavy else 0
-            is_over = failures >= retry.tries or spent > retry.budget_seconds
+            is_over = failures >= retry.tries or spent > min(retry.budget_seconds, error.most_seconds or spent)
             if shrinkable and heavy and (heavy >= retry.too_large_after or is_over):
                 raise self._told(TooLargeError(str(error)), stream)
             if is_over:

@@ -75,6 +75,10 @@ class Errand:
         finally:
             self._done.set()
 
+    def drop(self) -> None:
+        """Nobody needs it any more: it is not begun, if it was not yet."""
+        self._claim.acquire(blocking=False)
+
     def result(self) -> Response:
         """The answer, or the error it came to."""
         self.run()
@@ -242,14 +246,17 @@ def walked(
             smaller = stream.shrink(request) if stream.shrink else None
             if smaller is None:
                 raise
-            pending.appendleft(smaller)
+            _drop(pending, ahead)
+            pending.append(smaller)
             continue
         if request in following:
             raise ApiError(
                 f"{stream.name}: {request.path}: the next page would be the same request again; "
                 "the API may have ignored a parameter. Report this."
             )
-        steps_back += sum(1 for asked in following if isinstance(asked.memo, Back))
+        if any(isinstance(asked.memo, Back) for asked in following):
+            steps_back += 1
+            _drop(pending, ahead)
         if steps_back > STEPS_BACK_LIMIT:
             raise ApiError(
                 f"{stream.name}: {request.path}: the rows come in another order each time, so a complete read "
@@ -261,8 +268,18 @@ def walked(
         yield only.pop()
 
 
+def _drop(pending: deque[Request], ahead: dict[int, Errand]) -> None:
+    """Forget what was planned, and what of it was sent ahead."""
+    pending.clear()
+    for errand in ahead.values():
+        errand.drop()
+    ahead.clear()
+
+
 def _sent_ahead(client: Client, stream: Stream, request: Request, errands: Callable[[Errand], None]) -> Errand:
-    errand = Errand(lambda: client.send(request, stream=stream.name), client.report)
+    errand = Errand(
+        lambda: client.send(request, stream=stream.name, shrinkable=stream.shrink is not None), client.report
+    )
     errands(errand)
     return errand
 

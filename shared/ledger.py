@@ -50,6 +50,7 @@ class Ledger:
         if run.sink is None:
             return
         name, field, key = run.name, run.stream.replication_key, built.key
+        mark = mark(built) if callable(mark) else mark
         if self._is_over(run, built):
             self.keep(run, key, None)
         if built.units:

@@ -159,6 +159,15 @@ class Received:
     begin_next: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Anyway:
+    """What a gate gives to have the unit read whatever was kept, and `mark` kept once it is complete: a value, or a
+    function of the unit, asked then. None: what was kept stands.
+    """
+
+    mark: Any = None
+
+
 Step = Batch | Checkpoint | Received | Wait
 Fetch = Callable[["Client", Unit], "Generator[Step, None, None] | None"]
 UnitParams = Params | Callable[[Unit], Params]
@@ -200,8 +209,8 @@ class Stream:
     counted              rows that are equal in `identity`, which stand side by side, are rows of their own, not repeats
     unique               a key met in any unit of this run is not written again
     gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
-                         moved, skip; True: read it, keep nothing. Kept as the unit's mark when the unit is complete.
-                         Not asked in a full read unless `gate_full_table`
+                         moved, skip; True: read it, keep nothing; Anyway: read it. Kept as the unit's mark when the
+                         unit is complete. Not asked in a full read unless `gate_full_table`
     transform            (rows, unit) -> records, called page by page; a plain function or generator
     fetch                all of it yourself: gives a generator of steps (Batch, Checkpoint …), or None to have the unit
                          read page by page after all; asked again, with `Unit.too_large`, when that came to nothing
@@ -287,6 +296,7 @@ class Stream:
 
 
 __all__ = [
+    "Anyway",
     "Batch",
     "Checkpoint",
     "Fetch",

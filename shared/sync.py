@@ -44,7 +44,7 @@ from .report import Report
 from .schedule import Active, Run, Schedule, Waiting, light
 from .sink import as_instant
 from .state import Bookmark, State, later
-from .streams import Parent, Received, Stream, Unit, Wait
+from .streams import Anyway, Parent, Received, Stream, Unit, Wait
 from .tap import Tap
 from .units import Followed, Under, WindowPlan, batch_size, parent_values, partitions, unit, unit_key
 
@@ -279,8 +279,8 @@ class _Sync:
         if gate is None or not (run.reading.incremental or run.stream.gate_full_table):
             return built, None, True
         mark = gate(built)
-        if mark is True:
-            return built, None, True
+        if mark is True or isinstance(mark, Anyway):
+            return built, None if mark is True else mark.mark, True
         if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):
             return built, mark, True
         run.skipped_by_gate = True

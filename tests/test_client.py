@@ -378,6 +378,12 @@ def test_trying_ends_when_the_time_is_spent() -> None:
         with pytest.raises(RetryableError, match="after 3 tries"):
             fixture.client.json(Request("/things"))
         assert fixture.waits == [40, 40]
+    verdict = lambda *_: RetryableError("busy", wait_seconds=40, most_seconds=30)  # noqa: E731
+    with (
+        closing(Fixture(retry=Retry(tries=99, budget_seconds=100), verdict=verdict)) as fixture,
+        pytest.raises(RetryableError, match="after 1 tries"),
+    ):
+        fixture.client.json(Request("/things"))
 
 
 @responses.activate

@@ -32,7 +32,7 @@ from shared.messages import Writer
 from shared.pagination import Request, cursor, halve, numbered, offset
 from shared.report import Report
 from shared.state import State
-from shared.streams import Batch, Checkpoint, Outcome, Parent, Received, Stream, Unit, Wait, Window
+from shared.streams import Anyway, Batch, Checkpoint, Outcome, Parent, Received, Stream, Unit, Wait, Window
 from shared.timestamps import from_seconds, shift
 
 NOW = "2026-11-10T00:00:00.000000Z"
@@ -407,6 +407,27 @@ def test_a_gate_skips_what_did_not_move_and_keeps_its_mark_when_the_unit_is_comp
     moved = run([PARENT, child], answer, state=ran.state)
     assert moved.api.paths == ["/p", "/p/1/c"]
     assert moved.bookmarks["c"] == {"units": {"1": [day(4), [8]]}}
+
+
+def test_a_gate_may_have_a_unit_read_anyway_and_say_at_its_end_what_to_keep() -> None:
+    def transform(found: Any, unit: Unit) -> Any:
+        unit.counts["rows"] = len(found)
+        return found
+
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}/c",
+        key_properties=("parent_id", "id"),
+        replication_key="at",
+        parent=Parent(stream="p", keys={"parent_id": "id"}),
+        transform=transform,
+        gate=lambda unit: Anyway(lambda read: read.counts["rows"] if read.key == "1" else None),
+    )
+    ran = run([PARENT, child], lambda r: rows(1, 2) if r.path == "/p" else rows(4, 5))
+    assert ran.bookmarks["c"] == {"units": {"1": [day(5), 2], "2": day(5)}}
+    again = run([PARENT, child], lambda r: rows(1, 2) if r.path == "/p" else rows(4, 5), state=ran.state)
+    assert again.api.paths == ["/p", "/p/1/c", "/p/2/c"]
+    assert again.bookmarks["c"] == ran.bookmarks["c"]
 
 
 def test_a_broken_unit_keeps_its_old_mark() -> None:
