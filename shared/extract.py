@@ -23,6 +23,7 @@ from .client import Client, Response
 from .errors import ApiError, SchemaError, TooLargeError
 from .pagination import Back, Page, Request, Row, at
 from .records import Shape
+from .reshape import Reshape
 from .streams import Batch, Checkpoint, Outcome, Record, Step, Stream, Unit, Wait
 from .timestamps import from_seconds, instant
 from .units import is_new
@@ -51,7 +52,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Sink:
-    """One selected stream's way out: hook, parent's keys, schema, filter, bytes."""
+    """One selected stream's way out: hook, parent's keys, schema, filter, masks and columns, bytes."""
 
     stream: Stream
     selection: Selection
@@ -59,6 +60,9 @@ class Sink:
     version: int | None = None
     unique: set[int] | None = None
     unique_limit: int = 1_000_000
+    reshape: Reshape | None = None
+    bare: bool = False
+    """Records alone, for the files of BATCH messages."""
 
     def lines(
         self, rows: Sequence[Row], unit: Unit, time_extracted: str, *, care: bool
@@ -75,9 +79,12 @@ class Sink:
         if key:
             values = [value for record in fitted if (value := record.get(key)) is not None]
             high = max((read for value in values if (read := as_instant(value))), default=None)
-        data = messages.record_lines(
-            self.selection.stream.name, fitted, time_extracted=time_extracted, version=self.version
-        )
+        if self.reshape is not None:
+            fitted = self.reshape.records(fitted)
+        name = self.selection.stream.name
+        if self.bare:
+            return messages.bare_lines(name, fitted), len(fitted), high
+        data = messages.record_lines(name, fitted, time_extracted=time_extracted, version=self.version)
         return data, len(fitted), high
 
     def _is_first(self, record: Record) -> bool:

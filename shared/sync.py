@@ -37,6 +37,7 @@ from .messages import Writer
 from .pagination import Page
 from .records import Problems, Shape
 from .report import Report
+from .reshape import reshape
 from .schedule import Active, Run, Schedule, Waiting, light
 from .state import Bookmark, State, finish, later
 from .streams import Checkpoint, Parent, Stream, Unit, Wait
@@ -224,7 +225,15 @@ class _Sync:
             extra_fields=settings.get("extra_fields") or "column",
             problems=self.problems,
         )
-        run.sink = Sink(stream, selection, shape, version, set() if stream.unique else None)
+        run.sink = Sink(
+            stream,
+            selection,
+            shape,
+            version,
+            set() if stream.unique else None,
+            reshape=reshape(selection, settings),
+            bare=self.writer.batches is not None,
+        )
         for group, pending in (resume.get("units") or {}).items():
             if isinstance(pending, Mapping):
                 run.pending_groups.update((key, group) for key in pending.get("units") or ())
@@ -257,7 +266,9 @@ class _Sync:
     def run(self) -> int:
         """All of it."""
         for selection in self.plan.selections:
-            self.writer.schema(selection)
+            sink = self.runs[selection.stream.name].sink
+            changed = sink.reshape if sink else None
+            self.writer.schema(replace(selection, written=changed.written) if changed else selection)
         for each in self.runs.values():
             self.schedule.hold(each)
         roots = [each for each in self.runs.values() if not each.parents_open and not each.stream.pages_of]
@@ -609,7 +620,7 @@ class _Sync:
         run, built = active.run, active.unit
         for name, data, count in output.lines:
             if data:
-                self.writer.write(data)
+                self.writer.records(name, data, count)
                 self.ends_in_state = False
                 self.report.records(name, count)
         if run.sink is None:
