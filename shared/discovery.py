@@ -22,7 +22,8 @@ from .timestamps import shift
 from .units import Reading, batch_size, parent_values, partitions, unit
 
 if TYPE_CHECKING:
-    from .client import Client, Response
+    from .answers import Response
+    from .client import Client
     from .streams import Parent, Stream, Unit
     from .tap import Tap
 

@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from . import messages, records
+from .answers import Response
 from .catalog import Selection
-from .client import Client, Response
+from .client import Client
 from .errors import ApiError, SchemaError, TooLargeError
 from .pagination import Back, Page, Request, Row, at
 from .records import Shape

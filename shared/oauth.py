@@ -21,20 +21,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
 
-from .client import (
-    Client,
-    Context,
-    Response,
-    answered,
-    check_base_url,
-    is_loopback,
-    standard_verdict,
-    words,
-)
+from .answers import Response, answered, standard_verdict, words
+from .client import Client, Context
 from .errors import ApiError, AuthError, ConfigError, RetryableError
 from .limits import Limits
 from .pagination import Request
 from .timestamps import UTC, canonical, parse
+from .urls import check_base_url, is_loopback
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler

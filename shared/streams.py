@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from .pagination import NextPage, Page, Params, Request, Row
 
 if TYPE_CHECKING:
-    from .client import Client, Response
+    from .answers import Response
+    from .client import Client
 
 Settings = Mapping[str, Any]
 Record = dict[str, Any]

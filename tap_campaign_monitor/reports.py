@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from shared.client import Client, Response
+from shared.answers import Response
+from shared.client import Client
 from shared.errors import TooLargeError
 from shared.pagination import Request, Row, halve
 from shared.streams import Batch, Record, Step, Stream, Unit

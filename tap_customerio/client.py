@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared.client import Client, Context, Response, Retry, answered, retry_after, standard_verdict, words
+from shared.answers import Response, answered, retry_after, standard_verdict, words
+from shared.client import Client, Context, Retry
 from shared.errors import ApiError, AuthError, RefusedError, RetryableError
 from shared.limits import Limits, Quota
 from shared.pagination import Request

@@ -11,7 +11,8 @@ import logging
 import re
 from typing import Any, cast
 
-from shared.client import Client, Context, Response, Retry, answered, retry_after, standard_verdict, words
+from shared.answers import Response, answered, retry_after, standard_verdict, words
+from shared.client import Client, Context, Retry
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError
 from shared.limits import Limits, Quota, Rates
 from shared.pagination import Request

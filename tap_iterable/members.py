@@ -18,7 +18,8 @@ from shared.streams import Batch, Settings, Step, Unit
 from .client import LIST_USERS
 
 if TYPE_CHECKING:
-    from shared.client import Client, Response
+    from shared.answers import Response
+    from shared.client import Client
 
 LINES = 2000
 SPOOL_IN_MEMORY = 4 * 1024 * 1024

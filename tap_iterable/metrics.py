@@ -12,7 +12,7 @@ import re
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared.client import Response
+from shared.answers import Response
 from shared.streams import Batch, Checkpoint, Step, Unit
 from shared.timestamps import EPOCH, canonical, from_milliseconds, shift
 

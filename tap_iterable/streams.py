@@ -23,7 +23,8 @@ from .client import LIST_SIZE, PLAIN
 from .events import Export
 
 if TYPE_CHECKING:
-    from shared.client import Client, Response
+    from shared.answers import Response
+    from shared.client import Client
 
 MEDIA = ("Email", "Push", "InApp", "SMS")
 """Those that templates can be filtered by; the rest (web push, embedded, WhatsApp, RCS) are in the plain list alone."""

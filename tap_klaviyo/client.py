@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared.client import Client, Context, Response, Retry, Verdict, answered, retry_after, standard_verdict, words
+from shared.answers import Response, Verdict, answered, retry_after, standard_verdict, words
+from shared.client import Client, Context, Retry
 from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError, TooLargeError
 from shared.limits import Limits, Quota
 from shared.oauth import Flow, Tokens

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.client import Client, Context, Response, answered, is_loopback, retry_after, standard_verdict, words
+from shared.answers import Response, answered, retry_after, standard_verdict, words
+from shared.client import Client, Context
 from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError
 from shared.limits import Limits
 from shared.oauth import Flow, Tokens
 from shared.pagination import Request
 from shared.streams import Settings
+from shared.urls import is_loopback
 
 LOGIN = "https://login.mailchimp.com"
 MOST_CONNECTIONS = 10

@@ -17,18 +17,8 @@ from typing import Any, cast
 import pytest
 import responses
 
-from shared.client import (
-    Client,
-    Context,
-    Headers,
-    Response,
-    Retry,
-    Secrets,
-    answered,
-    retry_after,
-    standard_verdict,
-    words,
-)
+from shared.answers import Headers, Response, answered, retry_after, standard_verdict, words
+from shared.client import Client, Context, Retry, Secrets
 from shared.errors import (
     ApiError,
     AuthError,
@@ -772,7 +762,7 @@ def test_the_environment_s_proxy_is_used_and_its_exceptions_too(monkeypatch: pyt
 def test_the_environment_s_ca_bundle_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
     with closing(Fixture()) as fixture:
-        assert fixture.client._ready(API)[1]["verify"] == "/no/such/bundle.pem"
+        assert fixture.client._transport._ready(API)[1]["verify"] == "/no/such/bundle.pem"
         with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE"):
             fixture.client.json(Request("/x"))
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shared import discovery
-from shared.client import Response
+from shared.answers import Response
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
 from shared.pagination import Request
 from shared.streams import Parent, Stream

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from shared import catalog, jobs, sync
-from shared.client import Response
+from shared.answers import Response
 from shared.errors import (
     ApiError,
     AuthError,

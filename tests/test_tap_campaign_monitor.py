@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.client import Response
+from shared.answers import Response
 from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError, UnavailableError
 from shared.pagination import Request
 from shared.settings import settings_of

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import responses
 
-from shared.client import Client, Context, Response
+from shared.answers import Response
+from shared.client import Client, Context
 from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError
 from shared.extract import first_request
 from shared.pagination import Page, Request

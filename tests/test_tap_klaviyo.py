@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from shared import config
-from shared.client import Context, Response
+from shared.answers import Response
+from shared.client import Context
 from shared.errors import (
     AuthError,
     ConfigError,

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import config
-from shared.client import Client, Context, Response
+from shared.answers import Response
+from shared.client import Client, Context
 from shared.errors import (
     ApiError,
     AuthError,
