@@ -40,9 +40,9 @@ class Reshape:
 
 def reshape(selection: Selection, settings: Settings) -> Reshape:
     """What the settings make of a selected stream; nothing, without `mask` and `flatten`."""
-    schema, steps = selection.written, []
-    patterns = [(glob, how) for glob, how in mask_patterns(selection.stream, settings)]
-    if patterns:
+    schema = selection.written
+    steps: list[Callable[[list[Record]], list[Record]]] = []
+    if patterns := list(mask_patterns(selection.stream, settings)):
         mask = _Mask(patterns, str(settings.get("mask_salt") or ""))
         schema = mask.schema(selection)
         steps.append(mask.records)
@@ -173,11 +173,13 @@ class _Flatten:
         limit = 1_000 if depth is None else depth
         opened = {name: part for name, part in top.items() if part.get("properties") and limit > 0}
         paths = [path for name, part in opened.items() for path in _paths(part, (name,), limit - 1)]
-        names = columns((separator.join(path) for path, _ in paths), taken=set(top) - set(opened))
+        taken = set(top) - set(opened)
         objects: dict[str, Any] = {}
         kinds: dict[str, JsonSchema] = {}
         for path, part in paths:
-            column = names[separator.join(path)]
+            joined = separator.join(path)
+            column = columns([joined], taken)[joined]
+            taken.add(column)
             node = objects
             for step in path[:-1]:
                 node = node.setdefault(step, {})
