@@ -10,6 +10,7 @@ from .catalog import Selection
 from .joint import JointRun
 from .problems import Problems
 from .records import Shape
+from .reshape import reshape
 from .schedule import Run
 from .seen import Seen
 from .sink import Sink
@@ -161,7 +162,16 @@ class Plan:
             problems=self.problems,
         )
         seen = self._seen(stream, selection) if incremental else None
-        run.sink = Sink(stream, selection, shape, version, set() if stream.unique else None, seen=seen)
+        run.sink = Sink(
+            stream,
+            selection,
+            shape,
+            version,
+            set() if stream.unique else None,
+            seen=seen,
+            reshape=reshape(selection, settings),
+            bare=bool(settings.get("batch")),
+        )
         for group, pending in (resume.get("units") or {}).items():
             if isinstance(pending, Mapping):
                 run.pending_groups.update((key, group) for key in pending.get("units") or ())

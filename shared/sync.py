@@ -101,7 +101,9 @@ class _Sync:
     def run(self) -> int:
         """All of it."""
         for selection in self.plan.selections:
-            self.writer.schema(selection)
+            sink = self.runs[selection.stream.name].sink
+            changed = sink.reshape if sink else None
+            self.writer.schema(replace(selection, written=changed.written) if changed else selection)
         for each in self.runs.values():
             self.schedule.hold(each)
         roots = [each for each in self.runs.values() if not each.parents_open and not each.stream.pages_of]
@@ -539,7 +541,7 @@ class _Sync:
         run, built = active.run, active.unit
         for name, data, count in output.lines:
             if data:
-                self.writer.write(data)
+                self.writer.records(name, data, count)
                 self.ends_in_state = False
                 self.report.records(name, count)
         if run.sink is None:
