@@ -182,8 +182,8 @@ def _through_job(client: Client, unit: Unit, export: Export) -> Generator[Step, 
 
     job = jobs.Job(
         start=partial(start, export=export),
-        poll=poll,
-        pages=pages,
+        poll=partial(poll, stream=unit.stream),
+        pages=partial(pages, stream=unit.stream),
         give_up_seconds=float(unit.settings["job_timeout_s"]),
     )
     identifier, _ = yield from jobs.done(job, client, unit)
@@ -248,28 +248,28 @@ def start(client: Client, unit: Unit, export: Export) -> int:
         raise
 
 
-def poll(client: Client, identifier: Any) -> jobs.Status:
+def poll(client: Client, identifier: Any, *, stream: str = "") -> jobs.Status:
     """How a job stands. A running one may go back to enqueued; the specification writes states with a capital, the
     service without.
     """
-    answer = _files(client, identifier, "")
+    answer = _files(client, identifier, "", stream)
     if answer.get("exportTruncated"):
         raise TooLargeError(f"The export job {identifier} was cut at the most that one may hold.")
     state = str(answer.get("jobState")).lower()
     return jobs.Status(is_done=state == "completed", is_lost=state in ("failed", "cancelled", "cancelling"))
 
 
-def pages(client: Client, identifier: Any, after: str) -> list[jobs.File]:
+def pages(client: Client, identifier: Any, after: str, *, stream: str = "") -> list[jobs.File]:
     """The files listed behind the one called `after`, with links that live for 30 minutes. An empty page is the end,
     whatever the size of the pages before.
     """
-    files = _files(client, identifier, after).get("files") or []
+    files = _files(client, identifier, after, stream).get("files") or []
     return [jobs.File(str(each["file"]), str(each["url"])) for each in files]
 
 
-def _files(client: Client, identifier: Any, after: str) -> dict[str, Any]:
+def _files(client: Client, identifier: Any, after: str, stream: str) -> dict[str, Any]:
     params = {"startAfter": after} if after else {}
-    answer = client.json(Request(f"/api/export/{identifier}/files", params, quota=JOB_FILES))
+    answer = client.json(Request(f"/api/export/{identifier}/files", params, quota=JOB_FILES), stream=stream)
     return answer if isinstance(answer, dict) else {}
 
 
