@@ -179,6 +179,7 @@ class WindowPlan:
     widest: float
     ceiling: float = float("inf")
     clean: int = 0
+    most_rows: int = 0
     active: int = 0
     queued: bool = False
     over: bool = False
@@ -242,7 +243,10 @@ class WindowPlan:
     def finished(self, span: Span, outcome: Outcome) -> None:
         """Learn the next width from how a window went."""
         self.clean += 1
-        if self.clean % 5 == 0:
+        self.most_rows = max(self.most_rows, outcome.rows)
+        if outcome.rows * 4 < self.most_rows:  # what was too large before was a crowded spot
+            self.ceiling *= 4
+        elif self.clean % 5 == 0:
             self.ceiling *= 2
         width = seconds_between(*span)
         if self.window.resize:

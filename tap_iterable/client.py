@@ -100,7 +100,13 @@ def connect(context: Context) -> Client:
         headers={"Accept": "*/*"},  # much of it is text, CSV, or lines of JSON
         limits=limits,
         # An export that fails is asked for once more as it was, then by halves.
-        retry=Retry(tries=6, too_large_after=2, quota_seconds=QUOTA_PATIENCE_SECONDS),
+        retry=Retry(
+            tries=6,
+            too_large_after=2,
+            quota_seconds=QUOTA_PATIENCE_SECONDS,
+            # A list that took so long and was cut is to be asked for again at least once.
+            budget_seconds=2.0 * int(settings["list_users_timeout_s"]),
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from shared.sandbox import EPOCH, Row, mix, salt
@@ -244,7 +244,9 @@ class Account:
 
     def _user(self, number: int, chance: int, updated: datetime) -> Row:
         row: Row = {**self.person(number), "profileUpdatedAt": wire(updated)}
-        row |= {"signupDate": wire(BEGIN), "emailListIds": [1, chance % 6], "firstName": _TEXTS[chance % 7]}
+        listed = [list_id for list_id, people in self._static_lists if number in people]
+        row["emailListIds" if self.project == "email" else "userListIds"] = listed
+        row |= {"signupDate": wire(BEGIN), "firstName": _TEXTS[chance % 7]}
         row |= {"itblInternal.emailDomain": "example.com", "itblInternal.documentUpdatedAt": wire(updated)}
         row |= {"industry": "a", "Industry": "b"} if number % 2 else {"Industry": None}
         row |= {"loyalty.points": [1, 2] if number % 17 == 3 else chance % 900, "score": chance % 100 / 8}
@@ -275,13 +277,19 @@ class Account:
 
     def members(self, list_id: int) -> list[str]:
         """The lines of a list; list 4 is empty, list 7 is gone."""
-        if list_id == 4:
-            return []
-        count = int(20 * list_id * self.scale) + self.day
-        people = [self.person(list_id * 3 + number) for number in range(count)]
+        people = [self.person(number) for number in self._of_list(list_id)]
         if self.project == "userid":
             return [str(each["userId"]) for each in people]
         return [str(each.get("email") or each["userId"]) for each in people]
+
+    @cached_property
+    def _static_lists(self) -> list[tuple[int, range]]:
+        """The lists that stand on profiles, with the numbers of their members."""
+        return [(each["id"], self._of_list(each["id"])) for each in self.lists() if each["listType"] != "Dynamic"]
+
+    def _of_list(self, list_id: int) -> range:
+        count = int(20 * list_id * self.scale) + self.day if list_id not in (4, 7) else 0
+        return range(list_id * 3, list_id * 3 + count)
 
     # The rest
 

@@ -4,8 +4,8 @@ expire.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ class Job:
     start: datetime
     end: datetime
     scheduled: datetime
+    fields: Row = field(default_factory=dict)
     polls: int = 0
     state: str = "enqueued"
     fails: bool = False
@@ -86,9 +87,17 @@ def rows(sandbox: IterableSandbox, data_type: str, start: datetime, end: datetim
         yield account.event(data_type, number)
 
 
+def chosen(row: Row, params: Mapping[str, Any]) -> Row:
+    """A row without the fields that were not asked for."""
+    only, omitted = (str(params.get(name) or "") for name in ("onlyFields", "omitFields"))
+    names = set(only.split(",")) if only else set(row)
+    return {name: value for name, value in row.items() if name in names and name not in omitted.split(",")}
+
+
 def _direct(sandbox: IterableSandbox, call: Call) -> Answer:
     start, end = _read(call.params["startDateTime"]), _read(call.params["endDateTime"])
-    lines = [dumps(row) for row in rows(sandbox, call.params["dataTypeName"], start, end)]
+    found = rows(sandbox, call.params["dataTypeName"], start, end)
+    lines = [dumps(chosen(row, call.params)) for row in found]
     body = b"\n".join(lines)  # the last line lacks its end
     most = sandbox.options["cut"]
     if most and len(lines) > most:
@@ -103,7 +112,7 @@ def _direct(sandbox: IterableSandbox, call: Call) -> Answer:
 
 def _start(sandbox: IterableSandbox, call: Call) -> Answer:
     body = call.json()
-    if set(body) - {"dataTypeName", "outputFormat", "startDateTime", "endDateTime"}:
+    if set(body) - {"dataTypeName", "outputFormat", "startDateTime", "endDateTime", "onlyFields", "omitFields"}:
         raise Refusal(400, "Unknown member", title="BadJsonBody")
     if body.get("dataTypeName") not in DATA_TYPES or body.get("outputFormat") not in (JSON_LINES, "text/csv"):
         raise Refusal(400, "Invalid JSON body", title="BadJsonBody")
@@ -114,6 +123,7 @@ def _start(sandbox: IterableSandbox, call: Call) -> Answer:
         _read(body["startDateTime"]),
         _read(body["endDateTime"]),
         sandbox.clock.now(),
+        {name: body[name] for name in ("onlyFields", "omitFields") if name in body},
     )
     ill = sandbox.job_ills
     job.fails = "fail" in ill and not any(each.data_type == job.data_type for each in sandbox.jobs.values())
@@ -173,7 +183,7 @@ def _files(sandbox: IterableSandbox, call: Call) -> Answer:
 
 def _content(sandbox: IterableSandbox, job: Job) -> list[bytes]:
     if job.identity not in sandbox.contents:
-        found = [dumps(row) for row in rows(sandbox, job.data_type, job.start, job.end)]
+        found = [dumps(chosen(row, job.fields)) for row in rows(sandbox, job.data_type, job.start, job.end)]
         sandbox.contents[job.identity] = found
     return sandbox.contents[job.identity]
 

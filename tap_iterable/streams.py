@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.errors import GoneError
 from shared.pagination import Params, Request, Row, cursor, overlapping
-from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit, Window
+from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit
 
 from . import events, exports, members, metrics, profiles
 from .client import LIST_SIZE, PLAIN
@@ -187,13 +187,6 @@ def metadata_key(settings: Settings) -> tuple[str, ...] | None:
 
 # Rows of a kind
 
-WINDOW = Window(
-    first=lambda settings: float(settings["api_window_in_days"]),
-    largest=lambda settings: float(settings["max_window_in_days"]),
-    resize=exports.resize,
-    parallel=False,  # each window tells how wide the next may be; the streams run side by side
-)
-
 
 def export(name: str, data_type: str, description: str, **members: Any) -> Stream:
     """A stream of events."""
@@ -205,7 +198,7 @@ def export(name: str, data_type: str, description: str, **members: Any) -> Strea
         "automatic": ("email", "_event_id"),
         "replication_key": "createdAt",
         "path": "/api/export/data.json",
-        "window": WINDOW,
+        "window": exports.WINDOW,
         "lookback": lambda settings: 60.0 * float(settings["lookback_minutes"]),
         "fetch": exports.fetch(Export(data_type=data_type, shape=shape)),
         "cancel": exports.cancel,
@@ -279,7 +272,7 @@ EVENTS = (
     export("unknown_session", "unknownSession", "Visits of unknown users", aliases=("anon_session",)),
 )
 
-in_lists = partial(Parent, stream="lists", keys={"listId": "id"}, carry=("listType",), where=members.is_wanted)
+in_lists = partial(Parent, stream="lists", keys={"listId": "id"}, carry=("listType",))
 
 
 def detail(name: str, medium: str, kind: str, description: str) -> Stream:
@@ -395,8 +388,12 @@ STREAMS = (
         name="list_users",
         description="Which users are in which list",
         path="/api/lists/getUsers",
-        parent=in_lists(),
+        parent=(
+            in_lists(where=members.is_asked),
+            in_lists(where=members.is_on_profiles, batch=members.MOST_LISTS),
+        ),
         fetch=members.fetch,
+        cancel=exports.cancel,
         at_once=2,
         key_properties=("email", "listId"),
         choose_key=profiles.member_key,
@@ -519,7 +516,7 @@ STREAMS = (
         name="list_sizes",
         description="Sizes of lists",
         path="/api/lists/{listId}/size",
-        parent=in_lists(),
+        parent=in_lists(where=members.is_wanted),
         decode=as_number,
         transform=stamped,
         quota=LIST_SIZE,
@@ -544,7 +541,7 @@ STREAMS = (
         cancel=exports.cancel,
         transform=profiles.records,
         extend_schema=profiles.extend,
-        window=WINDOW,
+        window=exports.WINDOW,
         lookback=lambda settings: 60.0 * float(settings["lookback_minutes"]),
         key_properties=("email",),
         choose_key=profiles.key,
@@ -559,3 +556,9 @@ STREAMS = (
 
 def _generated(batches: Iterator[Batch]) -> Generator[Step, None, None]:
     yield from batches
+
+
+def forecast(units: Sequence[Unit]) -> str | None:
+    """What the exports among the streams to read will take."""
+    names = {"users", *(stream.name for stream in EVENTS)}
+    return exports.forecast(unit for unit in units if unit.stream in names)

@@ -108,6 +108,21 @@ def test_the_smallest_window_cannot_be_split() -> None:
     assert plan.split((second(0), second(2)))
 
 
+def test_behind_a_crowded_spot_windows_are_soon_as_wide_as_before() -> None:
+    window = Window(first=64, largest=64, resize=lambda width, outcome: width * 4)
+    plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(86_400 * 640)), window, Bookmark())
+    tries = 0
+    while (found := plan.next()) is not None and found.window:
+        tries += 1
+        plan.active -= 1
+        crowd = seconds_between(max(found.window[0], second(1000)), min(found.window[1], second(2000)))
+        if crowd > 100:
+            assert plan.split(found.window)
+        else:
+            plan.finished(found.window, Outcome(100 if crowd > 0 else 1, 1, 1, 1))
+    assert tries < 70
+
+
 def test_resize_decides_the_next_width_within_the_limits() -> None:
     window = Window(first=1, largest=4, resize=lambda width, outcome: width * 10)
     plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(86_400 * 30)), window, Bookmark())
