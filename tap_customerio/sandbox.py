@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
 from shared.timestamps import instant as read_instant
 
-from . import sandbox_exports, sandbox_truth
+from . import sandbox_exports, sandbox_metrics, sandbox_truth
 from .sandbox_data import DAY, GONE, Workspace
 
 API_KEY = "sandbox-app-api-key"
@@ -160,6 +161,10 @@ class CustomerioSandbox(Sandbox):
         window = {name: Param("integer") for name in ("start_ts", "end_ts")}
         flags = {name: Param("boolean") for name in ("drafts", "get_tracked_responses")}
         made: list[tuple[str, str, Handler, Mapping[str, Param]]] = [
+            *(
+                ("GET", path, partial(sandbox_metrics.answer, stream), sandbox_metrics.PARAMS)
+                for stream, path in sandbox_metrics.PATHS.items()
+            ),
             *(("GET", path, _listed(key, rows), {}) for path, (key, rows) in whole.items()),
             *(("GET", path, _listed(key, rows), params) for path, key, params, rows in paged),
             ("GET", "/sender_identities", _listed("sender_identities", _senders, tail=True),
@@ -242,6 +247,10 @@ class CustomerioSandbox(Sandbox):
             raise Refusal(400, "the sandbox knows one attribute filter")
         return numbers
 
+    def parents_of(self, stream: str) -> Iterator[Row]:
+        """The rows of a stream that are still there when their children are asked for."""
+        return (row for row in self._rows(stream, {}, stayed=False) if row["id"] != GONE)
+
     def position(self, token: str) -> int:
         """What a token means; 400 for one that was not given out."""
         try:
@@ -300,7 +309,9 @@ class CustomerioSandbox(Sandbox):
 
     def _rows(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         workspace = self.workspace
-        if stream in CHILDREN:
+        if stream in sandbox_metrics.STREAMS:
+            yield from sandbox_metrics.rows(self, stream, settings, read_instant(settings.get("start_date")) or "")
+        elif stream in CHILDREN:
             above, name = CHILDREN[stream]
             for parent in self._rows(above, {}, stayed=stayed):
                 if parent["id"] == GONE and above in ("campaigns", "broadcasts", "newsletters"):

@@ -155,6 +155,26 @@ SETTINGS = (
         default="cio_object_id",
     ),
     Setting(
+        name="hydrate_objects",
+        type="boolean",
+        description="custom_objects: read each object's attributes too, 1 request per object.",
+        default=False,
+    ),
+    Setting(
+        name="metrics_resolution",
+        description="Metrics by hours, days, weeks or months. Where Customer.io gives no dates it keeps 24 hours, "
+        "45 days, 12 weeks or 121 months. After a change, --full-refresh '*_metrics' reads them all anew.",
+        default="days",
+        options=("hours", "days", "weeks", "months"),
+    ),
+    Setting(
+        name="metrics_lookback_days",
+        type="integer",
+        description="Metrics: periods so much older than the bookmark are read again, since counts grow late.",
+        default=30,
+        minimum=0,
+    ),
+    Setting(
         name="redact_webhook_credentials",
         type="boolean",
         description="reporting_webhooks: leave user and password out of endpoints.",
