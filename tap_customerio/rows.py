@@ -89,6 +89,13 @@ def delivery(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     return ({**row, "draft": True} for row in rows) if unit.partition == "drafts" else iter(rows)
 
 
+def hydrated(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Attributes of an object, with what is known of it from the list."""
+    for row in rows:
+        own = {name: value for name, value in row.items() if name != "identifiers"}
+        yield {"object_id": unit.parent.get("object_id"), **own}
+
+
 def opted_out(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Ids as elsewhere, without the prefix of the documented example."""
     return ({**row, "cio_id": str(row.get("cio_id") or "").removeprefix("cio_")} for row in rows)

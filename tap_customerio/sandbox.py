@@ -41,7 +41,6 @@ CHILDREN = {
     "segment_usage": ("segments", "segment_id"),
     "sender_usage": ("sender_identities", "sender_id"),
     "collection_contents": ("collections", "collection_id"),
-    "custom_objects": ("types", "object_type_id"),
 }
 Rows = Sequence[Row]
 Handler = Callable[["CustomerioSandbox", Call], Answer]
@@ -178,6 +177,8 @@ class CustomerioSandbox(Sandbox):
             ("GET", "/exports/{export_id}", sandbox_exports.polled, {}),
             ("GET", "/exports/{export_id}/download", sandbox_exports.linked, {}),
             ("POST", "/objects", _objects, _limit(10, 10)),
+            ("GET", "/objects/{object_type_id}/{cio_object_id}/attributes", _object,
+             {"id_type": Param(options=("cio_object_id",), required=True)}),
             ("GET", "/info/ip_addresses", _addresses, {}),
             ("GET", "/segments/{segment_id}/customer_count", _count, {}),
             ("GET", "/segments/{segment_id}/used_by", _used, {}),
@@ -275,8 +276,6 @@ class CustomerioSandbox(Sandbox):
             found = workspace.content(parent)
             rows = found if isinstance(found, list) else [found]
             return [{"row": number, "data": row} for number, row in enumerate(rows)]
-        if stream == "custom_objects":
-            return workspace.objects(parent["object_type_id"])
         return workspace.actions(parent, CHILDREN[stream][1])
 
     def suppressions(self, kind: str) -> Table:
@@ -327,6 +326,15 @@ class CustomerioSandbox(Sandbox):
         else:
             names = {"transactional_messages": "templates", "subscription_channels": "channels"}
             yield from getattr(workspace, names.get(stream, stream))()
+
+    def _custom_objects_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        for kind in self._rows("types", {}, stayed=stayed):
+            for row in self.workspace.objects(kind["id"]):
+                known = {"object_type_id": kind["id"], "cio_object_id": row["cio_object_id"]}
+                if not settings.get("hydrate_objects"):
+                    yield {**row, **known}
+                elif row["cio_object_id"] != "ob10024":
+                    yield {**row, **known, **self.workspace.object_attributes(known)}
 
     def _customers_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         segments = [int(each) for each in settings.get("customers_segment_ids") or ()]
@@ -432,6 +440,13 @@ def _objects(sandbox: CustomerioSandbox, call: Call) -> Answer:
     if not body.get("filter"):
         raise Refusal(400, "filter is required")
     return sandbox.page("identifiers", Table.of(sandbox.workspace.objects(body["object_type_id"])), call)
+
+
+def _object(sandbox: CustomerioSandbox, call: Call) -> Answer:
+    """One object; Awkward: the last one has just been deleted."""
+    if call.args["cio_object_id"] == "ob10024":
+        raise Refusal(404, "not found")
+    return Answer.of({"object": {**sandbox.workspace.object_attributes(call.args), "identifiers": dict(call.args)}})
 
 
 def _addresses(sandbox: CustomerioSandbox, call: Call) -> Answer:

@@ -313,6 +313,10 @@ class Workspace:
             for n in range(25 if kind == "1" else 2)
         ]
 
+    def object_attributes(self, parent: Mapping[str, str]) -> Row:
+        attributes = {"name": f"Acme {parent['cio_object_id']}", "size": 5, "\0": None}
+        return {"attributes": attributes, "timestamps": {"name": NOW}, "object_type_disabled": False}
+
     def relationships(self, parent: Mapping[str, str]) -> Sequence[Row]:
         count = int(parent["cio_object_id"][-4:])
         return [self.identifiers(n) for n in range(count if count < 3 else count % 2)]
