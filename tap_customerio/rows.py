@@ -25,6 +25,18 @@ def one_of(*names: str) -> Callable[[Any], Sequence[Any]]:
     return rows
 
 
+def anywhere(name: str) -> Callable[[Any], Sequence[Any]]:
+    """The rows at `name`, where that is not confirmed: else the body itself, or the one list in it."""
+
+    def rows(body: Any) -> Sequence[Any]:
+        if isinstance(body, dict) and name not in body:
+            lists = [value for value in body.values() if isinstance(value, list)]
+            body = lists[0] if len(lists) == 1 else body
+        return body if isinstance(body, list) else one_of(name)(body)
+
+    return rows
+
+
 def addresses(body: Any) -> Sequence[Row]:
     """Plain texts as rows; an address is its own id."""
     texts = one_of("ip_addresses")(body)

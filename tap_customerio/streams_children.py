@@ -13,7 +13,7 @@ from shared.streams import Parent, Unit
 from . import doubts
 from .pages import after
 from .parts import RECENT, UNDER_BROADCAST, UNDER_CAMPAIGN, UNDER_NEWSLETTER, UNDER_SEGMENT, UNDER_TEMPLATE, stream
-from .rows import contents, hydrated, one_of, opted_out, usage
+from .rows import anywhere, contents, hydrated, one_of, opted_out, usage
 
 
 def every_object(unit: Unit) -> dict[str, Any]:
@@ -91,7 +91,7 @@ CHILDREN = (
         name="newsletter_test_groups",
         description="Groups of A/B tests.",
         path="/newsletters/{newsletter_id}/test_groups",
-        records="test_groups",
+        records=anywhere("test_groups"),
         parent=UNDER_NEWSLETTER,
         key_properties=("newsletter_id", "id"),
         selected=False,
@@ -192,7 +192,7 @@ CHILDREN = (
         name="subscription_channels",
         description="Channels of the subscription center.",
         path="/subscription_channels",
-        records="channels",
+        records=anywhere("channels"),
         optional=True,
         selected=False,
     ),
