@@ -15,11 +15,11 @@ TOLERATED = 0.01
 
 
 def of_people(client: Client, written: Mapping[str, int]) -> Iterator[str]:
-    """A deletion during the search can hide somebody. Which workspace is the key's own the API does not say."""
+    """A deletion during the search can hide somebody."""
     if client.settings["customers_segment_ids"] or client.settings["customers_source"] != "search":
         return
     count = sum(written.values())
-    listed = [int(each.get("people") or 0) for each in client.json(Request("/workspaces"))["workspaces"] or ()]
+    listed = _counted(client, "people")
     if listed and all(abs(count - people) > TOLERATED * people for people in listed):
         said = " or ".join(map(str, listed))
         yield f"{count} people were read, where the list of workspaces says {said}. Run again to find who was missed."
@@ -34,6 +34,11 @@ def of_suppressions(client: Client, written: Mapping[str, int]) -> Iterator[str]
 
 def of_objects(client: Client, written: Mapping[str, int]) -> Iterator[str]:
     """Which attribute every object has is not documented."""
-    if written and not any(written.values()):
+    if not any(written.values()) and any(_counted(client, "objects")):
         field = client.settings["objects_filter_field"]
-        yield f"no object has {field}; if there are any, set objects_filter_field to an attribute they all have."
+        yield f"no object has {field}, yet there are objects; set objects_filter_field to an attribute they all have."
+
+
+def _counted(client: Client, name: str) -> list[int]:
+    """What the workspaces say of themselves; which of them is the key's own they do not say."""
+    return [int(each.get(name) or 0) for each in client.json(Request("/workspaces")).get("workspaces") or ()]

@@ -25,6 +25,18 @@ def one_of(*names: str) -> Callable[[Any], Sequence[Any]]:
     return rows
 
 
+def anywhere(name: str) -> Callable[[Any], Sequence[Any]]:
+    """The rows at `name`, where that is not confirmed: else the body itself, or the one list in it."""
+
+    def rows(body: Any) -> Sequence[Any]:
+        if isinstance(body, dict) and name not in body:
+            lists = [value for value in body.values() if isinstance(value, list)]
+            body = lists[0] if len(lists) == 1 else body
+        return body if isinstance(body, list) else one_of(name)(body)
+
+    return rows
+
+
 def addresses(body: Any) -> Sequence[Row]:
     """Plain texts as rows; an address is its own id."""
     texts = one_of("ip_addresses")(body)
@@ -87,6 +99,13 @@ def suppression(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
 def delivery(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Drafts are marked, since nothing else tells them."""
     return ({**row, "draft": True} for row in rows) if unit.partition == "drafts" else iter(rows)
+
+
+def hydrated(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Attributes of an object, with what is known of it from the list."""
+    for row in rows:
+        own = {name: value for name, value in row.items() if name != "identifiers"}
+        yield {"object_id": unit.parent.get("object_id"), **own}
 
 
 def opted_out(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:

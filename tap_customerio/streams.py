@@ -20,6 +20,7 @@ from shared.streams import Settings, Step, Unit, Window
 from shared.timestamps import parse, seconds_between
 
 from . import doubts, exports
+from .metrics import METRICS
 from .pages import after, delivery_pages, people_pages, people_read
 from .parts import changed, full, lookback, stream
 from .rows import (
@@ -292,6 +293,7 @@ STREAMS = (
         doubts=doubts.of_suppressions,
     ),
     *CHILDREN,
+    *METRICS,
 )
 
 LEGACY: dict[str, dict[str, Any]] = {

@@ -5,6 +5,7 @@ A parent's `updated` does not follow its children (live, 2026-10), so all parent
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from shared.streams import Parent, Unit
@@ -12,7 +13,7 @@ from shared.streams import Parent, Unit
 from . import doubts
 from .pages import after
 from .parts import RECENT, UNDER_BROADCAST, UNDER_CAMPAIGN, UNDER_NEWSLETTER, UNDER_SEGMENT, UNDER_TEMPLATE, stream
-from .rows import contents, one_of, opted_out, usage
+from .rows import anywhere, contents, hydrated, one_of, opted_out, usage
 
 
 def every_object(unit: Unit) -> dict[str, Any]:
@@ -22,6 +23,37 @@ def every_object(unit: Unit) -> dict[str, Any]:
     condition = {"type_id": identity, "field": field, "operator": "exists"}
     return {"object_type_id": identity, "filter": {"and": [{"object_attribute": condition}]}}
 
+
+OBJECTS = stream(
+    name="custom_objects",
+    description="Objects of each type.",
+    path="/objects",
+    method="POST",
+    params={"limit": 100},
+    body=every_object,
+    records="identifiers",
+    parent=Parent(stream="types", keys={"object_type_id": "id"}),
+    key_properties=("object_type_id", "cio_object_id"),
+    next_page=after(),
+    doubts=doubts.of_objects,
+    selected=False,
+    cost="1 request per type and 100 objects",
+)
+OF_OBJECT = {"object_type_id": "object_type_id", "cio_object_id": "cio_object_id"}
+LISTED_OBJECTS = replace(OBJECTS, name="object_identifiers", hidden=True, doubts=None)
+HYDRATED_OBJECTS = replace(
+    OBJECTS,
+    path="/objects/{object_type_id}/{cio_object_id}/attributes",
+    method="GET",
+    params={"id_type": "cio_object_id"},
+    body=None,
+    records=one_of("object"),
+    parent=Parent(stream=LISTED_OBJECTS.name, keys=OF_OBJECT, carry=("object_id",)),
+    next_page=None,
+    transform=hydrated,
+    cost="1 request per object",
+)
+"""With `hydrate_objects`: what is listed is then read object by object."""
 
 CHILDREN = (
     stream(
@@ -59,7 +91,7 @@ CHILDREN = (
         name="newsletter_test_groups",
         description="Groups of A/B tests.",
         path="/newsletters/{newsletter_id}/test_groups",
-        records="test_groups",
+        records=anywhere("test_groups"),
         parent=UNDER_NEWSLETTER,
         key_properties=("newsletter_id", "id"),
         selected=False,
@@ -140,21 +172,7 @@ CHILDREN = (
         selected=False,
         cost="1 request per collection",
     ),
-    stream(
-        name="custom_objects",
-        description="Objects of each type.",
-        path="/objects",
-        method="POST",
-        params={"limit": 100},
-        body=every_object,
-        records="identifiers",
-        parent=Parent(stream="types", keys={"object_type_id": "id"}),
-        key_properties=("object_type_id", "cio_object_id"),
-        next_page=after(),
-        doubts=doubts.of_objects,
-        selected=False,
-        cost="1 request per type and 100 objects",
-    ),
+    OBJECTS,
     stream(
         name="custom_object_relationships",
         description="People related to objects.",
@@ -163,7 +181,7 @@ CHILDREN = (
         records="cio_relationships",
         parent=Parent(
             stream="custom_objects",
-            keys={"object_type_id": "object_type_id", "cio_object_id": "cio_object_id"},
+            keys=OF_OBJECT,
         ),
         key_properties=("object_type_id", "cio_object_id", "cio_id"),
         next_page=after(),
@@ -174,7 +192,7 @@ CHILDREN = (
         name="subscription_channels",
         description="Channels of the subscription center.",
         path="/subscription_channels",
-        records="channels",
+        records=anywhere("channels"),
         optional=True,
         selected=False,
     ),

@@ -150,3 +150,16 @@ def test_an_export_of_a_killed_run_is_taken_up_and_one_that_failed_is_made_anew(
         assert [each["export"]["id"] for each in box.made] == [700, 701]
         assert differences(last.records("customers"), box.truth("customers", config)) == []
         assert "customers" not in last.state["bookmarks"]
+
+
+# Metrics
+
+
+@pytest.mark.parametrize("resolution", ["hours", "weeks", "months"])
+def test_periods_of_any_length_begin_where_they_should(resolution: str, tmp_path: Path) -> None:
+    chosen = {"metrics_resolution": resolution, "start_date": "2026-10-14T10:00:00Z"}
+    result = run(tmp_path, "", "--select", "*_metrics", **chosen)
+    assert result.status == 0, result.stderr
+    box = CustomerioSandbox()
+    for name, records in result.by_stream().items():
+        assert differences(records, box.truth(name, chosen)) == [], name
