@@ -24,6 +24,7 @@ from .limits import Limits
 from .pagination import Request
 from .timestamps import UTC, canonical
 from .transport import Transport
+from .turns import Turns
 from .urls import check_base_url, is_safe, origin, query
 
 if TYPE_CHECKING:
@@ -147,8 +148,8 @@ class Client:
         """`authenticate` gives the headers that carry the credential, and is asked for each try. `refresh` is called
         once for a request that was answered with an AuthError, before it is sent again.
 
-        Answers are unpacked and read one at a time, under the lock `processor`: Python would take turns anyway, and
-        only one page at a time is then in memory.
+        Answers are unpacked and read one at a time, under the lock `processor`, the smallest first: Python would take
+        turns anyway, and only one page at a time is then in memory.
         """
         self._context = context
         self.settings = context.settings
@@ -156,6 +157,7 @@ class Client:
         self.stop = context.stop
         self.speed = context.speed
         self.processor = threading.RLock()
+        self._turns = Turns()
         self.limits = limits
         self.wait = wait or context.wait
         self.mask = context.masks.mask
@@ -332,7 +334,7 @@ class Client:
                 break
             request = request.with_url(target)
         status = packed.status
-        with self.processor:
+        with self._turns.turn(len(packed.packed or packed.content)), self.processor:
             response = unpacked(request, packed)
             del packed
             error = self._meaning(request, response)

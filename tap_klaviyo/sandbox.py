@@ -217,6 +217,13 @@ class KlaviyoSandbox(Recorded):
             gone_profile=self.options["gone_profile"],
         )
 
+    def prepare(self) -> None:
+        """Events in their order, and what is found by id."""
+        self.account.find({"type": "nothing", "id": ""})
+        assert self.account.all_times
+        for name in ("campaigns", "lists"):
+            self.account.table(name, {})
+
     @property
     def settings(self) -> dict[str, Any]:
         """A private key will do."""
