@@ -38,6 +38,7 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
 _REDIRECTS = 5
 _STALE_SECONDS = 1.0
+_RENEWALS = 5  # of a credential that keeps expiring before its request gets through
 _SHORTEST_PAUSE = 0.5  # an API that says "0 seconds" means soon
 _SHORTEST_SECRET = 4  # shorter "secrets" would blacken every text
 
@@ -146,7 +147,8 @@ class Client:
         wait: Callable[[float], None] | None = None,
     ) -> None:
         """`authenticate` gives the headers that carry the credential, and is asked for each try. `refresh` is called
-        once for a request that was answered with an AuthError, before it is sent again.
+        once for a request that was answered with an AuthError (a few times if it says that the credential has expired),
+        before it is sent again.
 
         Answers are unpacked and read one at a time, under the lock `processor`, the smallest first: Python would take
         turns anyway, and only one page at a time is then in memory.
@@ -230,15 +232,15 @@ class Client:
         waits = _growing_waits(retry.cap_seconds)
         failures = heavy = 0
         spent = asked_for = 0.0
-        is_refreshed = False
+        renewals = 0
         while True:
             try:
                 return self._try(request, stream, read, into)
             except Failure as failure:
                 failed = failure
             error = failed.error
-            if isinstance(error, AuthError) and self._refresh is not None and not is_refreshed:
-                is_refreshed = True
+            if isinstance(error, AuthError) and self._refresh and renewals < (_RENEWALS if error.has_expired else 1):
+                renewals += 1
                 self._refresh()
                 continue
             if not isinstance(error, RetryableError):

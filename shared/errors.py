@@ -55,9 +55,16 @@ class ApiError(TapError):
 
 
 class AuthError(ApiError):
-    """The credential itself is refused: nothing else will work either."""
+    """The credential itself is refused: nothing else will work either.
+
+    `has_expired`: a renewed one will do, however often that happens.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, has_expired: bool = False) -> None:
+        super().__init__(message)
+        self.has_expired = has_expired
 
 
 class RefusedError(ApiError):

@@ -136,7 +136,7 @@ def _refused(request: Request, code: int, text: Callable[[str], str], settings: 
     if code == 102 and settings.get("client_id"):
         return AuthError(text("client_id is not in this account; the credential itself is good."))
     if code in (120, 121, 122):
-        return AuthError(text("The token is refused: authorise again with --authorize."))
+        return AuthError(text("The token is refused: authorise again with --authorize."), has_expired=code == 121)
     is_child = request.path.count("/") > 1
     if code == 100 or not (code or is_child or settings.get("client_id")):
         return AuthError(text("Check api_key."))

@@ -525,6 +525,16 @@ def test_a_credential_refused_after_its_renewal_is_refused() -> None:
 
 
 @responses.activate
+def test_a_credential_that_expires_again_and_again_is_renewed_a_few_times() -> None:
+    responses.get(f"{API}/things", status=401)
+    verdict = lambda *_: AuthError("Expired.", has_expired=True)  # noqa: E731
+    fixture = Fixture(refresh=lambda: None, verdict=verdict)
+    with closing(fixture), pytest.raises(AuthError, match="Expired"):
+        fixture.client.json(Request("/things"))
+    assert len(responses.calls) == 6
+
+
+@responses.activate
 def test_what_starts_something_is_looked_for_before_it_is_sent_again(fixture: Fixture) -> None:
     responses.post(f"{API}/jobs", status=502)
     looks: list[str | None] = [None, "job-7"]
