@@ -244,7 +244,7 @@ def smaller_overlapping(number: str = "page", size: str = "pageSize", *, smalles
 
 def _covering(position: int, number: str, size: str, largest: int, smallest: int) -> Params:
     """The page that holds the row at `position` and reaches furthest beyond it."""
-    if position < smallest:
+    if position < smallest or 2 * position <= largest:  # the first page does, and reaches furthest
         return {number: 1, size: largest}
     least = -(-position // largest)
     numbers = [before for before in range(least, least + 50) if position // before >= smallest]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.extract import Walk
@@ -160,6 +160,7 @@ def test_overlapping_pages_yield_each_row_once(total: int, size: int, ahead: boo
     moves=st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=25),
     turns=st.lists(st.integers(0, 9), max_size=5),
 )
+@example(total=56, size=27, moves=[(False, 0), (False, 0), (False, 27), (True, 50)], turns=[])
 def test_overlapping_pages_miss_nothing_that_stayed_while_rows_come_and_go(
     total: int, size: int, moves: list[tuple[bool, int]], turns: list[int]
 ) -> None:
