@@ -63,7 +63,7 @@ class Ledger:
                 known = replace(known, value=max(known.value or "", min(high, self.now)))
             known = replace(known, mark=mark if mark is not None else known.mark)
             if known != Bookmark():
-                self.state.put(name, field, key, known)
+                self.state.put(name, field, key, known, to_the_minute=run.stream.brief > 0)
         elif mark is not None:
             self.state.put(name, field, key, Bookmark(mark=mark))
         if not run.reading.incremental and key:

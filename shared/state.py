@@ -111,10 +111,12 @@ class State:
         found = [self.get(stream, key, name).value for name in ("", *(units if isinstance(units, dict) else ()))]
         return max((value for value in found if value), default=None)
 
-    def put(self, stream: str, key: str | None, unit: str, bookmark: Bookmark) -> None:
-        """Store a unit's bookmark; its value never moves backwards."""
+    def put(self, stream: str, key: str | None, unit: str, bookmark: Bookmark, *, to_the_minute: bool = False) -> None:
+        """Store a unit's bookmark; its value never moves backwards, but for the seconds that `to_the_minute` drops."""
         entry = self._open(stream)
         value = later(bookmark.value, self.get(stream, key, unit).value)
+        if value and to_the_minute:
+            value = f"{value[:16]}Z"
         if unit:
             parts = [value, bookmark.mark, [list(span) for span in bookmark.done] or None]
             while len(parts) > 1 and parts[-1] is None:
