@@ -63,7 +63,7 @@ class Ledger:
                 known = replace(known, value=max(known.value or "", min(high, self.now)))
             known = replace(known, mark=mark if mark is not None else known.mark)
             if known != Bookmark():
-                self.state.put(name, field, key, known)
+                self.state.put(name, field, key, known, to_the_minute=run.stream.brief > 0)
             if run.sink.seen is not None and known.value:
                 self.state.set_member(name, "seen", run.sink.seen.packed(known.value))
         elif mark is not None:

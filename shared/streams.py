@@ -191,6 +191,8 @@ class Stream:
     replication_key      the bookmark's field; its presence is the replication method
     full_table           a replication key exists, yet all is read unless the catalog says INCREMENTAL
     since                from `Unit.since` to the parameters that ask for what is newer
+    brief                in the state its units are called by so many first characters of their parents' ids (random
+                         ones), and have bookmarks to the minute: for streams with very many units
     order                "ascending", "descending" or None, by replication key: whether a bookmark may move before the
                          end of the unit ("ascending"), or the walk stop early ("descending")
     lookback             seconds that are read again behind the bookmark: a number, or a function of the settings
@@ -251,6 +253,7 @@ class Stream:
     replication_key: str | None = None
     full_table: bool = False
     since: Callable[[Unit], Params] | None = None
+    brief: int = 0
     order: str | None = None
     lookback: float | Callable[[Settings], float] = 0
     start_date: bool = True

@@ -52,6 +52,10 @@ _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's ma
 
 STATE_SECONDS = 3.0
 STATE_BYTES_PER_SECOND = 5_000
+LARGE_STATE = 50_000
+"""A state of so many bytes is written half as often as that, a larger one less often yet: what a run says of itself
+stays small beside its records, however many parents it has.
+"""
 HOPELESS = 5
 """So many units failed and not one was read: the rest would fail as well."""
 
@@ -89,7 +93,7 @@ class _Sync:
         self.schedule = Schedule(delay=client.delay)
         self.fatal: BaseException | None = None
         self.wrote_state_at = self._seconds()
-        self.state_size = 0
+        self.state_size = len(orjson.dumps(plan.state.value))
         self.ends_in_state = False
         self.working = 0
         self.runs = plan.runs()
@@ -157,7 +161,7 @@ class _Sync:
     def _tick(self) -> None:
         self.writer.tick()
         self.report.metrics_due()
-        due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND)
+        due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND * (1 + self.state_size / LARGE_STATE))
         if self.ledger.dirty and self._seconds() - self.wrote_state_at >= due:
             self._write_state()
 
@@ -263,7 +267,7 @@ class _Sync:
 
     def _build(self, run: Run, found: Waiting) -> tuple[Unit, Any, bool]:
         """The unit of a parent and a partition, its gate's mark, and whether it is to be read at all."""
-        key = unit_key(found.parent, run.key_names, found.partition)
+        key = unit_key(found.parent, run.key_names, found.partition, length=run.stream.brief)
         built = unit(
             run.reading,
             bookmark=self.plan.bookmark(run, key),

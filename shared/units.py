@@ -57,9 +57,9 @@ def batch_size(parent: Parent, settings: Settings) -> int:
     return parent.batch(settings) if callable(parent.batch) else parent.batch
 
 
-def unit_key(values: Mapping[str, Any], names: Iterable[str], partition: str) -> str:
-    """A unit's name in the state: its parent's keys and its partition, joined by "/"."""
-    parts = [str(values[name]) for name in names]
+def unit_key(values: Mapping[str, Any], names: Iterable[str], partition: str, *, length: int = 0) -> str:
+    """A unit's name in the state: its parent's keys, cut to `length` if that is given, and its partition, with "/"."""
+    parts = [str(values[name])[: length or None] for name in names]
     return "/".join([*parts, partition] if partition else parts)
 
 

@@ -9,7 +9,7 @@ from shared.pagination import Row
 from shared.streams import Parent, Record, Stream, Unit
 
 from . import reports
-from .pages import by_email, local_times, next_page, smaller
+from .pages import BRIEF, by_email, local_times, next_page, smaller
 from .subscribers import MEMBERS, UNDER_LIST, UNDER_SEGMENT
 from .zones import LABEL, utc, zone
 
@@ -55,6 +55,7 @@ def _of_campaign(name: str, records: str, description: str, key: tuple[str, ...]
         records=records,
         key_properties=key,
         parent=UNDER_CAMPAIGN,
+        brief=BRIEF,
         gate=reports.once,
         gate_full_table=True,
         transform=local_times(),

@@ -11,7 +11,7 @@ from shared.streams import Parent, Record, Stream, Unit
 
 from . import reports
 from .extras import UNDER_CLIENT
-from .pages import begin, local_times, lookback, paged, since, wanted
+from .pages import BRIEF, begin, local_times, lookback, paged, since, wanted
 from .zones import LABEL
 
 ABOVE = ("ClientID", LABEL, "ListID")
@@ -45,6 +45,7 @@ def _report(kind: str, counter: str, description: str, *more: str) -> Stream:
         automatic=more,
         replication_key=date,
         since=since,
+        brief=BRIEF,
         lookback=lookback,
         is_new=wanted(begin),
         parent=Parent(stream="journey_emails", keys={"EmailID": "EmailID"}, carry=(*ABOVE, "JourneyID", counter)),

@@ -108,7 +108,7 @@ class Account:
                 count = self.campaign_count if place.number == 0 else 0
             for number in range(count + max(0, self.day)):
                 if number < count:
-                    sent = EPOCH - (1 + 2 * number * number) * DAY - timedelta(hours=2)
+                    sent = EPOCH - min(1 + 2 * number * number, 2000) * DAY - timedelta(hours=2)
                     sent = max(sent, EPOCH - 1500 * DAY + timedelta(minutes=number))
                 else:
                     sent = EPOCH + (number - count) * DAY + timedelta(hours=6)

@@ -15,7 +15,7 @@ from . import reports
 from .client import without_key
 from .extras import EXTRAS, UNDER_CLIENT
 from .journeys import JOURNEYS
-from .pages import begin, by_date, by_email, local_times, lookback, next_page, paged, since, smaller, wanted
+from .pages import BRIEF, begin, by_date, by_email, local_times, lookback, next_page, paged, since, smaller, wanted
 from .subscribers import SUBSCRIBERS, UNDER_LIST
 from .transactional import TRANSACTIONAL
 from .zones import LABEL
@@ -123,6 +123,7 @@ CAMPAIGNS = (
             carry=(*SENT, "TotalOpened"),
             where=reports.is_wanted,
         ),
+        brief=BRIEF,
         gate=reports.moved("TotalOpened"),
         gate_full_table=True,
         transform=usage,
@@ -137,6 +138,7 @@ CAMPAIGNS = (
         records="Results",
         key_properties=("CampaignID", "EmailAddress", "ListID"),
         parent=replace(UNDER_CAMPAIGN, where=reports.is_wanted_since_start),
+        brief=BRIEF,
         gate=reports.until_whole,
         gate_full_table=True,
         next_page=next_page,
@@ -169,6 +171,7 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
         automatic=("RecordKey",) if keyed else (),
         replication_key="Date",
         since=since,
+        brief=BRIEF,
         lookback=lookback,
         is_new=wanted(begin),
         parent=Parent(

@@ -14,7 +14,7 @@ from shared.streams import Anyway, Params, Parent, Record, Stream, Unit
 from shared.timestamps import shift
 
 from . import pages
-from .pages import by_email, local_setting, local_times, lookback, next_page, smaller, today, wanted
+from .pages import BRIEF, by_email, local_setting, local_times, lookback, next_page, smaller, today, wanted
 from .zones import LABEL, asked_from, code, zone_of
 
 DAY_SECONDS = 86_400
@@ -109,6 +109,7 @@ def _subscribers(state: str) -> Stream:
         identity=("EmailAddress",),
         replication_key="Date",
         since=since,
+        brief=BRIEF,
         lookback=lookback,
         is_new=wanted(begin),
         gate=noted,

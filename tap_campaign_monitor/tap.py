@@ -15,6 +15,7 @@ from shared.timestamps import instant, shift
 
 from . import __version__
 from .client import OAUTH, check, connect
+from .pages import BRIEF
 from .streams import STREAMS
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def read_state(state: Mapping[str, Any], settings: Settings) -> Mapping[str, Any
             continue
         if value := instant(entry.get("last_record")):
             kept = dict(ours.get(name) or {})
-            kept["units"] = {parent: shift(value, -86_400), **(kept.get("units") or {})}
+            kept["units"] = {parent[:BRIEF]: shift(value, -86_400), **(kept.get("units") or {})}
             ours[name] = kept
     return {**state, "bookmarks": ours}
 

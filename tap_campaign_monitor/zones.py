@@ -34,7 +34,7 @@ def zone_of(unit: Unit) -> tzinfo:
 def code(unit: Unit) -> str:
     """A short name of what tells the unit's zone, to be kept beside bookmarks."""
     told = unit.settings.get("timezone") or unit.parent.get(LABEL) or ""
-    return f"{crc32(told.encode()) & 0xFFFF:04x}"
+    return f"{crc32(told.encode()) & 0xFFF:03x}"
 
 
 @lru_cache(maxsize=1000)

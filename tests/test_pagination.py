@@ -103,7 +103,7 @@ def test_offset_yields_each_row_once(total: int, count: int) -> None:
     assert walk(offset(), Request("/x", {"count": count}), by_offset(rows)) == rows
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     total=st.integers(1, 60),
     count=st.integers(2, 9),
@@ -162,7 +162,7 @@ def test_overlapping_pages_yield_each_row_once(total: int, size: int, ahead: boo
     assert walk(next_page, Request("/x", {"page": 1, "pageSize": size}), by_number(rows)) == rows
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     total=st.integers(1, 120),
     size=st.integers(20, 30),
@@ -230,7 +230,7 @@ def test_keyset_yields_each_row_once_however_many_share_a_second(seconds: list[i
     assert sorted(row["id"] for row in emitted) == list(range(len(rows)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     seconds=SECONDS,
     count=st.integers(2, 8),

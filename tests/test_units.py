@@ -159,6 +159,7 @@ def test_a_unit_is_named_by_its_parents_keys_and_its_partition() -> None:
     assert values == {"list_id": 7, "stats.count": 3}
     assert unit_key(values, parent.keys, "archived") == "7/archived"
     assert unit_key(values, parent.keys, "") == "7"
+    assert unit_key({"a": "abcdef", "b": 1234}, ("a", "b"), "email", length=3) == "abc/123/email"
     assert unit_key({}, (), "email") == "email"
 
 
