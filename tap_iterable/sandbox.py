@@ -332,6 +332,8 @@ class IterableSandbox(Sandbox):
         """The records of rows, and of parents, that were there from the beginning until now."""
 
         def stays(name: str, number: int) -> bool:
+            if name == "user" or name in EVENT_FIELDS:
+                return number not in self.account.moved.get(name, {})
             drift = self.table(name).drift
             return drift is None or drift.stayed(number)
 
@@ -342,11 +344,12 @@ class IterableSandbox(Sandbox):
         account = self.account
         if stream == "users":
             in_one = settings.get("users_layout") == "data_fields"
-            for _, row in account.users():
-                yield sandbox_truth.user(row, account.project, in_one=in_one)
+            for number, _, row in account.users():
+                if stays("user", number):
+                    yield sandbox_truth.user(row, account.project, in_one=in_one)
         elif data_type := data_type_of(stream):
-            times = account.times(data_type)
-            yield from sandbox_truth.events(data_type, (account.event(data_type, n) for n in range(len(times))))
+            numbers = [number for number in range(len(account.times(data_type))) if stays(data_type, number)]
+            yield from sandbox_truth.events(data_type, (account.event(data_type, number) for number in numbers))
         elif stream == "campaign_metrics":
             campaigns = self.table("campaigns")
             there = (campaigns.row(number) for number in range(campaigns.count) if stays("campaigns", number))
@@ -482,6 +485,8 @@ def _members(sandbox: IterableSandbox, call: Call) -> Answer:
         raise Refusal(400, "Invalid email list id")
     end = "\r\n" if list_id == 2 else "\n"
     text = end.join([*sandbox.account.members(list_id), "", ""])
+    if sandbox.options["drift"]:
+        sandbox.account.turn_over(list_id, sandbox.clock.now())
     return Answer((text.strip() if list_id == 3 else text).encode(), content_type="text/plain; charset=utf-8")
 
 

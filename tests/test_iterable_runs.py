@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared.testing import Result, command, differences, given, problems, run_tap
+from shared.testing import Result, command, differences, given, missing, problems, run_tap
 from tap_iterable.sandbox import READ_ONLY_KEY, IterableSandbox
 from tap_iterable.sandbox_exports import Job
 
@@ -83,6 +83,24 @@ def test_what_is_too_much_for_an_answer_of_a_day_goes_through_a_job(tmp_path: Pa
     result = run(tmp_path, ["email_send"], "cut=150", export_mode="auto", job_threshold_days=9999)
     assert_exact(result, IterableSandbox({}))
     assert "is too much for one answer: through a job" in result.stderr
+
+
+def test_what_comes_or_moves_while_it_is_read_arrives_in_this_run_or_the_next(tmp_path: Path) -> None:
+    streams = ["email_bounce", "email_click", "users", "list_users"]
+    with IterableSandbox({"drift": "1", "cut": "150"}) as box:
+        config = {
+            **box.settings,
+            "api_window_in_days": 60,
+            "max_window_in_days": 90,
+            "list_users_source": "users_export",
+        }
+        first = run_tap("tap_iterable", *selected(streams), config=config, folder=tmp_path)
+        assert missing(first.records("users"), box.truth("users")), "nobody moved out of a window yet to come"
+        assert missing(first.records("list_users"), box.truth("list_users")) == []
+        box.options["drift"] = False
+        second = run_tap("tap_iterable", *selected(streams), config=config, state=first.state, folder=tmp_path)
+        for stream in streams[:3]:
+            assert missing([*first.records(stream), *second.records(stream)], box.truth(stream)) == [], stream
 
 
 def test_a_key_that_may_start_no_jobs_reads_directly(tmp_path: Path) -> None:
