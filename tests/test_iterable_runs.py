@@ -133,6 +133,57 @@ def test_append_only_events_that_come_late_arrive_and_none_is_written_twice(tmp_
         assert differences(records, box.truth(stream)) == [], stream
 
 
+SINCE = "2025-06-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("config", "kept"),
+    [
+        (
+            {"start_date": "2023-11-01T00:00:00Z", "api_window_in_days": "30"},
+            {
+                "currently_syncing": None,
+                "bookmarks": {
+                    "email_open": {"createdAt": SINCE},
+                    "users": {"profileUpdatedAt": SINCE},
+                    "templates": {"updatedAt": "2023-11-03T00:00:00.000000Z"},
+                },
+            },
+        ),
+        (
+            {"start_date": "2023-11-01", "region": "US", "end_date": "2026-11-01T11:00:00Z"},
+            {
+                "bookmarks": {
+                    "email_open": {
+                        "replication_key": "createdAt",
+                        "replication_key_value": "2025-06-01T00:00:00+00:00",
+                    },
+                    "users": {"replication_key": "profileUpdatedAt", "replication_key_value": SINCE},
+                    "templates": {
+                        "partitions": [
+                            {"context": {"messageMedium": "Email"}, "replication_key_value": "2025-01-01T00:00:00Z"},
+                            {"context": {"messageMedium": "Push"}, "replication_key_value": "2023-11-03T00:00:00Z"},
+                        ]
+                    },
+                }
+            },
+        ),
+    ],
+    ids=["singer-io", "meltano"],
+)
+def test_config_and_state_of_the_other_taps_go_on_here(config: Any, kept: Any, tmp_path: Path) -> None:
+    streams = {"email_open": "createdAt", "users": "profileUpdatedAt", "templates": "updatedAt"}
+    result = run(tmp_path, [*streams, "channels"], state=kept, **config)
+    assert (result.status, problems(result)) == (0, []), result.stderr[-2000:]
+    first = {"templates": "2023-11-03T00:00:00.000000Z"}
+    for stream, field in streams.items():
+        since = first.get(stream, "2025-05-31T23:00:00.000000Z")  # the look-back
+        expected = [record for record in IterableSandbox({}).truth(stream) if record[field] >= since]
+        assert differences(result.records(stream), expected) == [], stream
+        assert result.state["bookmarks"][stream].keys() == {field}
+    assert result.records("channels")
+
+
 def test_a_first_run_over_three_years_needs_few_exports_under_the_documented_quota(tmp_path: Path) -> None:
     speed = 400
     with IterableSandbox({"quotas": "1", "speed": str(speed)}) as box:
