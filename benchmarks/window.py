@@ -3,8 +3,8 @@
     python benchmarks/window.py [--rows 1000000] [--equal 25] [--require-megabytes 150]
 
 A server that makes rows as it sends them answers one window, unsorted, chunked, every `equal`-th row the same as the
-one before; the tap runs in a process of its own. Memory is the largest resident size of that process. Exits with 1 when a
-row is missing or more memory was needed than is required.
+one before; the tap runs in a process of its own. Memory is the largest resident size of that process. Exits with 1 when
+a row is missing or more memory was needed than is required.
 """
 
 from __future__ import annotations
