@@ -55,7 +55,7 @@ def routes() -> list[Route]:
         Route(path="/api/export/start", handler=_start, method="POST", quota="start"),
         Route(path="/api/export/jobs", handler=_jobs, params={"jobState": Param()}),
         Route(path="/api/export/{job_id}/files", handler=_files, params={"startAfter": Param()}, quota="files"),
-        Route(path="/api/export/{job_id}", handler=_cancel, method="DELETE"),
+        Route(path="/api/export/{job_id}", handler=_cancel, method="DELETE", quota="cancel"),
         Route(
             path="/files/{job_id}/{file}",
             handler=_file,
