@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .errors import TapError
+from .errors import RefusedError, TapError, UnavailableError
 from .extract import SCARCE_SECONDS, Errand, Reader
 from .sink import Sink
 from .streams import Outcome, Parent, Stream, Unit
@@ -78,6 +78,23 @@ class Run:
     def is_complete(self) -> bool:
         """Whether every row there is was read."""
         return not (self.failures or self.closed or self.parents_incomplete)
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, in a word."""
+        if isinstance(self.closed, UnavailableError):
+            return "unavailable"
+        if isinstance(self.closed, RefusedError):
+            return "refused"
+        if self.failures or self.closed:
+            return "failed"
+        return "incomplete" if self.parents_incomplete else "complete"
+
+    def has_succeeded(self, *, may_be_refused: bool) -> bool:
+        """Whether nothing failed but what may."""
+        if self.outcome == "refused" and may_be_refused:
+            return not self.failures
+        return self.outcome in ("unavailable", "complete", "incomplete") and not self.failures
 
 
 @dataclass(slots=True, eq=False)

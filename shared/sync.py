@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from .cancelling import cancel
 from .catalog import Selection
 from .channel import Channel
 from .client import Client
@@ -134,29 +135,19 @@ class _Sync:
         self._wind_up()
         if self.fatal is not None:
             raise self.fatal
-        return 0 if all(self._succeeded(each) for each in self.runs.values()) else 1
+        may_be_refused = not self.plan.settings.get("fail_on_forbidden", True)
+        return 0 if all(run.has_succeeded(may_be_refused=may_be_refused) for run in self.runs.values()) else 1
 
     def _wind_up(self) -> None:
         while (apply := self.channel.get(0)) is not None:
             apply()
         if self.stop.is_set():
-            self._cancel()
+            cancel(self.runs.values(), self.plan.state, self.client, self.log)
         for line in self.plan.problems.lines():
             self.log.warning(line)
         if self.ledger.dirty or not self.ends_in_state:
             self._write_state()
         self.writer.flush()
-
-    def _cancel(self) -> None:
-        for each in self.runs.values():
-            units = (self.plan.state.member(each.name, "resume") or {}).get("units") or {}
-            if each.stream.cancel is None or not units:
-                continue
-            for resume in units.values():
-                try:
-                    each.stream.cancel(self.client.parting(), resume)
-                except (TapError, Stopped) as error:
-                    self.log.warning("%s: could not cancel what is running at the API: %s", each.name, error)
 
     def _tick(self) -> None:
         self.writer.tick()
@@ -583,7 +574,7 @@ class _Sync:
             if run.sink.version is not None and not run.skipped_by_gate:
                 self.writer.activate_version(run.name, run.sink.version)
                 self.ends_in_state = False
-        self.report.stream_finished(run.name, outcome=self._outcome(run), bookmark=self._shown(run))
+        self.report.stream_finished(run.name, outcome=run.outcome, bookmark=self._shown(run))
 
     def _say(self, run: Run, error: TapError) -> None:
         if isinstance(error, UnavailableError):
@@ -591,27 +582,11 @@ class _Sync:
         else:
             self.report.problem(run.name, str(error))
 
-    def _outcome(self, run: Run) -> str:
-        if isinstance(run.closed, UnavailableError):
-            return "unavailable"
-        if isinstance(run.closed, RefusedError):
-            return "refused"
-        if run.failures or run.closed:
-            return "failed"
-        return "incomplete" if run.parents_incomplete else "complete"
-
     def _shown(self, run: Run) -> str | None:
         field = run.stream.replication_key
         if not (field and run.reading.incremental):
             return None
         return self.plan.state.latest(run.name, field)
-
-    def _succeeded(self, run: Run) -> bool:
-        if isinstance(run.closed, RefusedError) and not self.plan.settings.get("fail_on_forbidden", True):
-            return not run.failures
-        if run.closed and not isinstance(run.closed, UnavailableError):
-            return False
-        return not run.failures
 
 
 def _same(mark: Any, kept: Any) -> bool:

@@ -17,7 +17,7 @@ from shared.errors import ApiError, GoneError, PartError, QuotaError, RefusedErr
 from shared.pagination import Request, Row
 from shared.state import Bookmark
 from shared.streams import Batch, Checkpoint, Received, Settings, Step, Unit, Window
-from shared.timestamps import floor_seconds
+from shared.timestamps import floor_seconds, shift
 from shared.units import WindowPlan
 
 from . import exports
@@ -74,6 +74,7 @@ def of_profiles(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
     Who is updated meanwhile moves out of windows yet to come: those are read once more at the end.
     """
+    begun = floor_seconds(unit.now)
     plan = WindowPlan.of(replace(unit, since=FIRST_PROFILES), WHOLE, Bookmark())
     while (found := plan.next()) is not None and found.window:
         try:
@@ -82,8 +83,7 @@ def of_profiles(client: Client, unit: Unit) -> Generator[Step, None, None]:
             if not plan.split(found.window):
                 raise
         plan.active -= 1
-    if (now := floor_seconds(client.now())) > floor_seconds(unit.now):
-        yield from _exported(client, replace(unit, window=(floor_seconds(unit.now), now)))
+    yield from _exported(client, replace(unit, window=(begun, shift(floor_seconds(client.now()), 1))))
     for part in unit.units:
         yield Checkpoint(unit=part)
 

@@ -141,6 +141,7 @@ class Account:
     def __init__(self, *, seed: int, scale: float, day: int, project: str) -> None:
         self.seed, self.scale, self.day, self.project = seed, scale, day, project
         self._times: dict[str, list[datetime]] = {}
+        self.moved: dict[str, dict[int, datetime]] = {}
 
     def number(self, *names: Any) -> int:
         """Chance that depends on the seed and the names alone."""
@@ -227,10 +228,30 @@ class Account:
             return {"email": email, "itblUserId": names["itblUserId"]}
         return {**names, "email": email if number % 3 else None}
 
+    def happen(self, data_type: str, now: datetime) -> None:
+        """What happens while an export is read: a user is updated, or an event comes, and one comes late."""
+        now = now.replace(microsecond=0)
+        moved = self.moved.setdefault(data_type, {})
+        if data_type == "user":
+            if len(moved) < int(30 * self.scale):
+                moved[10 * len(moved) + 5] = now
+            return
+        times = self.times(data_type)
+        for moment in (now, now - timedelta(seconds=LATE_SECONDS)):
+            moved[len(times)] = moment
+            times.append(moment)
+
+    def turn_over(self, list_id: int, now: datetime) -> None:
+        """One member leaves a list while it is read."""
+        people = self._of_list(list_id)
+        gone = self.moved.setdefault(f"list {list_id}", {})
+        if len(gone) < len(people) // 10:
+            gone[people[mix(self.seed, list_id, len(gone)) % len(people)]] = now
+
     # Users
 
-    def users(self) -> Iterator[tuple[datetime, Row]]:
-        """Every user there is, with when the profile was last updated."""
+    def users(self) -> Iterator[tuple[int, datetime, Row]]:
+        """Every user there is: number, when the profile was last updated, profile."""
         count = int(300 * self.scale) + 3 * self.day
         for number in range(count):
             if number and number <= self.day:
@@ -240,7 +261,8 @@ class Account:
             for day in range(self.day):
                 if chance % 20 == day % 20 or number >= int(300 * self.scale) + 3 * day:
                     updated = EPOCH + timedelta(days=day, hours=1 + number % 20)
-            yield updated, self._user(number, chance, updated)
+            updated = self.moved.get("user", {}).get(number, updated)
+            yield number, updated, self._user(number, chance, updated)
 
     def _user(self, number: int, chance: int, updated: datetime) -> Row:
         row: Row = {**self.person(number), "profileUpdatedAt": wire(updated)}
@@ -277,7 +299,8 @@ class Account:
 
     def members(self, list_id: int) -> list[str]:
         """The lines of a list; list 4 is empty, list 7 is gone."""
-        people = [self.person(number) for number in self._of_list(list_id)]
+        gone = self.moved.get(f"list {list_id}", {})
+        people = [self.person(number) for number in self._of_list(list_id) if number not in gone]
         if self.project == "userid":
             return [str(each["userId"]) for each in people]
         return [str(each.get("email") or each["userId"]) for each in people]

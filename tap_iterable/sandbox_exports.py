@@ -55,7 +55,7 @@ def routes() -> list[Route]:
         Route(path="/api/export/start", handler=_start, method="POST", quota="start"),
         Route(path="/api/export/jobs", handler=_jobs, params={"jobState": Param()}),
         Route(path="/api/export/{job_id}/files", handler=_files, params={"startAfter": Param()}, quota="files"),
-        Route(path="/api/export/{job_id}", handler=_cancel, method="DELETE"),
+        Route(path="/api/export/{job_id}", handler=_cancel, method="DELETE", quota="cancel"),
         Route(
             path="/files/{job_id}/{file}",
             handler=_file,
@@ -78,7 +78,7 @@ def rows(sandbox: IterableSandbox, data_type: str, start: datetime, end: datetim
     """The rows of a window, unsorted."""
     account = sandbox.account
     if data_type == "user":
-        found = [row for at, row in account.users() if start <= at < end]
+        found = [row for _, at, row in account.users() if start <= at < end]
         yield from sorted(found, key=lambda row: mix(salt(1, row["profileUpdatedAt"], str(row.get("email")))))
         return
     times = account.times(data_type)
@@ -98,6 +98,8 @@ def _direct(sandbox: IterableSandbox, call: Call) -> Answer:
     start, end = _read(call.params["startDateTime"]), _read(call.params["endDateTime"])
     found = rows(sandbox, call.params["dataTypeName"], start, end)
     lines = [dumps(chosen(row, call.params)) for row in found]
+    if sandbox.options["drift"]:
+        sandbox.account.happen(call.params["dataTypeName"], sandbox.clock.now())
     body = b"\n".join(lines)  # the last line lacks its end
     most = sandbox.options["cut"]
     if most and len(lines) > most:
@@ -185,6 +187,8 @@ def _content(sandbox: IterableSandbox, job: Job) -> list[bytes]:
     if job.identity not in sandbox.contents:
         found = [dumps(chosen(row, job.fields)) for row in rows(sandbox, job.data_type, job.start, job.end)]
         sandbox.contents[job.identity] = found
+        if sandbox.options["drift"]:
+            sandbox.account.happen(job.data_type, sandbox.clock.now())
     return sandbox.contents[job.identity]
 
 

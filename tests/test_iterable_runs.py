@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared.testing import Result, command, differences, given, problems, run_tap
+from shared.testing import Result, command, differences, given, missing, problems, run_tap
 from tap_iterable.sandbox import READ_ONLY_KEY, IterableSandbox
 from tap_iterable.sandbox_exports import Job
 
@@ -85,6 +85,24 @@ def test_what_is_too_much_for_an_answer_of_a_day_goes_through_a_job(tmp_path: Pa
     assert "is too much for one answer: through a job" in result.stderr
 
 
+def test_what_comes_or_moves_while_it_is_read_arrives_in_this_run_or_the_next(tmp_path: Path) -> None:
+    streams = ["email_bounce", "email_click", "users", "list_users"]
+    with IterableSandbox({"drift": "1", "cut": "150"}) as box:
+        config = {
+            **box.settings,
+            "api_window_in_days": 60,
+            "max_window_in_days": 90,
+            "list_users_source": "users_export",
+        }
+        first = run_tap("tap_iterable", *selected(streams), config=config, folder=tmp_path)
+        assert missing(first.records("users"), box.truth("users")), "nobody moved out of a window yet to come"
+        assert missing(first.records("list_users"), box.truth("list_users")) == []
+        box.options["drift"] = False
+        second = run_tap("tap_iterable", *selected(streams), config=config, state=first.state, folder=tmp_path)
+        for stream in streams[:3]:
+            assert missing([*first.records(stream), *second.records(stream)], box.truth(stream)) == [], stream
+
+
 def test_a_key_that_may_start_no_jobs_reads_directly(tmp_path: Path) -> None:
     result = run(tmp_path, ["email_send"], "jobs=refuse", export_mode="auto")
     assert_exact(result, IterableSandbox({}))
@@ -113,6 +131,57 @@ def test_append_only_events_that_come_late_arrive_and_none_is_written_twice(tmp_
         assert again.records(stream) == []
         records = [*first.records(stream), *later.records(stream)]
         assert differences(records, box.truth(stream)) == [], stream
+
+
+SINCE = "2025-06-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("config", "kept"),
+    [
+        (
+            {"start_date": "2023-11-01T00:00:00Z", "api_window_in_days": "30"},
+            {
+                "currently_syncing": None,
+                "bookmarks": {
+                    "email_open": {"createdAt": SINCE},
+                    "users": {"profileUpdatedAt": SINCE},
+                    "templates": {"updatedAt": "2023-11-03T00:00:00.000000Z"},
+                },
+            },
+        ),
+        (
+            {"start_date": "2023-11-01", "region": "US", "end_date": "2026-11-01T11:00:00Z"},
+            {
+                "bookmarks": {
+                    "email_open": {
+                        "replication_key": "createdAt",
+                        "replication_key_value": "2025-06-01T00:00:00+00:00",
+                    },
+                    "users": {"replication_key": "profileUpdatedAt", "replication_key_value": SINCE},
+                    "templates": {
+                        "partitions": [
+                            {"context": {"messageMedium": "Email"}, "replication_key_value": "2025-01-01T00:00:00Z"},
+                            {"context": {"messageMedium": "Push"}, "replication_key_value": "2023-11-03T00:00:00Z"},
+                        ]
+                    },
+                }
+            },
+        ),
+    ],
+    ids=["singer-io", "meltano"],
+)
+def test_config_and_state_of_the_other_taps_go_on_here(config: Any, kept: Any, tmp_path: Path) -> None:
+    streams = {"email_open": "createdAt", "users": "profileUpdatedAt", "templates": "updatedAt"}
+    result = run(tmp_path, [*streams, "channels"], state=kept, **config)
+    assert (result.status, problems(result)) == (0, []), result.stderr[-2000:]
+    first = {"templates": "2023-11-03T00:00:00.000000Z"}
+    for stream, field in streams.items():
+        since = first.get(stream, "2025-05-31T23:00:00.000000Z")  # the look-back
+        expected = [record for record in IterableSandbox({}).truth(stream) if record[field] >= since]
+        assert differences(result.records(stream), expected) == [], stream
+        assert result.state["bookmarks"][stream].keys() == {field}
+    assert result.records("channels")
 
 
 def test_a_first_run_over_three_years_needs_few_exports_under_the_documented_quota(tmp_path: Path) -> None:
