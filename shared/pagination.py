@@ -22,7 +22,7 @@ class Request:
 
     `path` is appended to the API's base URL, or is itself a whole URL. `params` values are text, numbers, booleans
     (sent as true/false) or lists (sent as repeated parameters). `body` goes out as JSON. `quota` names the limit the
-    request draws from. `memo` is the paginator's own and is never sent.
+    request draws from; `ahead`, that it does so before others. `memo` is the paginator's own and is never sent.
     """
 
     path: str
@@ -31,6 +31,7 @@ class Request:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     quota: str = ""
+    ahead: bool = False
     memo: Any = field(default=None, compare=False)
 
     def with_params(self, params: Params, *, memo: Any = None) -> Request:
