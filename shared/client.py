@@ -369,7 +369,7 @@ class Client:
         if is_waiting:
             self.report.waiting(stream, True)
         try:
-            waited = turn.enter_context(self.limits.slot(request.quota))
+            waited = turn.enter_context(self.limits.slot(request.quota, ahead=request.ahead))
         finally:
             if is_waiting:
                 self.report.waiting(stream, False)

@@ -464,6 +464,7 @@ def first_request(stream: Stream, unit: Unit, *, whole: bool = False) -> Request
         method=stream.method,
         body=body,
         quota=stream.quota,
+        ahead=stream.ahead,
     )
 
 

@@ -22,8 +22,8 @@ class Request:
 
     `path` is appended to the API's base URL, or is itself a whole URL. `params` values are text, numbers, booleans
     (sent as true/false) or lists (sent as repeated parameters). `body` goes out as JSON. `quota` names the limit the
-    request draws from. `memo` is the paginator's own and is never sent. `silence_seconds`: how long nothing may come of
-    the answer, where that is not what the settings say.
+    request draws from; `ahead`, that it does so before others. `memo` is the paginator's own and is never sent.
+    `silence_seconds`: how long nothing may come of the answer, where that is not what the settings say.
     """
 
     path: str
@@ -32,6 +32,7 @@ class Request:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     quota: str = ""
+    ahead: bool = False
     memo: Any = field(default=None, compare=False)
     silence_seconds: float | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import sys
 import threading
 import time
 from collections import deque
@@ -226,7 +227,8 @@ class Schedule:
                 heapq.heappush(self._delayed, (self._clock() + seconds, next(self._numbers), active))
             else:
                 heap = self._parents if active.run.children else self._ready
-                heapq.heappush(heap, (-active.size, next(self._numbers), active))
+                size = sys.maxsize if active.run.stream.ahead else active.size
+                heapq.heappush(heap, (-size, next(self._numbers), active))
             self._changed.notify()
 
     def errand(self, errand: Errand) -> None:
@@ -290,6 +292,8 @@ class Schedule:
             return None
 
     def _next(self) -> Active | Waiting | WindowPlan | Errand | None:
+        if self._ready and self._ready[0][2].run.stream.ahead:
+            return heapq.heappop(self._ready)[2]
         if self._errands:
             return self._errands.popleft()
         if self._parents and len(self._waiting) < BACKLOG:

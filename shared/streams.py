@@ -225,6 +225,8 @@ class Stream:
     quota                name of the limit its requests draw from
     at_once              how many of its units may be under way at the same time, or a function of the settings; None:
                          as many as there are workers
+    ahead                its units are one long chain of requests, on which the length of a run depends: these go before
+                         all that wait for their turn
     size                 about how many rows the unit holds; large units begin first
     sparse               from the deselected top-level fields to parameters that keep them off the wire
     ignored              members that carry nothing, at whatever depth: dropped where the schema does not know them
@@ -279,6 +281,7 @@ class Stream:
     decode: Callable[[Response], Any] | None = None
     quota: str = ""
     at_once: int | Callable[[Settings], int | None] | None = None
+    ahead: bool = False
     size: Callable[[Unit], int] | None = None
     sparse: Callable[[Sequence[str]], Params] | None = None
     ignored: tuple[str, ...] = ()

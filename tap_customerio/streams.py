@@ -222,7 +222,7 @@ STREAMS = (
         partitions=activity_types,
         next_page=after(empty_ends=True),
         unique=True,
-        size=lambda unit: 10_000_000,
+        ahead=True,  # no time filter and 100 rows a page: the longest walk of all
     ),
     full(
         name="sender_identities",
