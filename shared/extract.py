@@ -25,7 +25,8 @@ from .pagination import Back, Page, Request, at
 from .report import Report
 from .seen import Note
 from .sink import as_instant
-from .streams import Batch, Checkpoint, Outcome, Received, Step, Stream, Unit, Wait
+from .streams import Batch, Checkpoint, Outcome, Received, Row, Step, Stream, Unit, Wait
+from .timestamps import floor_seconds
 
 T = TypeVar("T")
 
@@ -110,6 +111,8 @@ class Reader:
         self._lines: list[tuple[str, int, int]] = []
         steps = stream.fetch(client, unit) if stream.fetch else None
         self._steps: Iterator[Output | Wait | Received] = self._walk(whole) if steps is None else self._fetched(steps)
+        self.ended_at: str | None = None
+        """Where a window that has too many pages was ended."""
         self.rows = self.bytes = self.requests = 0
         self._outcome: Outcome | None = None
         self._began = time.monotonic()
@@ -149,6 +152,10 @@ class Reader:
         stream = self.stream
         page, fresh, care = walk.read(request, response)
         following = walk.following(page)
+        if following and stream.window and self.requests + 1 >= (stream.window.pages or float("inf")):
+            self.ended_at = cut_off(page.rows, stream.replication_key)
+        if self.ended_at is not None:
+            following, fresh = [], before(fresh, stream.replication_key, self.ended_at)
         try:
             output = self._on_page(stream, self.unit, replace(page, rows=fresh), care, self.client.now())
         except ValueError as error:  # would be taken for a broken body and asked again
@@ -274,6 +281,20 @@ def _drop(pending: deque[Request], ahead: dict[int, Errand]) -> None:
     for errand in ahead.values():
         errand.drop()
     ahead.clear()
+
+
+def cut_off(rows: Sequence[Row], key: str | None) -> str | None:
+    """The last second on a page of rows in order, if the page has earlier ones: all rows before that have been read."""
+    moments = [as_instant(rows[place].get(key)) for place in (0, -1)] if rows and key else []
+    if not moments or moments[0] is None or moments[1] is None:
+        return None
+    last = floor_seconds(moments[1])
+    return last if moments[0] < last else None
+
+
+def before(rows: Sequence[Row], key: str | None, moment: str) -> list[Row]:
+    """The rows before `moment`, and those of no time."""
+    return [row for row in rows if (as_instant(row.get(key or "")) or "") < moment]
 
 
 def _sent_ahead(client: Client, stream: Stream, request: Request, errands: Callable[[Errand], None]) -> Errand:

@@ -178,11 +178,13 @@ class Schedule:
                 plan.received(unit.window, outcome)
             self._queue(plan)
 
-    def window_ended(self, plan: WindowPlan, unit: Unit, outcome: Outcome | None) -> None:
-        """A window was read and written (how it went), or failed (None)."""
+    def window_ended(
+        self, plan: WindowPlan, unit: Unit, outcome: Outcome | None, left: tuple[str, str] | None = None
+    ) -> None:
+        """A window was read and written (how it went), or failed (None); what is `left` of it waits now."""
         with self._changed:
             if unit.window is not None:
-                plan.ended(unit.window, outcome)
+                plan.ended(unit.window, outcome, left)
             self._queue(plan)
 
     def window_split(self, plan: WindowPlan, unit: Unit) -> bool:

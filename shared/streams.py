@@ -48,8 +48,10 @@ class Parent:
 class Window:
     """How a stream's time is cut into windows `[start, end)` of `first` days, at least `smallest_seconds`, at most
     `largest` days. The last one ends `lag_seconds` before the run's start. `resize(width_seconds, Outcome)` gives the
-    next width; windows that the API found too large are halved. `parallel=False` reads one after the other, at most one
-    ahead of the one that is being written (see `Received`). Without a start date the first one begins at `origin`.
+    next width; windows that the API found too large are halved. One that has more than `pages` pages, oldest row first,
+    ends at the second that was come to, and what is left of it is read in windows anew, side by side. `parallel=False`
+    reads one after the other, at most one ahead of the one that is being written (see `Received`). Without a start date
+    the first one begins at `origin`.
     """
 
     first: float | Callable[[Settings], float]
@@ -57,6 +59,7 @@ class Window:
     smallest_seconds: float = 1
     lag_seconds: float = 0
     resize: Callable[[float, Outcome], float] | None = None
+    pages: int | None = None
     parallel: bool = True
     origin: str = "1970-01-01T00:00:00.000000Z"
 

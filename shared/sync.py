@@ -430,14 +430,18 @@ class _Sync:
             self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key, depth=depth))
 
     def _completed(self, active: Active) -> None:
-        run, built = active.run, active.unit
+        run, built, plan = active.run, active.unit, active.plan
         run.read += 1
         active.reader.close()
-        high, mark = active.high, active.mark
-        self.channel.put(lambda: self._vouch(run, built, high, mark, active.plan))
+        high, mark, left = active.high, active.mark, None
+        if built.window is not None and (ended_at := active.reader.ended_at) is not None:
+            left = (ended_at, built.window[1])
+            built = replace(built, window=(built.window[0], ended_at))
+        self.channel.put(lambda: self._vouch(run, built, high, mark, plan))
         self.channel.put(lambda: self.ledger.follow(run, active.under))
-        if active.plan is not None:
-            self.schedule.window_ended(active.plan, built, active.reader.outcome)
+        if plan is not None:
+            plan.depth = max(plan.depth, self.report.depth) if left else plan.depth
+            self.schedule.window_ended(plan, built, active.reader.outcome, left)
         self._leave(active)
 
     def _failed(self, active: Active, error: TapError) -> None:

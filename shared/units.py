@@ -232,10 +232,12 @@ class WindowPlan:
         self.finished(span, outcome)
         self.in_hand.add(span)
 
-    def ended(self, span: Span, outcome: Outcome | None) -> None:
-        """A window was read and written (how it went), or failed (None)."""
+    def ended(self, span: Span, outcome: Outcome | None, left: Span | None = None) -> None:
+        """A window was read and written (how it went), or failed (None); `left`: what it did not come to."""
         self.active -= 1
-        if span in self.in_hand:
+        if left is not None:
+            self.left(span, left)
+        elif span in self.in_hand:
             self.in_hand.discard(span)
         elif outcome is not None:
             self.finished(span, outcome)
@@ -254,6 +256,14 @@ class WindowPlan:
         elif not outcome.rows:
             self.width = max(self.width, width * 2)
         self.width = min(max(self.width, self.window.smallest_seconds), self.widest)
+
+    def left(self, read: Span, rest: Span) -> None:
+        """A window ended before its end: hand out what is left of it, as wide as what was read. Where that was a moment
+        only, as many may share one, in an eighth at a time.
+        """
+        self.spans.insert(0, rest)
+        self.width = min(self.width, max(seconds_between(*read), seconds_between(*rest) / 8))
+        self.clean = 0
 
     def split(self, span: Span) -> bool:
         """A window was too large: hand it out again as two halves. False when it cannot be halved."""

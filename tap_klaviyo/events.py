@@ -287,7 +287,7 @@ _event = partial(
     is_new=is_asked_for,
     next_page=link("links.next"),
     lookback=lookback,
-    window=Window(first=window, largest=730, lag_seconds=LAG_SECONDS, resize=resize),
+    window=Window(first=window, largest=730, lag_seconds=LAG_SECONDS, resize=resize, pages=MANY_PAGES),
     fetch=with_future,
     deletions="never: events survive their profile",
 )

@@ -310,7 +310,7 @@ RESOURCES = (
         transform=in_window,
         replication_key="updated",
         lookback=updated_lookback,
-        window=Window(first=30, largest=3650, lag_seconds=3, resize=resize),
+        window=Window(first=30, largest=3650, lag_seconds=3, resize=resize, pages=events.MANY_PAGES),
         deletions="merged and deleted profiles vanish",
     ),
     events.METRICS,

@@ -28,8 +28,8 @@ def asked(unit: Unit) -> dict[str, Any]:
     return {"from": unit.window[0], "to": unit.window[1], "kind": unit.parent.get("kind")}
 
 
-def stream(name: str, **members: Any) -> Stream:
-    window = Window(first=3, largest=3)
+def stream(name: str, *, pages: int | None = None, **members: Any) -> Stream:
+    window = Window(first=3, largest=3, pages=pages)
     next_page = cursor("more", param="page")
     return Stream(
         name=name, path="/e", records="rows", replication_key="at", params=asked, window=window, next_page=next_page,
@@ -43,9 +43,9 @@ def of_kind(name: str, kinds: str, *, enough: int = 2) -> Stream:
     return stream(name, parent=parent, joint=joint)
 
 
-def tap(*, enough: int = 2) -> list[Stream]:
+def tap(*, enough: int = 2, pages: int | None = None) -> list[Stream]:
     kinds = Stream(name="kinds", path="/kinds", records="rows")
-    return [kinds, of_kind("a", "x", enough=enough), of_kind("b", "yz", enough=enough), stream("all")]
+    return [kinds, of_kind("a", "x", enough=enough), of_kind("b", "yz", enough=enough), stream("all", pages=pages)]
 
 
 def answer(request: Request) -> Any:
@@ -141,10 +141,12 @@ spans = some.tuples(some.integers(1, 7), some.integers(1, 3)).map(lambda pair: [
 units = some.dictionaries(some.sampled_from(KINDS), some.tuples(some.integers(1, 9), some.lists(spans, max_size=2)))
 
 
-@given(of_a=units, of_b=units, enough=some.integers(1, 4), has_all=some.booleans())
+@given(
+    of_a=units, of_b=units, enough=some.integers(1, 4), has_all=some.booleans(), pages=some.sampled_from((None, 1, 2))
+)
 @examples(max_examples=150, deadline=None)
 def test_each_unit_gets_what_it_lacks_once_whatever_it_had(
-    of_a: Mapping[str, Any], of_b: Mapping[str, Any], enough: int, has_all: bool
+    of_a: Mapping[str, Any], of_b: Mapping[str, Any], enough: int, has_all: bool, pages: int | None
 ) -> None:
     state: dict[str, Any] = {"bookmarks": {"all": {"at": day(6)}}}
     had: dict[str, tuple[int, list[list[str]]]] = {}
@@ -152,7 +154,9 @@ def test_each_unit_gets_what_it_lacks_once_whatever_it_had(
         kept = {kind: each for kind, each in given_units.items() if kind in kinds}
         state["bookmarks"][name] = {"units": {kind: [day(at), None, done] for kind, (at, done) in kept.items()}}
         had.update(kept)
-    ran = run(tap(enough=enough), Api(answer), state=state, select=["a", "b", *(["all"] if has_all else [])])
+    ran = run(
+        tap(enough=enough, pages=pages), Api(answer), state=state, select=["a", "b", *(["all"] if has_all else [])]
+    )
     lacking = []
     for row in EVENTS:
         since, done = had.get(str(row["name"]), (1, []))

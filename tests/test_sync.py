@@ -539,6 +539,35 @@ def test_a_window_that_is_too_large_is_read_in_halves() -> None:
     assert ran.bookmarks["a"] == {"at": NOW}
 
 
+@pytest.mark.parametrize("same_second", [1, 4, 9])
+def test_a_window_of_many_pages_is_ended_early_and_what_is_left_is_read_side_by_side(same_second: int) -> None:
+    everything = rows(*range(90), at=lambda n: shift(day(1), n // same_second * same_second * 7200))
+
+    def answer(request: Request) -> Any:
+        begin, end = request.params["from"], request.params["to"]
+        found = [row for row in everything if begin <= row["at"] < end]
+        at = int(request.params.get("page", 0))
+        return {"rows": found[at : at + 5], "more": at + 5 if at + 5 < len(found) else None}
+
+    def stream(pages: int | None) -> Stream:
+        return Stream(
+            name="a",
+            path="/a",
+            records="rows",
+            replication_key="at",
+            window=Window(first=30, largest=30, pages=pages),
+            params=lambda unit: {"from": unit.window[0], "to": unit.window[1]} if unit.window else {},
+            next_page=cursor("more", param="page"),
+        )
+
+    in_one, in_many = run([stream(None)], answer), run([stream(2)], answer)
+    for ran in (in_one, in_many):
+        assert sorted(ran.ids("a")) == list(range(90))
+        assert ran.bookmarks["a"] == {"at": NOW}
+    assert in_one.report.longest_chain == 18
+    assert in_many.report.longest_chain < 18
+
+
 def test_a_request_that_is_too_large_is_asked_again_smaller() -> None:
     def answer(request: Request) -> Any:
         if request.params["count"] > 3:
