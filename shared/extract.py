@@ -361,19 +361,18 @@ class Walk:
         met, loose = self._met, self._loose
         plain = [self._identity(row) for row in rows]
         identities = self._counted(plain) if self.stream.counted else plain
-        repeats = 0
-        for identity in identities:
-            if met.get(identity, -1) < 0 or met[identity] in loose:
-                break
-            repeats += 1
         fresh, values, key = [], self._values, self.stream.replication_key
+        repeats, leads = 0, True
         for row, identity in zip(rows, identities, strict=True):
-            is_known = identity in met
+            is_known, proves = identity in met, met.get(identity) not in loose
             met[identity] = self._number
             if key and isinstance(row, dict) and row.get(key) is not None:
                 value = hash(str(row[key]))
                 is_known = is_known and values.get(identity) == value
                 values[identity] = value
+            # A row that changed may have come to stand here, and proves nothing.
+            leads = leads and is_known and proves
+            repeats += leads
             if not is_known:
                 fresh.append(row)
         if len(met) > 2 * REMEMBERED:

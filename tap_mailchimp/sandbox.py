@@ -26,8 +26,8 @@ from .sandbox_services import BATCH_DAYS, Batch
 API_KEY = "0123456789abcdef0123456789abcdef-us6"
 ACCESS_TOKEN = "sandbox-access-token"
 START_DATE = "2020-01-01T00:00:00Z"
-DRIFT_FROM_ROWS = 20
-"""Shorter collections stay as they are under `drift`, lest all of three lists be gone."""
+SMALL_ROWS = 20
+"""In shorter collections more of the rows move under `drift`, but never the first, lest the largest list be gone."""
 _BOOKMARKS = {
     "list_members": "last_changed",
     "member_tags": "member_last_changed",
@@ -154,12 +154,21 @@ class MailchimpSandbox(Sandbox):
             table = endpoint.table(self.account, args)
         except (KeyError, ValueError):
             raise Refusal(404) from None
-        if self.options["drift"] and table.count >= DRIFT_FROM_ROWS:
+        if self.options["drift"]:
             key = (endpoint.path, *(str(value) for name, value in args.items() if f"{{{name}}}" in endpoint.path))
             if key not in self._drifts:
-                self._drifts[key] = Drift(table, salt(self.options["seed"], *key))
+                pace = {"late": 4, "removed": 2, "stay": 1} if table.count < SMALL_ROWS else {}
+                self._drifts[key] = Drift(table, salt(self.options["seed"], *key), **pace)
             table.drift = self._drifts[key]
         return table
+
+    def moved(self) -> set[str]:
+        """The streams of which rows were removed or appeared so far, under `drift`."""
+        found = set()
+        for (path, *_), drift in self._drifts.items():
+            if drift.moved:
+                found |= {each.stream for each in ENDPOINTS if each.path == path}
+        return found
 
     def collection(self, path: str) -> tuple[Endpoint, Row] | None:
         """The collection that a path names, with the path's ids."""

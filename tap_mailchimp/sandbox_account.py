@@ -52,7 +52,7 @@ class Account(Results):
         """/verified-domains"""
         return Table.of([{"domain": name, "verified": n == 0, "authenticated": False, "verification_sent": "",
                           "verification_email": f"a@{name}"}
-                         for n, name in enumerate(("example.com", "bücher.example"))])  # fmt: skip
+                         for n, name in enumerate(("example.com", "bücher.example", "shop.example", "mail.example.net"))])  # fmt: skip
 
     def connected_sites(self, args: Mapping[str, str]) -> Table:
         """/connected-sites"""

@@ -213,7 +213,7 @@ class Audiences(Reports):
         audience = self.audience(args)
         if not audience.size:
             return Table.of([])
-        kinds = (("checkboxes", "Groups"), ("dropdown", "Größe"))
+        kinds = (("checkboxes", "Groups"), ("dropdown", "Größe"), ("hidden", ""))
         return Table.of(
             [
                 {"list_id": audience.id, "id": short_id(audience.id, "category", place), "title": title,
@@ -225,8 +225,8 @@ class Audiences(Reports):
     def interests(self, args: Mapping[str, str]) -> Table:
         """/lists/{list_id}/interest-categories/{category_id}/interests"""
         audience = self.audience(args)
-        place = [short_id(audience.id, "category", place) for place in range(2)].index(args["category_id"])
-        ids = list(audience.interests[0])[:3] if place == 0 else list(audience.interests[0])[3:]
+        place = [short_id(audience.id, "category", place) for place in range(3)].index(args["category_id"])
+        ids = (list(audience.interests[0])[:3], list(audience.interests[0])[3:], [])[place]
         return Table.of(
             [
                 {"category_id": args["category_id"], "list_id": audience.id, "id": interest,
@@ -261,7 +261,7 @@ class Audiences(Reports):
         return Table.of(
             [{"id": short_id(audience.id, "hook", place), "list_id": audience.id, "events": events,
               "url": "https://hooks.example/?a=1&b=ü", "sources": {"user": True, "admin": False, "api": place == 0}}
-             for place in range(audience.number % 3)]
+             for place in range(1 + audience.number % 3)]
         )  # fmt: skip
 
     def list_signup_forms(self, args: Mapping[str, str]) -> Table:

@@ -34,12 +34,12 @@ class Content(Shops):
     def template_folders(self, args: Mapping[str, str]) -> Table:
         """/template-folders"""
         return Table.of([{"id": short_id(self.seed, "folder of templates", n), "name": WORDS[n], "count": n}
-                         for n in range(2)])  # fmt: skip
+                         for n in range(4)])  # fmt: skip
 
     def landing_pages(self, args: Mapping[str, str]) -> Table:
         """/landing-pages"""
         rows = []
-        for number in range(4):
+        for number in range(8):
             rows.append(
                 {"id": short_id(self.seed, "page", number), "name": f"Page {number}", "title": "Näme",
                  "description": "", "template_id": 7, "status": ("published", "draft")[number % 2],

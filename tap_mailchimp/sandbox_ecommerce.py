@@ -150,7 +150,7 @@ class Shops(Contacts):
               "starts_at": stamp(START - 30 * DAY), "ends_at": "" if number else stamp(START + 30 * DAY),
               "amount": 0.1, "target": "total", "enabled": number == 0,
               "created_at_foreign": stamp(START - 40 * DAY), "updated_at_foreign": stamp(START - 39 * DAY)}
-             for number in range(2 - store % 2)]
+             for number in range(3 - store % 2)]
         )  # fmt: skip
 
     def ecommerce_promo_codes(self, args: Mapping[str, str]) -> Table:

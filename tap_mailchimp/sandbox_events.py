@@ -192,7 +192,7 @@ class Mailings(People):
         sent, now, h = campaign.sent, self.now, spread(campaign.salt + place)
         if h % 59 == 0 and (at := sent + (h >> 8) % (3 * DAY)) <= now:
             done.unsubscribed.append((place, at))
-        if h % 701 == 0 and (at := sent + (h >> 9) % DAY) <= now:
+        if h % 61 == 0 and (at := sent + (h >> 9) % DAY) <= now:
             done.abuse.append((place, at))
         if h >> 59 == 0:
             hard = h >> 8 & 1

@@ -16,7 +16,7 @@ class Results(Content):
     def reporting_landing_pages(self, args: Mapping[str, str]) -> Table:
         """/reporting/landing-pages"""
         rows = []
-        for number in range(0, 4, 2):
+        for number in range(0, 8, 2):
             days = [{"date": stamp(self.now - back * DAY)[:10], "val": back % 3} for back in range(3)]
             series = {"clicks": days, "visits": days, "unique_visits": days}
             rows.append(
@@ -51,11 +51,11 @@ class Results(Content):
               "list_name": self.live[0].name, "title": "How was it? ½", "url": f"https://survey.example/{number}",
               "status": "published", "published_at": stamp(START - 20 * DAY), "created_at": stamp(START - 21 * DAY),
               "updated_at": stamp(self.now - HOUR), "total_responses": self._responses(number)}
-             for number in range(2)]
+             for number in range(3)]
         )  # fmt: skip
 
     def _responses(self, number: int) -> int:
-        return (115, 0)[number] + 2 * self.day
+        return (115, 0, 3)[number] + 2 * self.day
 
     def _survey(self, args: Mapping[str, str]) -> int:
         return list(self.reporting_surveys({}).column("id")).index(args["survey_id"])
