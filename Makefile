@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TARGET := .demo/target
 PIP := -m pip --disable-pip-version-check install --quiet
-CHECKED := shared tap_* tests docs benchmarks
+CHECKED := shared tap_* tests docs benchmarks integration
 
 .PHONY: test check demo docs clean
 .DEFAULT_GOAL := test
