@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import orjson
 
-from shared import catalog, messages, records
+from shared import catalog, messages, records, values
+from shared.problems import Problems
 from shared.streams import Stream
 
 NOW = "2026-11-01T12:00:00.000000Z"
@@ -139,10 +140,10 @@ def rows(count: int) -> list[dict[str, Any]]:
 def ours() -> Callable[[bytes], bytes]:
     """Page bytes → lines, as a sync does it."""
     (selection,) = catalog.choose(None, [STREAM], {"members": SCHEMA}, settings={})
-    shape = records.Shape(selection, problems=records.Problems())
+    shape = records.Shape(selection, problems=Problems())
 
     def lines(content: bytes) -> bytes:
-        body, care = records.parse(content)
+        body, care = values.parse(content)
         return messages.record_lines("members", shape.fit(body["members"], care=care), time_extracted=NOW)
 
     return lines

@@ -69,6 +69,8 @@ class Target:
     versions: bool = False
     batches: bool = False
     needs_postgres: bool = False
+    quick: bool = False
+    """CI loads into it."""
 
     def load(self, data: bytes, place: Place) -> str:
         """Feed it a tap's output; what it printed."""
@@ -152,6 +154,7 @@ TARGETS = (
         command="target-jsonl",
         configure=lambda place: {"destination_path": str(place.folder), "do_timestamp_file": False},
         rows=_of_jsonl,
+        quick=True,
     ),
     Target(
         name="target-duckdb",
@@ -162,6 +165,7 @@ TARGETS = (
         },
         rows=_of_duckdb,
         empty=None,
+        quick=True,
     ),
     Target(
         name="pipelinewise-target-postgres",
@@ -171,6 +175,7 @@ TARGETS = (
         empty=None,
         text=_copied,
         needs_postgres=True,
+        quick=True,
     ),
     Target(
         name="meltanolabs-target-postgres",
@@ -180,6 +185,7 @@ TARGETS = (
         versions=True,
         batches=True,
         needs_postgres=True,
+        quick=True,
     ),
     Target(
         name="meltanolabs-target-csv",

@@ -53,7 +53,10 @@ def place_for(target: Target, name: str, folder: Path, request: pytest.FixtureRe
 
 
 @pytest.mark.parametrize("package", TAPS)
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
+@pytest.mark.parametrize(
+    "target",
+    [pytest.param(each, id=each.name, marks=pytest.mark.quick if each.quick else ()) for each in TARGETS],
+)
 def test_a_full_run_loads_without_change(
     target: Target, package: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

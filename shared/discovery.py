@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from . import records, schema
+from . import schema, values
 from .errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
 from .extract import first_request, located
 from .pagination import Request
@@ -207,7 +207,7 @@ class _Prober:
 
     def _send(self, stream: Stream, endpoint: str, unit: Unit) -> Finding:
         def read(response: Response) -> Sequence[Any]:
-            return located(stream, stream.decode(response) if stream.decode else records.parse(response.content)[0])
+            return located(stream, stream.decode(response) if stream.decode else values.parse(response.content)[0])
 
         try:
             rows = self._client.send(_smallest(stream, first_request(stream, unit)), stream=stream.name, read=read)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from . import messages, records
+from . import messages, values
 from .answers import Response
 from .catalog import Selection
 from .client import Client
@@ -415,7 +415,7 @@ class Walk:
     def read(self, request: Request, response: Response) -> tuple[Page, list[Any], bool]:
         """The page of an answer, its rows not met before, and whether they need care. ValueError: no answer."""
         decode = self.stream.decode
-        body, care = (decode(response), True) if decode else records.parse(response.content)
+        body, care = (decode(response), True) if decode else values.parse(response.content)
         return *self.page(request, body), care
 
     def following(self, page: Page) -> Sequence[Request]:

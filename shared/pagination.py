@@ -180,7 +180,7 @@ def overlapping(number: str = "page", size: str = "pageSize", *, more: Callable[
 
     def covering(position: int, largest: int) -> Params:
         """The page that holds the row at `position` and reaches furthest beyond it."""
-        if position <= 0:
+        if 2 * position <= largest:  # the first page does, and reaches furthest
             return {number: 1, size: largest}
         least = -(-position // largest)
         before = max(range(least, least + 50), key=lambda pages: (pages + 1) * (position // pages))

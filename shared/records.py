@@ -3,27 +3,20 @@
 What fits is compiled once per stream: walking the schema for every record, as singer-python's Transformer does, manages
 3,000 records a second; the code generated here checks each value's class in place and calls a function only where a
 value is not yet what the schema wants (`benchmarks/pipeline.py` has the figures). The rules are in the functions called
-then (`_integer`, `_string`, …): lossless, or null with the value kept in `_extra`. Rows are changed in place and may
+then (`shared.values`): lossless, or null with the value kept in `_extra`. Rows are changed in place and may
 share no nested objects.
 """
 
 from __future__ import annotations
 
-import json
-import re
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime
-from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from .errors import SchemaError
+from .problems import Problems, printable
 from .schema import ACCOUNT, EXTRA, type_of
-from .timestamps import WIRES
+from .values import ARTICLES, FITS, MISFIT, clean, clean_text, converter, kind_of
 
 if TYPE_CHECKING:
     from .catalog import Selection
@@ -34,322 +27,6 @@ Path = tuple[str | None, ...]
 At = tuple[int, ...]
 """The positions that fill a Path's Nones."""
 Fix = Callable[[Any, Record, At], Any]
-
-HIGHEST = 2**63 - 1
-LOWEST = -(2**63)
-
-# --- from bytes ----------------------------------------------------------------------------------------------------
-
-_DIGITS = bytes(ord("0") if chr(code).isdigit() else code for code in range(128)) + bytes(range(128, 256))
-_WIDE_RUN = b"0" * 19
-_RUN = re.compile(rb"[0-9]+")
-_BEFORE_NUMBERS = frozenset(b":,[- \t\r\n")
-_NUL = re.compile(rb"\\u0000")  # more than twice as fast as `in`
-
-
-def parse(content: bytes) -> tuple[Any, bool]:
-    """The JSON value in `content`, and whether its records need care when they are fitted.
-
-    Care is needed where a value may hold what most targets cannot take: U+0000, lone surrogates, NaN, infinity,
-    integers beyond 64 bits. Raises ValueError for anything that is not JSON.
-    """
-    if _has_wide_number(content):
-        return _parse_anything(content), True
-    try:
-        return orjson.loads(content), b"\\" in content and _NUL.search(content) is not None
-    except orjson.JSONDecodeError:
-        return _parse_anything(content), True
-
-
-def _has_wide_number(content: bytes) -> bool:
-    """Whether there are numbers of 19 digits and more: orjson turns those beyond 2^64 into floats without a word.
-
-    Runs of digits are found by making all digits alike, ten times as fast as by a regular expression. Most are hashes
-    or ids in strings, which the byte before tells.
-    """
-    alike = content.translate(_DIGITS)
-    start = alike.find(_WIDE_RUN)
-    while start >= 0:
-        if start == 0 or content[start - 1] in _BEFORE_NUMBERS:
-            return True
-        run = _RUN.match(content, start)
-        start = alike.find(_WIDE_RUN, run.end() if run else len(content))
-    return False
-
-
-def _parse_anything(content: bytes) -> Any:
-    """JSON as APIs write it: with NaN, lone surrogates, raw control characters, bytes that are no UTF-8, a BOM."""
-    encoding = json.detect_encoding(content)
-    try:
-        text = content.decode(encoding, "surrogatepass")
-    except UnicodeDecodeError:
-        text = content.decode(encoding, "surrogateescape")  # each bad byte a lone surrogate, replaced when fitted
-    try:
-        return json.loads(text, strict=False, parse_int=_parse_integer)
-    except RecursionError as error:
-        raise ValueError("the JSON is nested too deeply") from error
-
-
-def _parse_integer(digits: str) -> int | str:
-    # CPython refuses to read integers of more than 4,300 digits; as text nothing is lost.
-    return int(digits) if len(digits) <= 1000 else digits
-
-
-# --- what any target can take --------------------------------------------------------------------------------------
-
-REPLACED = "characters that targets cannot store were replaced by U+FFFD"
-NOT_FINITE = "NaN or infinity became null"
-WIDE = "integers beyond 2^63 became text"
-
-
-def clean(value: Any, found: list[str]) -> Any:
-    """`value`, free of what targets cannot take, at any depth; what had to be changed is added to `found`."""
-    todo = [value] if value.__class__ in (dict, list) else []
-    while todo:
-        node = todo.pop()
-        if node.__class__ is dict:
-            if not all(name.isascii() and "\0" not in name for name in node):
-                members = [(_clean_text(name, found), member) for name, member in node.items()]
-                node.clear()
-                node.update(members)
-            places: Iterable[tuple[Any, Any]] = node.items()
-        else:
-            places = enumerate(node)
-        for place, member in places:
-            if member.__class__ in (dict, list):
-                todo.append(member)
-            else:
-                node[place] = _clean_scalar(member, found)
-    return value if value.__class__ in (dict, list) else _clean_scalar(value, found)
-
-
-def _clean_scalar(value: Any, found: list[str]) -> Any:
-    if value.__class__ is str:
-        return _clean_text(value, found)
-    if value.__class__ is float and value - value != 0:
-        found.append(NOT_FINITE)
-        return None
-    if value.__class__ is int and not LOWEST <= value <= HIGHEST:
-        found.append(WIDE)
-        return str(value)
-    return value
-
-
-def _clean_text(text: str, found: list[str]) -> str:
-    if "\0" not in text:
-        if text.isascii():
-            return text
-        try:
-            text.encode()
-            return text
-        except UnicodeEncodeError:
-            pass
-    found.append(REPLACED)
-    # Through UTF-16, so that two surrogates which belong together become the character they mean.
-    return text.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-# --- one value into its type: the value, or MISFIT ------------------------------------------------------------------
-
-MISFIT = object()
-_INTEGER = re.compile(r"(-?(?:0|[1-9][0-9]{0,18}))(?:\.0{1,20})?")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,60})(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,3})?")
-_FRACTION = re.compile(r"\.([0-9]{1,6})(?:Z|\+00:00)")
-_SEPARATORS = ("--T::", "-- ::")
-_WHOLE_SECONDS = dict.fromkeys(("+00:00", " +00:00", "Z"), ".000000Z")
-_fromisoformat = datetime.fromisoformat
-
-
-def _string(value: Any) -> Any:
-    if value.__class__ is str:
-        return value
-    if value.__class__ is float and value - value != 0:
-        return MISFIT
-    return _json_text(value)
-
-
-def _json_text(value: Any) -> str:
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:  # beyond 64 bits, or nested deeper than orjson goes
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _integer(value: Any) -> Any:
-    if value.__class__ is float and value.is_integer():
-        value = int(value)
-    elif value.__class__ is str and (match := _INTEGER.fullmatch(value)):
-        value = int(match[1])
-    return value if value.__class__ is int and LOWEST <= value <= HIGHEST else MISFIT
-
-
-def _number(value: Any) -> Any:
-    if value.__class__ is str and _NUMBER.fullmatch(value):
-        exact = Decimal(value)
-        if (whole := _integer(value)) is not MISFIT:
-            return whole
-        value = float(value)
-        return value if value - value == 0 and exact == Decimal(repr(value)) else MISFIT
-    if value.__class__ is float:
-        return value if value - value == 0 else MISFIT
-    if value.__class__ is not int:
-        return MISFIT
-    if LOWEST <= value <= HIGHEST:
-        return value
-    try:
-        return float(value) if float(value) == value else MISFIT
-    except OverflowError:
-        return MISFIT
-
-
-def _boolean(value: Any) -> Any:
-    if value.__class__ is bool:
-        return value
-    return {"true": True, "false": False}.get(value, MISFIT) if value.__class__ is str else MISFIT
-
-
-def _date_time(value: Any, read: Callable[[Any], str | None] = WIRES["date-time"]) -> Any:
-    if value.__class__ is str:
-        if not value:
-            return None
-        if value[4:17:3] in _SEPARATORS:
-            tail = _WHOLE_SECONDS.get(value[19:])
-            if tail is None and (match := _FRACTION.fullmatch(value, 19)):
-                tail = f".{match[1]:0<6}Z"
-            if tail is not None:
-                try:
-                    _fromisoformat(value[:19])
-                except ValueError:
-                    return MISFIT
-                return f"{value[:10]}T{value[11:19]}{tail}"
-    try:
-        result = read(value)
-    except ValueError:
-        return MISFIT
-    return MISFIT if result is None else result
-
-
-def _epoch(read: Callable[[Any], str | None]) -> Callable[[Any], Any]:
-    def epoch(value: Any) -> Any:
-        # Zero is how APIs that count from 1970 write "never".
-        return None if value == "0" or (value == 0 and value.__class__ is not bool) else _date_time(value, read)
-
-    return epoch
-
-
-def _date(value: Any) -> Any:
-    if value.__class__ is not str:
-        return MISFIT
-    if not value:
-        return None
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return MISFIT
-    return value if len(value) == 10 and value[4::3] == "--" else MISFIT  # later Pythons read 20261101 as well
-
-
-def _object(value: Any) -> Any:
-    return value if value.__class__ is dict else MISFIT
-
-
-def _array(value: Any) -> Any:
-    return value if value.__class__ is list else MISFIT
-
-
-_CONVERT: dict[str, Callable[[Any], Any]] = {
-    "string": _string,
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "date-time": _date_time,
-    "date": _date,
-    "object": _object,
-    "array": _array,
-}
-
-
-def converter(schema: Mapping[str, Any]) -> Callable[[Any], Any]:
-    """What turns a value into the type of `schema`, or into MISFIT."""
-    wire = schema.get("wire", "date-time")
-    return _CONVERT[type_of(schema)] if wire == "date-time" else _epoch(WIRES[wire])
-
-
-_KINDS = {
-    str: "text",
-    bool: "a boolean",
-    int: "an integer",
-    float: "a number",
-    dict: "an object",
-    list: "an array",
-    type(None): "null",
-}
-_ARTICLES = {"integer": "an integer", "object": "an object", "array": "an array"}
-
-
-def _kind(value: Any) -> str:
-    if value.__class__ is float and value - value != 0:
-        return "NaN or infinity"
-    return _KINDS.get(value.__class__, "a value of another kind")
-
-
-# When a value certainly fits as it stands; `v` is the value. The second form is for pages that need care.
-_FITS = {
-    "string": ("v.__class__ is str", 'v.__class__ is str and v.isascii() and "\\0" not in v'),
-    "integer": ("v.__class__ is int", f"v.__class__ is int and {LOWEST} <= v <= {HIGHEST}"),
-    "number": ("v.__class__ is float or v.__class__ is int", "v.__class__ is float and v - v == 0"),
-    "boolean": ("v.__class__ is bool", "v.__class__ is bool"),
-    "object": ("v.__class__ is dict", "False"),
-    "array": ("v.__class__ is list", "False"),
-}
-
-
-# --- what is said at the end ---------------------------------------------------------------------------------------
-
-
-class Problems:
-    """What was nulled, replaced or not known, counted per stream, field and kind by any number of threads."""
-
-    _FIELDS_COUNTED = 1000  # a map taken for an object with members would name a field per key
-    _FIELDS_NAMED = 40
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: dict[tuple[str, str], Counter[str]] = {}
-
-    def add(self, stream: str, field: str, kind: str, count: int = 1) -> None:
-        with self._lock:
-            fields = self._counts.setdefault((stream, kind), Counter())
-            if field not in fields and len(fields) >= self._FIELDS_COUNTED:
-                field = "other fields"
-            fields[field] += count
-
-    def counts(self) -> dict[tuple[str, str, str], int]:
-        """(stream, field, kind) → how often."""
-        with self._lock:
-            return {
-                (stream, field, kind): count
-                for (stream, kind), fields in self._counts.items()
-                for field, count in fields.items()
-            }
-
-    def lines(self) -> list[str]:
-        """One line for the log per stream and kind, naming the fields, the most frequent first."""
-        with self._lock:
-            return [self._line(stream, kind, fields) for (stream, kind), fields in sorted(self._counts.items())]
-
-    def _line(self, stream: str, kind: str, fields: Counter[str]) -> str:
-        named = [f"{_printable(field)} ({count})" for field, count in fields.most_common(self._FIELDS_NAMED)]
-        if len(fields) > len(named):
-            named.append(f"and {len(fields) - len(named)} more")
-        return f"{stream}: {kind}: {', '.join(named)}"
-
-
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name[:120])
-
-
-# --- a stream's transform ------------------------------------------------------------------------------------------
 
 
 class _Skip(Exception):
@@ -431,7 +108,7 @@ class _Rules:
     def _said(self, field: str, kind: str, root: Record) -> None:
         if self.strict:
             raise SchemaError(
-                f"{self.stream}: {_printable(field)}: {kind}, in {self.name(root)}. "
+                f"{self.stream}: {printable(field)}: {kind}, in {self.name(root)}. "
                 "Correct it at the source, deselect the field, or set `strict` to false."
             )
         self._problems.add(self.stream, field, kind)
@@ -441,7 +118,7 @@ class _Rules:
         if self._keeps_extra:
             unnamed: list[str] = []
             extra = root.setdefault(EXTRA, {})
-            name = _clean_text(name, unnamed)
+            name = clean_text(name, unnamed)
             while name in extra:
                 name += "_"
             extra[name] = str(value) if value.__class__ is float and value - value != 0 else clean(value, unnamed)
@@ -449,7 +126,7 @@ class _Rules:
     def tidy(self, root: Record) -> None:
         """Every selected column, no other: what is missing is null, what is unknown goes to `_extra`."""
         if root.__class__ is not dict:
-            raise SchemaError(f"{self.stream}: a record is {_kind(root)}, not an object")
+            raise SchemaError(f"{self.stream}: a record is {kind_of(root)}, not an object")
         if self._keeps_extra:
             # A record that was fitted before has one; an API's own column of that name is an unknown field like others.
             before = root.pop(EXTRA, None)
@@ -480,7 +157,7 @@ class _Rules:
         kind = type_of(schema)
         convert = converter(schema)
         field = _field(path)
-        wanted = _ARTICLES.get(kind, f"a {kind}")
+        wanted = ARTICLES.get(kind, f"a {kind}")
 
         def fix(value: Any, root: Record, at: At) -> Any:
             found: list[str] = []
@@ -490,7 +167,7 @@ class _Rules:
             if fitted is MISFIT or (key and fitted is None):
                 if key:
                     return self._without_key(field, value, root)
-                self._said(field, f"{_kind(value)} where {wanted} was expected: {self._misfit_ending}", root)
+                self._said(field, f"{kind_of(value)} where {wanted} was expected: {self._misfit_ending}", root)
                 self._stash(_place(path, at), value, root)
                 fitted = None
             for change in found:
@@ -503,7 +180,7 @@ class _Rules:
         if self.skips_keyless and value is None:
             self._problems.add(self.stream, field, "records without this part of the chosen key were left out")
             raise _Skip
-        lack = "is missing" if value is None else f"holds {_kind(value)} that does not fit"
+        lack = "is missing" if value is None else f"holds {kind_of(value)} that does not fit"
         raise SchemaError(
             f"{self.stream}: a record came without its key: {field} {lack} in {self.name(root)}. "
             "Targets cannot store it; the stream ends here."
@@ -642,8 +319,8 @@ class _Code:
             items, declared_items = schema["items"], declared.get("items", schema["items"])
             self._value(items, declared_items, f"{array}[{index}]", within, (*indexes, index), depth + 2)
             self._emit(depth, f"elif v is not None: {repair}")
-        elif kind in _FITS:
-            fits = _FITS[kind][self._care] + ("" if key else " or v is None")
+        elif kind in FITS:
+            fits = FITS[kind][self._care] + ("" if key else " or v is None")
             self._emit(depth, f"if not ({fits}): {repair}")
         elif key:
             self._emit(depth, repair)

@@ -104,7 +104,7 @@ class Unit:
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What a `fetch` hook yields: raw rows, in the order to write them. `size` is about their bytes on the wire;
-    without `care` they are known to hold no character and no number that a target cannot store (see `records.parse`).
+    without `care` they are known to hold no character and no number that a target cannot store (see `values.parse`).
     """
 
     rows: Sequence[Row]

@@ -11,15 +11,15 @@ import ctypes
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from .catalog import Selection
+from .channel import Channel
 from .client import Client
 from .errors import (
     ApiError,
@@ -32,82 +32,24 @@ from .errors import (
     TooLargeError,
     UnavailableError,
 )
-from .extract import Errand, Output, Reader, Sink, as_instant
+from .extract import Errand, Output, Reader, as_instant
+from .ledger import Ledger
 from .messages import Writer
 from .pagination import Page
-from .records import Problems, Shape
+from .plan import Plan
 from .report import Report
-from .reshape import reshape
 from .schedule import Active, Run, Schedule, Waiting, light
-from .state import Bookmark, State, finish, later
-from .streams import Checkpoint, Parent, Stream, Unit, Wait
+from .state import State, later
+from .streams import Parent, Stream, Unit, Wait
 from .tap import Tap
-from .timestamps import parse, seconds_between
-from .units import Reading, WindowPlan, batch_size, parent_values, partitions, unit, unit_key
+from .units import WindowPlan, batch_size, parent_values, partitions, unit, unit_key
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's malloc.h
 
-CHANNEL_BYTES = 512 * 1024
 STATE_SECONDS = 3.0
 STATE_BYTES_PER_SECOND = 5_000
-RESUME_SECONDS = 24 * 3600
-"""A full pass that was broken off is taken up again within a day; after that it begins anew."""
 HOPELESS = 5
 """So many units failed and not one was read: the rest would fail as well."""
-
-
-class Channel:
-    """A queue between the readers and the writer, bounded by bytes: who makes more lines waits for room first."""
-
-    def __init__(self, stop: threading.Event, limit: int = CHANNEL_BYTES) -> None:
-        self._items: deque[tuple[int, Callable[[], None]]] = deque()
-        self._changed = threading.Condition()
-        self._stop, self._limit, self._held = stop, limit, 0
-
-    def wait_for_room(self) -> None:
-        """Returns once less than the limit is queued."""
-        with self._changed:
-            while self._held > self._limit:
-                if self._stop.is_set():
-                    raise Stopped
-                self._changed.wait(0.2)
-
-    def put(self, apply: Callable[[], None], size: int = 0) -> None:
-        """Add what the main thread is to do."""
-        with self._changed:
-            self._items.append((size, apply))
-            self._held += size
-            self._changed.notify_all()
-
-    def wake(self) -> None:
-        """Let a waiting `get` return."""
-        with self._changed:
-            self._changed.notify_all()
-
-    def get(self, timeout: float) -> Callable[[], None] | None:
-        """The next thing to do, None when there was none for `timeout` seconds."""
-        with self._changed:
-            if not self._items:
-                self._changed.wait(timeout)
-            if not self._items:
-                return None
-            size, apply = self._items.popleft()
-            self._held -= size
-            self._changed.notify_all()
-            return apply
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run is to do, before it begins."""
-
-    tap: Tap
-    client: Client
-    streams: Sequence[Stream]
-    selections: Sequence[Selection]
-    state: State
-    settings: Mapping[str, Any]
-    report: Report
 
 
 def run(
@@ -128,138 +70,25 @@ def run(
     it returns early, with all that was read written and the state behind it.
     """
     _keep_memory_flat()
-    plan = Plan(tap, client, streams, selections, state, settings, report)
-    return _Sync(plan, writer, stop).run()
+    plan = Plan(streams, selections, state=state, settings=settings, now=client.now())
+    return _Sync(plan, tap.name, client, writer, report, stop).run()
 
 
 class _Sync:
-    def __init__(self, plan: Plan, writer: Writer, stop: threading.Event) -> None:
-        self.plan, self.writer, self.stop = plan, writer, stop
-        self.client, self.state, self.report = plan.client, plan.state, plan.report
-        self.log = logging.getLogger(plan.tap.name)
-        self.now = plan.client.now()
-        self.problems = Problems()
+    def __init__(
+        self, plan: Plan, name: str, client: Client, writer: Writer, report: Report, stop: threading.Event
+    ) -> None:
+        self.plan, self.client, self.writer, self.report, self.stop = plan, client, writer, report, stop
+        self.log = logging.getLogger(name)
+        self.ledger = Ledger(plan.state, plan.now)
         self.channel = Channel(stop)
-        self.schedule = Schedule(delay=plan.client.delay)
-        self.before = State(plan.state.value)
+        self.schedule = Schedule(delay=client.delay)
         self.fatal: BaseException | None = None
         self.wrote_state_at = self._seconds()
         self.state_size = 0
-        self.dirty = self.ends_in_state = False
+        self.ends_in_state = False
         self.working = 0
-        self.runs = self._runs()
-
-    # What is to be read.
-
-    def _runs(self) -> dict[str, Run]:
-        rows = {stream.name: stream for stream in self.plan.streams}
-        selected = {selection.stream.name: selection for selection in self.plan.selections}
-        parents = {
-            name: tuple(p for p in stream.parents if p.when is None or self.plan.settings.get(p.when))
-            for name, stream in rows.items()
-        }
-        needed: dict[str, Stream] = {}
-
-        def need(name: str) -> None:
-            if name in needed:
-                return
-            for parent in parents[name]:
-                need(parent.stream)
-            if source := rows[name].pages_of:
-                need(source)
-            needed[name] = rows[name]
-
-        for name in rows:
-            if name in selected:
-                need(name)
-        runs = {name: self._run(stream, selected.get(name)) for name, stream in needed.items()}
-        for name, stream in needed.items():
-            if stream.pages_of:
-                runs[stream.pages_of].sharers.append(runs[name])
-            for parent in parents[name]:
-                runs[parent.stream].children.append((runs[name], parent))
-                runs[name].key_names = tuple(parent.keys)
-                runs[name].parents_open += 1
-        for each in runs.values():
-            if any(not parent.changed_only or self._is_behind(child, each) for child, parent in each.children):
-                each.reading = replace(each.reading, whole=True)
-        return runs
-
-    def _is_behind(self, child: Run, parent: Run) -> bool:
-        """Whether the parent's bookmarks would leave out rows that a child of changed parents has not seen."""
-        if not child.reading.incremental:
-            return True
-        seen = self._bookmark(child, "").value
-        return seen is None or seen < (self.before.latest(parent.name, parent.stream.replication_key) or "")
-
-    def _run(self, stream: Stream, selection: Selection | None) -> Run:
-        settings = self.plan.settings
-        incremental = bool(selection and selection.replication_key and not selection.full_table)
-        refresh = incremental and self._refresh_is_due(stream)
-        reading = Reading(
-            stream=stream,
-            settings=settings,
-            now=self.now,
-            incremental=incremental,
-            start_date=settings.get("start_date"),
-            whole=refresh,
-            refresh=refresh,
-            deselected=selection.deselected if selection else frozenset(),
-        )
-        run = Run(reading)
-        if selection is None:
-            return run
-        self.before.check(stream.name, stream.replication_key)
-        resume = run.resume = self._resume(stream) if incremental else self._broken_pass(stream)
-        run.finished_before = frozenset(resume.get("done") or ())
-        version = None
-        if settings.get("activate_version") and not incremental:
-            version = resume.get("version") or int(parse(self.now).timestamp() * 1000)
-        if not incremental and (stream.parents or stream.partitions or stream.keep or stream.order == "descending"):
-            kept = {"began": resume.get("began") or self.now, "done": list(resume.get("done") or [])}
-            kept |= {"units": units} if (units := resume.get("units")) else {}
-            self.state.set_member(stream.name, "resume", {**kept, **({"version": version} if version else {})})
-        shape = Shape(
-            selection,
-            strict=bool(settings.get("strict")),
-            extra_fields=settings.get("extra_fields") or "column",
-            problems=self.problems,
-        )
-        run.sink = Sink(
-            stream,
-            selection,
-            shape,
-            version,
-            set() if stream.unique else None,
-            reshape=reshape(selection, settings),
-            bare=self.writer.batches is not None,
-        )
-        for group, pending in (resume.get("units") or {}).items():
-            if isinstance(pending, Mapping):
-                run.pending_groups.update((key, group) for key in pending.get("units") or ())
-        return run
-
-    def _resume(self, stream: Stream) -> Mapping[str, Any]:
-        found = self.before.member(stream.name, "resume")
-        return found if isinstance(found, Mapping) else {}
-
-    def _broken_pass(self, stream: Stream) -> Mapping[str, Any]:
-        resume = self._resume(stream)
-        try:
-            age = seconds_between(str(resume.get("began")), self.now)
-        except ValueError:
-            return {}
-        return resume if 0 <= age < RESUME_SECONDS else {}
-
-    def _refresh_is_due(self, stream: Stream) -> bool:
-        days = self.plan.settings.get(stream.full_refresh) if stream.full_refresh else None
-        if days is None:
-            return False
-        try:
-            last = str(self.before.member(stream.name, "refreshed"))
-            return seconds_between(last, self.now) >= float(days) * 86_400
-        except ValueError:  # never, or nothing that could be read
-            return True
+        self.runs = plan.runs()
 
     # The run.
 
@@ -302,15 +131,15 @@ class _Sync:
             apply()
         if self.stop.is_set():
             self._cancel()
-        for line in self.problems.lines():
+        for line in self.plan.problems.lines():
             self.log.warning(line)
-        if self.dirty or not self.ends_in_state:
+        if self.ledger.dirty or not self.ends_in_state:
             self._write_state()
         self.writer.flush()
 
     def _cancel(self) -> None:
         for each in self.runs.values():
-            units = (self.state.member(each.name, "resume") or {}).get("units") or {}
+            units = (self.plan.state.member(each.name, "resume") or {}).get("units") or {}
             if each.stream.cancel is None or not units:
                 continue
             for resume in units.values():
@@ -323,16 +152,16 @@ class _Sync:
         self.writer.tick()
         self.report.metrics_due()
         due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND)
-        if self.dirty and self._seconds() - self.wrote_state_at >= due:
+        if self.ledger.dirty and self._seconds() - self.wrote_state_at >= due:
             self._write_state()
 
     def _seconds(self) -> float:
         return time.monotonic() * self.client.speed
 
     def _write_state(self) -> None:
-        self.state_size = self.writer.state(self.state.value)
+        self.state_size = self.writer.state(self.plan.state.value)
         self.writer.flush()
-        self.dirty, self.ends_in_state = False, True
+        self.ledger.dirty, self.ends_in_state = False, True
         self.wrote_state_at = self._seconds()
 
     # Workers.
@@ -377,7 +206,7 @@ class _Sync:
             self._close(run)
             return None
         if found.units:
-            group = replace(found.units[0], key=found.group, units=found.units, resume=self._kept(run, found.group))
+            group = replace(found.units[0], key=found.group, units=found.units, resume=self.plan.kept(run, found.group))
             return self._reader(run, group, None)
         return self._single(run, found)
 
@@ -389,7 +218,7 @@ class _Sync:
             return None
         stream = run.stream
         if stream.window:
-            plan = WindowPlan.of(built, stream.window, self._bookmark(run, built.key))
+            plan = WindowPlan.of(built, stream.window, self.plan.bookmark(run, built.key))
             self.schedule.add_plan(run, plan, mark)
             self._release(run, plan)
             self._close(run)
@@ -401,12 +230,12 @@ class _Sync:
         key = unit_key(found.parent, run.key_names, found.partition)
         built = unit(
             run.reading,
-            bookmark=self._bookmark(run, key),
+            bookmark=self.plan.bookmark(run, key),
             key=key,
             parent=found.parent,
             partition=found.partition,
             params=found.params,
-            resume=self._kept(run, key),
+            resume=self.plan.kept(run, key),
         )
         if run.children:  # they need its rows, whether or not these are news
             return built, None, True
@@ -422,14 +251,6 @@ class _Sync:
             return built, mark, True
         run.skipped_by_gate = True
         return built, None, False
-
-    def _bookmark(self, run: Run, key: str) -> Bookmark:
-        field = run.stream.replication_key
-        return self.before.get(run.name, field, key)
-
-    def _kept(self, run: Run, key: str) -> Any:
-        units = run.resume.get("units")
-        return units.get(key) if isinstance(units, Mapping) else None
 
     def _reader(self, run: Run, built: Unit, mark: Any, *, plan: WindowPlan | None = None) -> Active:
         if not run.begun:
@@ -528,7 +349,7 @@ class _Sync:
         """The instant from which on changed parents are news to a child, whose bookmark is one for all of them."""
         if not run.reading.incremental:
             return None
-        return unit(run.reading, bookmark=self._bookmark(run, "")).since
+        return unit(run.reading, bookmark=self.plan.bookmark(run, "")).since
 
     def _group(self, run: Run, values: Mapping[str, Any], batch: int) -> None:
         """Parents that are asked for together: those of a broken pass together again."""
@@ -551,7 +372,7 @@ class _Sync:
         run.read += 1
         active.reader.close()
         high, mark = active.high, active.mark
-        self.channel.put(lambda: self._vouch(run, built, high, mark, active.plan))
+        self.channel.put(lambda: self.ledger.vouch(run, built, high, mark, active.plan))
         if active.plan is not None:
             self.schedule.window_ended(active.plan, built, active.reader.outcome)
         self._leave(active)
@@ -626,59 +447,9 @@ class _Sync:
         if run.sink is None:
             return
         if run.reading.incremental and run.stream.order == "ascending" and not run.stream.window and high:
-            self._advance(run, built.key, high)
+            self.ledger.advance(run, built.key, high)
         if (checkpoint := output.checkpoint) is not None:
-            self._checkpoint(run, built, checkpoint)
-
-    def _advance(self, run: Run, key: str, value: str) -> None:
-        self.state.advance(run.name, run.stream.replication_key, key, min(value, self.now))
-        self.dirty = True
-
-    def _checkpoint(self, run: Run, built: Unit, checkpoint: Checkpoint) -> None:
-        if checkpoint.unit is not None:
-            part = checkpoint.unit
-            self._vouch(run, part, checkpoint.value, part.counts.get("mark"), None)
-            return
-        if checkpoint.value and run.reading.incremental:
-            self._advance(run, built.key, checkpoint.value)
-        self._keep(run, built.key, checkpoint.resume)
-
-    def _keep(self, run: Run, key: str, value: Any) -> None:
-        resume = dict(self.state.member(run.name, "resume") or {})
-        units = {name: kept for name, kept in (resume.get("units") or {}).items() if name != key}
-        if value is not None:
-            units[key] = value
-        resume.pop("units", None)
-        self.state.set_member(run.name, "resume", {**resume, **({"units": units} if units else {})})
-        self.dirty = True
-
-    def _vouch(self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None) -> None:
-        """The unit is complete and written: move its bookmark, keep its mark, note it as done."""
-        if run.sink is None:
-            return
-        name, field, key = run.name, run.stream.replication_key, built.key
-        self._keep(run, key, None) if self._has_kept(run, key) else None
-        if built.units:
-            return
-        if run.reading.incremental and not any(parent.changed_only for parent in run.stream.parents):
-            known = self.state.get(name, field, key)
-            if plan is not None and built.window is not None:
-                known = finish(known, built.window, origin=plan.origin)
-            elif high:
-                known = replace(known, value=max(known.value or "", min(high, self.now)))
-            known = replace(known, mark=mark if mark is not None else known.mark)
-            if known != Bookmark():
-                self.state.put(name, field, key, known)
-        elif mark is not None:
-            self.state.put(name, field, key, Bookmark(mark=mark))
-        if not run.reading.incremental and key:
-            resume = self.state.member(name, "resume")
-            if isinstance(resume, dict) and "done" in resume and plan is None:
-                resume["done"].append(key)
-        self.dirty = True
-
-    def _has_kept(self, run: Run, key: str) -> bool:
-        return key in ((self.state.member(run.name, "resume") or {}).get("units") or {})
+            self.ledger.checkpoint(run, built, checkpoint)
 
     def _end(self, run: Run) -> None:
         """The stream has ended: say how, and tidy its state."""
@@ -693,17 +464,10 @@ class _Sync:
         if run.sink is None:
             return
         if run.is_complete:
-            resume = self.state.member(run.name, "resume")
-            if resume and not resume.get("units"):
-                self.state.set_member(run.name, "resume", None)
-            if run.reading.refresh:
-                self.state.set_member(run.name, "refreshed", self.now)
-            if run.changed:
-                self._advance(run, "", run.changed)
+            self.ledger.complete(run)
             if run.sink.version is not None and not run.skipped_by_gate:
                 self.writer.activate_version(run.name, run.sink.version)
                 self.ends_in_state = False
-            self.dirty = True
         self.report.stream_finished(run.name, outcome=self._outcome(run), bookmark=self._shown(run))
 
     def _say(self, run: Run, error: TapError) -> None:
@@ -725,7 +489,7 @@ class _Sync:
         field = run.stream.replication_key
         if not (field and run.reading.incremental):
             return None
-        return self.state.latest(run.name, field)
+        return self.plan.state.latest(run.name, field)
 
     def _succeeded(self, run: Run) -> bool:
         if isinstance(run.closed, RefusedError) and not self.plan.settings.get("fail_on_forbidden", True):

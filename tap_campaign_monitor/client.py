@@ -133,9 +133,9 @@ def _code(response: Response) -> int:
 
 def without_key(response: Response) -> Any:
     """A client's details without its live API key, which goes no further than this."""
-    from shared import records  # heavy
+    from shared import values  # heavy
 
-    body, _ = records.parse(response.content)
+    body, _ = values.parse(response.content)
     if isinstance(body, dict):
         body.pop("ApiKey", None)
     return body

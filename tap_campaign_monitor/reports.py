@@ -103,14 +103,14 @@ class _Answer:
 
 def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """All rows of a report, oldest first, each minute's from one answer."""
-    from shared import records  # heavy
+    from shared import values  # heavy
     from shared.extract import first_request
 
     request, done, date = first_request(stream, unit), "", stream.replication_key or "Date"
 
     def ask(asked: Request) -> _Answer:
         def read(response: Response) -> _Answer:
-            body, care = records.parse(response.content)
+            body, care = values.parse(response.content)
             if not isinstance(body, dict) or not isinstance(body.get("Results"), list):
                 raise ValueError("the answer has no 'Results'")
             rows = body["Results"]

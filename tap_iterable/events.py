@@ -29,7 +29,7 @@ class Export:
 
 def with_transactional_data(row: Row) -> Record:
     """`transactionalData` is JSON text on the wire, and may be anything."""
-    from shared.records import parse
+    from shared.values import parse
 
     data = row.get("transactionalData")
     if isinstance(data, str):

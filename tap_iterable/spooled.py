@@ -13,9 +13,9 @@ from typing import IO
 import orjson
 
 from shared.pagination import Row
-from shared.records import parse
 from shared.streams import Batch
 from shared.timestamps import instant
+from shared.values import parse
 
 from .events import IDENTITY, Export
 

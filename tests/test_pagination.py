@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.extract import Walk
@@ -131,6 +131,7 @@ def test_overlapping_pages_yield_each_row_once(total: int, size: int) -> None:
     size=st.integers(10, 30),
     moves=st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=25),
 )
+@example(total=56, size=27, moves=[(False, 0), (False, 0), (False, 27), (True, 50)])
 def test_overlapping_pages_miss_nothing_that_stayed_while_rows_come_and_go(
     total: int, size: int, moves: list[tuple[bool, int]]
 ) -> None:

@@ -13,9 +13,11 @@ import singer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import catalog, messages, records
+from shared import catalog, messages, records, values
 from shared.errors import SchemaError
+from shared.problems import Problems
 from shared.streams import Stream
+from shared.values import clean_text
 
 NOW = "2026-11-01T12:00:00.000000Z"
 TEXT = {"type": ["null", "string"]}
@@ -73,7 +75,7 @@ class Fitter:
 
     def __init__(self, properties: dict[str, Any] | None = None, *, strict: bool = False, **options: Any) -> None:
         self.selection = choose(properties, **options)
-        self.problems = records.Problems()
+        self.problems = Problems()
         settings = options.get("settings", {})
         self.shape = records.Shape(
             self.selection,
@@ -104,7 +106,7 @@ class Fitter:
     ],
 )
 def test_ordinary_pages_need_no_care(content: bytes, value: Any) -> None:
-    assert records.parse(content) == (value, False)
+    assert values.parse(content) == (value, False)
 
 
 @pytest.mark.parametrize(
@@ -125,20 +127,20 @@ def test_ordinary_pages_need_no_care(content: bytes, value: Any) -> None:
     ],
 )
 def test_what_targets_cannot_take_is_read_without_loss_and_with_care(content: bytes, value: Any) -> None:
-    assert records.parse(content) == (value, True)
+    assert values.parse(content) == (value, True)
 
 
 @pytest.mark.parametrize("content", [b"", b'{"a":', b"<html>", b'["caf\xe9', b"[" * 100_000])
 def test_what_is_no_json_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        records.parse(content)
+        values.parse(content)
 
 
 @settings(deadline=None)
 @given(st.recursive(st.none() | st.integers() | st.text() | st.floats(), lambda inner: st.lists(inner, max_size=4)))
 def test_any_json_is_read_as_python_reads_it(value: Any) -> None:
     text = json.dumps(value)
-    assert repr(records.parse(text.encode())[0]) == repr(json.loads(text))
+    assert repr(values.parse(text.encode())[0]) == repr(json.loads(text))
 
 
 # One value into its type
@@ -261,7 +263,7 @@ def test_nul_and_lone_surrogates_are_replaced_everywhere_and_counted() -> None:
         "d": None,
         "_extra": {"d": "\ufffd", "new\ufffd": "\ufffd"},
     }
-    replaced = {field for _, field, kind in fitter.problems.counts() if kind == records.REPLACED}
+    replaced = {field for _, field, kind in fitter.problems.counts() if kind == values.REPLACED}
     assert replaced == {"a", "b", "c[]", "d"}
 
 
@@ -409,7 +411,7 @@ def test_strict_lets_pass_what_fits_and_what_is_kept() -> None:
 
 
 def test_problems_add_up_over_threads() -> None:
-    problems = records.Problems()
+    problems = Problems()
 
     def add() -> None:
         for _ in range(500):
@@ -424,7 +426,7 @@ def test_problems_add_up_over_threads() -> None:
 
 
 def test_endless_field_names_are_not_all_remembered_or_said() -> None:
-    problems = records.Problems()
+    problems = Problems()
     for number in range(3000):
         problems.add("lists", f"key\n{number}", "unknown")
     assert sum(problems.counts().values()) == 3000
@@ -486,7 +488,7 @@ def test_any_json_fits_and_is_valid_and_can_be_written(rows: list[dict[str, Any]
 @given(ROWS)
 def test_fitting_twice_equals_once(rows: list[dict[str, Any]]) -> None:
     once = fitted(rows)
-    problems = records.Problems()
+    problems = Problems()
     shape = records.Shape(choose(), problems=problems)
     assert shape.fit(copy.deepcopy(once)) == once
     assert problems.lines() == []
@@ -496,8 +498,8 @@ def test_fitting_twice_equals_once(rows: list[dict[str, Any]]) -> None:
 @given(ROWS)
 def test_clean_pages_fit_alike_with_and_without_care(rows: list[dict[str, Any]]) -> None:
     content = json.dumps([{"id": "1", **row} for row in rows]).encode()
-    value, care = records.parse(content)
-    problems = [records.Problems(), records.Problems()]
+    value, care = values.parse(content)
+    problems = [Problems(), Problems()]
     selection = choose()
     results: list[Any] = []
     for each, is_careful in zip(problems, (True, care), strict=True):
@@ -518,7 +520,7 @@ def test_nothing_is_lost(rows: list[dict[str, Any]]) -> None:
             if name in ("id", "_extra") or value in (None, "", 0, "0"):
                 continue
             if name not in SCHEMA["properties"]:
-                assert records._clean_text(name, []) in result["_extra"]
+                assert clean_text(name, []) in result["_extra"]
             elif result[name] is None:
                 assert name in result["_extra"]
 

@@ -11,7 +11,8 @@ import pytest
 from shared import catalog
 from shared.errors import CatalogError, ConfigError
 from shared.lint import RecordLint, schema_findings
-from shared.records import Problems, Shape
+from shared.problems import Problems
+from shared.records import Shape
 from shared.reshape import reshape
 from shared.streams import Stream
 

@@ -1,0 +1,86 @@
+"""What the state says of a run: bookmarks, what is half done, what is complete.
+
+Only the main thread writes here, and only of records that it has written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .schedule import Run
+from .state import Bookmark, State, finish
+from .streams import Checkpoint, Unit
+from .units import WindowPlan
+
+
+class Ledger:
+    """The state of a run. `dirty` tells whether it has changed since it was last written."""
+
+    def __init__(self, state: State, now: str) -> None:
+        self.state, self.now, self.dirty = state, now, False
+
+    def advance(self, run: Run, key: str, value: str) -> None:
+        """Move a unit's bookmark on to `value`, never back and never into the future."""
+        self.state.advance(run.name, run.stream.replication_key, key, min(value, self.now))
+        self.dirty = True
+
+    def checkpoint(self, run: Run, built: Unit, checkpoint: Checkpoint) -> None:
+        """A reader says how far it is."""
+        if checkpoint.unit is not None:
+            part = checkpoint.unit
+            self.vouch(run, part, checkpoint.value, part.counts.get("mark"), None)
+            return
+        if checkpoint.value and run.reading.incremental:
+            self.advance(run, built.key, checkpoint.value)
+        self.keep(run, built.key, checkpoint.resume)
+
+    def keep(self, run: Run, key: str, value: Any) -> None:
+        """Keep what a unit needs to go on after a broken run; None: nothing any more."""
+        resume = dict(self.state.member(run.name, "resume") or {})
+        units = {name: kept for name, kept in (resume.get("units") or {}).items() if name != key}
+        if value is not None:
+            units[key] = value
+        resume.pop("units", None)
+        self.state.set_member(run.name, "resume", {**resume, **({"units": units} if units else {})})
+        self.dirty = True
+
+    def vouch(self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None) -> None:
+        """The unit is complete and written: move its bookmark, keep its mark, note it as done."""
+        if run.sink is None:
+            return
+        name, field, key = run.name, run.stream.replication_key, built.key
+        if self._has_kept(run, key):
+            self.keep(run, key, None)
+        if built.units:
+            return
+        if run.reading.incremental and not any(parent.changed_only for parent in run.stream.parents):
+            known = self.state.get(name, field, key)
+            if plan is not None and built.window is not None:
+                known = finish(known, built.window, origin=plan.origin)
+            elif high:
+                known = replace(known, value=max(known.value or "", min(high, self.now)))
+            known = replace(known, mark=mark if mark is not None else known.mark)
+            if known != Bookmark():
+                self.state.put(name, field, key, known)
+        elif mark is not None:
+            self.state.put(name, field, key, Bookmark(mark=mark))
+        if not run.reading.incremental and key:
+            resume = self.state.member(name, "resume")
+            if isinstance(resume, dict) and "done" in resume and plan is None:
+                resume["done"].append(key)
+        self.dirty = True
+
+    def complete(self, run: Run) -> None:
+        """The stream is complete: nothing of it is half done any more."""
+        resume = self.state.member(run.name, "resume")
+        if resume and not resume.get("units"):
+            self.state.set_member(run.name, "resume", None)
+        if run.reading.refresh:
+            self.state.set_member(run.name, "refreshed", self.now)
+        if run.changed:
+            self.advance(run, "", run.changed)
+        self.dirty = True
+
+    def _has_kept(self, run: Run, key: str) -> bool:
+        return key in ((self.state.member(run.name, "resume") or {}).get("units") or {})
