@@ -17,7 +17,7 @@ _INSTANT = re.compile(r"(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 _LONG_NUMBER = re.compile(rb"[:,\[]-?\d{19,}")
 _WORDS = {"type", "format", "properties", "items"}
 _TYPES = {"string", "integer", "number", "boolean", "object", "array"}
-LONGEST_NAME = 63
+LONGEST_NAME = 62
 LARGEST = 2**63 - 1
 
 

@@ -74,7 +74,7 @@ def test_what_keeps_the_rules_is_not_found() -> None:
         ("x", {**TEXT, "format": "uri"}, "no format but"),
         ("x", {"type": ["null", "integer"], "format": "date-time"}, "no format but"),
         ("Count", {"type": ["null", "integer"]}, "names differ by more than case"),
-        ("y" * 64, TEXT, "1 to 63 characters"),
+        ("y" * 63, TEXT, "1 to 62 characters"),
         ("id", TEXT, "a key has one plain type"),
         ("id", {"type": ["object"]}, "a key has one plain type"),
     ],
