@@ -50,9 +50,18 @@ class Account(Results):
 
     def verified_domains(self, args: Mapping[str, str]) -> Table:
         """/verified-domains"""
-        return Table.of([{"domain": name, "verified": n == 0, "authenticated": False, "verification_sent": "",
-                          "verification_email": f"a@{name}"}
-                         for n, name in enumerate(("example.com", "bücher.example", "shop.example", "mail.example.net"))])  # fmt: skip
+        domains = ("example.com", "bücher.example", "shop.example", "mail.example.net")
+        rows = [
+            {
+                "domain": name,
+                "verified": n == 0,
+                "authenticated": False,
+                "verification_sent": "",
+                "verification_email": f"a@{name}",
+            }
+            for n, name in enumerate(domains)
+        ]
+        return Table.of(rows)
 
     def connected_sites(self, args: Mapping[str, str]) -> Table:
         """/connected-sites"""

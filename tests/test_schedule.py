@@ -10,7 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.answers import Response
 from shared.extract import Errand
+from shared.report import Report
 from shared.schedule import Active, Run, Schedule, Waiting
 from shared.state import Bookmark
 from shared.streams import Outcome, Stream, Unit, Window
