@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .extract import as_instant
 from .schedule import Run, Waiting
+from .sink import as_instant
 from .state import Bookmark, Span
 from .streams import Row, Unit
 from .units import WindowPlan, unit

@@ -363,6 +363,27 @@ def test_reports_are_read_as_the_settings_describe_them(box: KlaviyoSandbox, tmp
         assert run_tap("tap-klaviyo", config={**box.settings, "reports": [wrong]}, folder=tmp_path).status == 2
 
 
+def test_a_day_s_used_up_reports_stop_their_stream_alone_and_the_next_run_asks_for_the_rest(tmp_path: Path) -> None:
+    chosen = [{"type": "form_values_report", "name": name} for name in "abc"]
+
+    def ran(state: Any, *options: str) -> Result:
+        select = ["--select", "form_values_reports", "--select", "flows"]
+        sandbox = ",".join(("speed=100", *options))
+        return run_tap(
+            "tap-klaviyo", "--sandbox", sandbox, *select, config={"reports": chosen}, state=state, folder=tmp_path
+        )
+
+    first = ran(None, "reports_a_day=2")
+    assert first.status == 1
+    assert "form_values_reports: POST /api/form-values-reports answered 429" in first.stderr
+    assert "225 times a day" in first.stderr and "Run again later." in first.stderr
+    assert len(first.records("flows")) == 5 and "flows" in first.state["bookmarks"]
+    second = ran(first.state)
+    assert second.status == 0
+    told = [sorted({row["report"] for row in each.records("form_values_reports")}) for each in (first, second)]
+    assert sorted([*told[0], *told[1]]) == ["a", "b", "c"], "each report once"
+
+
 def test_events_are_counted_by_what_the_settings_say(box: KlaviyoSandbox, tmp_path: Path) -> None:
     metric = box.account.metrics[0]["id"]
     frame = {"start": "2026-06-01", "end": "2026-10-31"}
