@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared import config
+from shared import config, schema
 from shared.answers import Response
 from shared.client import Context
 from shared.errors import (
@@ -156,6 +156,30 @@ def test_a_profile_that_nobody_selected_is_not_sent() -> None:
     assert asked["fields[event]"] == "timestamp,datetime,uuid"
     whole = first_request(STREAMS["events"], unit("events", window=window, deselected=gone)).params
     assert whole["include"] == "metric"
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_is_deselected_is_not_asked_for_and_the_rest_is_as_ever(
+    place: int, box: KlaviyoSandbox, tmp_path: Path
+) -> None:
+    names = ["receive", *(stream.name for stream in TAP.streams if stream.sparse and stream.joint is None)]
+    excluded = {name: [*schema.load(TAP.schemas, name)["properties"]][place::3] for name in names}
+    member = ("email", "location")[place]
+    excluded["receive"].append(f"profile.{member}")
+    fields = [f"{name}.{field}" for name, found in excluded.items() for field in found]
+    arguments = [*(f"--select={name}" for name in names), *(f"--exclude={field}" for field in fields)]
+    found = run_tap("tap-klaviyo", "--sandbox", "speed=100", *arguments, folder=tmp_path)
+    assert found.status == 0, found.stderr[-2000:]
+    for name in names:
+        records, truth = found.records(name), box.truth(name)
+        written = {column for record in records for column in record} - {"_extra"}
+        assert written and written <= set(truth[0])
+        for record in (*truth, *records):
+            for column in record.keys() - written:
+                del record[column]
+            for profile in record.get("profile") or () if name == "receive" else ():
+                profile.pop(member, None)
+        assert differences(records, truth) == [], name
 
 
 def test_windows_grow_while_pages_are_few_and_shrink_when_they_are_many() -> None:
