@@ -204,6 +204,7 @@ class KlaviyoSandbox(Recorded):
         "quotas": (str, "1", "0: no quotas"),
         "rotate": (str, "0", "1: each refresh gives a new refresh token, and the old one is dead"),
         "gone_profile": (str, "null", "linkage of an event whose profile is gone: null or missing"),
+        "odd": (str, "1", "0: no values that the specification does not allow"),
         "linkage": (str, "sparse", "always: relations carry their ids wherever they may"),
         "reports_a_day": (int, "225", "how often each kind of report may be asked for in a day"),
         "metrics_page": (int, "200", "metrics on a page"),
@@ -232,6 +233,7 @@ class KlaviyoSandbox(Recorded):
             scale=self.options["scale"],
             day=self.day,
             gone_profile=self.options["gone_profile"],
+            is_odd=self.options["odd"] != "0",
         )
 
     def prepare(self) -> None:

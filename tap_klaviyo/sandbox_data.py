@@ -71,10 +71,13 @@ def short_id(*parts: Any) -> str:
 
 
 class Account:
-    """All resources of one day. `gone_profile`: an event of a deleted profile says null, or nothing ("missing")."""
+    """All resources of one day. `gone_profile`: an event of a deleted profile says null, or nothing ("missing").
+    `is_odd`: there are values that the specification does not allow.
+    """
 
-    def __init__(self, *, seed: int, scale: float, day: int, gone_profile: str = "null") -> None:
+    def __init__(self, *, seed: int, scale: float, day: int, gone_profile: str = "null", is_odd: bool = True) -> None:
         self.seed, self.scale, self.day, self.gone_profile = seed, scale, day, gone_profile
+        self.is_odd = is_odd
         self._tables: dict[Any, Table] = {}
         self._event_times: dict[str, list[tuple[int, int]]] = {}
 
@@ -239,7 +242,7 @@ class Account:
             "image": None,
             "created": stamp(BEGIN - DAY * 30),
             "updated": stamp(updated),
-            "last_event_date": "" if number % 9 == 0 else f"{stamp(BEGIN)[:19]}.25Z",
+            "last_event_date": "" if self.is_odd and number % 9 == 0 else f"{stamp(BEGIN)[:19]}.25Z",
             "location": {"city": "Genève", "latitude": "" if number % 2 else 46.2, "longitude": None, "ip": None},
             "properties": {"vip": True, "Taille": ["M", "L"], "big": 2**65, "$consent": {"x.y": None}},
         }
@@ -341,6 +344,12 @@ class Account:
         made = list(self.generic(stream))
         for each in made:
             each["relationships"]["tags"] = self._tags_of(self.chance("tags", stream, each["_number"]))
+        return made
+
+    def _templates(self, args: Mapping[str, str]) -> list[Resource]:
+        made = list(self.generic("templates"))
+        for each in made:
+            each["_more"] = {"definition": each["attributes"].pop("definition")}
         return made
 
     def _lists(self, args: Mapping[str, str]) -> list[Resource]:
@@ -512,7 +521,10 @@ class Account:
         return list(self.generic("object_records", args["object_type_id"], base=12))
 
     def _push_tokens(self, args: Mapping[str, str]) -> list[Resource]:
-        return self._linked("push_tokens", "profile", "profile", [self.profile_id(n) for n in range(9)])
+        made = self._linked("push_tokens", "profile", "profile", [self.profile_id(n) for n in range(9)])
+        for each in made:
+            each["attributes"]["token"] = f"secret-{each['id']}"
+        return made
 
     def _reviews(self, args: Mapping[str, str]) -> list[Resource]:
         return self._linked("reviews", "item", "catalog-item", self._ids("catalog_items"))
