@@ -50,7 +50,8 @@ def walk(
     requests come that are known together.
     """
     stream = Stream(name="rows", records="rows", next_page=next_page)
-    state, pending = Walk(stream, Unit(stream="rows")), [(request, None)]
+    state = Walk(stream, Unit(stream="rows"))
+    pending: list[tuple[Request, Any]] = [(request, None)]
     emitted: list[Row] = []
     for _ in range(limit):
         if not pending:
