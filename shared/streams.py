@@ -192,6 +192,7 @@ class Stream:
     transform            (rows, unit) -> records, called page by page; a plain function or generator
     fetch                all of it yourself: gives a generator of Batch, Checkpoint and Wait, or None to have the unit
                          read page by page after all; asked again, with `Unit.too_large`, when that came to nothing
+    begins_plain         the first request of `fetch` is the row's own, so that it can be asked alone (--test)
     cancel               (client, resume): end what a broken fetch left running at the API; called on a signal
     extend_schema        (schema, client) -> schema with the account's own fields
     window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
@@ -244,6 +245,7 @@ class Stream:
     gate_full_table: bool = False
     transform: Callable[[Sequence[Row], Unit], Iterable[Record]] | None = None
     fetch: Fetch | None = None
+    begins_plain: bool = False
     cancel: Callable[[Client, Any], None] | None = None
     extend_schema: Callable[[dict[str, Any], Client], dict[str, Any]] | None = None
     window: Window | None = None

@@ -55,7 +55,7 @@ def _report(kind: str, counter: str, description: str, *more: str) -> Stream:
         cost="1 request per 1000 rows of an e-mail whose counter moved",
         deletions="Rows older than a year are listed no more.",
     )
-    return replace(stream, fetch=partial(reports.by_minute, stream))
+    return replace(stream, fetch=partial(reports.by_minute, stream), begins_plain=True)
 
 
 JOURNEYS = (

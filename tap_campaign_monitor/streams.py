@@ -186,7 +186,7 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
         seed=True,
         cost="1 request per 1000 rows of a campaign whose counter moved",
     )
-    return replace(stream, fetch=partial(reports.by_minute, stream))
+    return replace(stream, fetch=partial(reports.by_minute, stream), begins_plain=True)
 
 
 REPORTS = (
