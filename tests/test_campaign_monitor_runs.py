@@ -272,7 +272,7 @@ def test_settings_that_narrow_a_run(tmp_path: Path) -> None:
 def test_a_missing_scope_and_a_plan_without_transactional_email_end_their_streams_alone(tmp_path: Path) -> None:
     result = run(tmp_path, "forbid=/lists,plan=basic", None, "lists", "list_stats", "campaign_opens", "transactional_*")
     assert result.status == 1
-    assert "A scope is missing" in result.stderr
+    assert "The scope ManageLists is missing" in result.stderr
     assert "transactional_groups: GET" not in result.stderr.splitlines()[-1]
     assert differences(result.records("campaign_opens"), sandbox().truth("campaign_opens")) == []
 

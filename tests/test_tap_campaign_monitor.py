@@ -266,6 +266,8 @@ def test_a_clients_key_is_dropped_before_anything_sees_it() -> None:
 def test_a_credential_is_needed() -> None:
     with pytest.raises(ConfigError, match="api_key or refresh_token"):
         validate({})
+    with pytest.raises(ConfigError, match="two credentials"):
+        validate({"api_key": "k", "refresh_token": "t"})
     with pytest.raises(ConfigError, match="no IANA zone"):
         validate({"api_key": "k", "timezone": "Mars/Olympus"})
 
