@@ -28,19 +28,15 @@ if TYPE_CHECKING:
 ENV = "ENV"
 """The word that stands for the environment where a config file is expected."""
 
-# Settings of Meltano's SDK that would change the data. A run that ignored them would look right and not be, and one
-# that ignored `mask` would publish personal data.
+# Settings of Meltano's SDK that would change the data: a run that ignored them would look right and not be.
 _REFUSED = {
     "stream_maps": (
-        "is not supported: leave fields out with --select and --exclude, hash or drop them with `mask` "
-        "(in a later version), or put Meltano's mapper (meltano-map-transformer) between tap and target"
-    ),
-    **dict.fromkeys(
-        ("mask", "flatten", "flattening_enabled", "batch", "batch_config"), "is not supported by this version"
+        "is not supported: leave fields out with --select and --exclude, hash or drop them with `mask`, "
+        "or put Meltano's mapper (meltano-map-transformer) between tap and target"
     ),
 }
 # Companions of the above, without effect alone.
-_IGNORED = {"stream_map_config", "flattening_max_depth", "flattening_separator", "faker_config"}
+_IGNORED = {"stream_map_config", "faker_config"}
 
 
 @dataclass(kw_only=True)
@@ -175,9 +171,9 @@ def read(
     declared = settings_of(tap)
     secret_names = frozenset(setting.name for setting in declared if setting.secret)
     given = _gather(tap, declared, files, environ)
-    has_secret = not secret_names.isdisjoint(given.values)
-    application = {tap.authorize.client_secret} if tap.authorize is not None else set()
-    has_credential = not (secret_names - application).isdisjoint(given.values)
+    has_secret = not (secret_names - {"mask_salt"}).isdisjoint(given.values)
+    no_credential = {"mask_salt", *([tap.authorize.client_secret] if tap.authorize is not None else [])}
+    has_credential = not (secret_names - no_credential).isdisjoint(given.values)
     for name, value in (supplied or {}).items():
         if name not in given.values and not (has_secret and name in secret_names):
             given.put(name, value, _Origin("the sandbox", name))

@@ -9,6 +9,7 @@
         ├── AuthError           exit 3: credentials refused; stops the whole run
         ├── RefusedError        this stream is not for this credential; the others go on
         ├── UnavailableError    the account has no such feature: no failure, the stream is empty
+        ├── PartError           a part of the stream cannot be read; the others go on, and it is named at the end
         ├── GoneError           this parent vanished since it was listed; its siblings go on
         ├── QuotaError          a long quota is used up: the stream ends here, in good order
         ├── TooLargeError       ask for less at once
@@ -72,6 +73,14 @@ class RefusedError(ApiError):
 
 class UnavailableError(ApiError):
     """The account does not have what the stream reads (plan, feature, beta)."""
+
+
+class PartError(ApiError):
+    """One part of a stream (`part`: its name) cannot be read, which says nothing of the others."""
+
+    def __init__(self, message: str, *, part: str) -> None:
+        super().__init__(message)
+        self.part = part
 
 
 class GoneError(ApiError):

@@ -22,7 +22,8 @@ class Request:
 
     `path` is appended to the API's base URL, or is itself a whole URL. `params` values are text, numbers, booleans
     (sent as true/false) or lists (sent as repeated parameters). `body` goes out as JSON. `quota` names the limit the
-    request draws from. `memo` is the paginator's own and is never sent.
+    request draws from; `ahead`, that it does so before others. `memo` is the paginator's own and is never sent.
+    `silence_seconds`: how long nothing may come of the answer, where that is not what the settings say.
     """
 
     path: str
@@ -31,7 +32,9 @@ class Request:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     quota: str = ""
+    ahead: bool = False
     memo: Any = field(default=None, compare=False)
+    silence_seconds: float | None = None
 
     def with_params(self, params: Params, *, memo: Any = None) -> Request:
         """The same request with `params` added or replaced; a value of None takes its parameter out."""
@@ -244,7 +247,7 @@ def smaller_overlapping(number: str = "page", size: str = "pageSize", *, smalles
 
 def _covering(position: int, number: str, size: str, largest: int, smallest: int) -> Params:
     """The page that holds the row at `position` and reaches furthest beyond it."""
-    if position < smallest or 2 * position <= largest:  # the first page does, and reaches furthest
+    if position < smallest or 2 * position <= largest:  # the first page reaches as far as the second could
         return {number: 1, size: largest}
     least = -(-position // largest)
     numbers = [before for before in range(least, least + 50) if position // before >= smallest]

@@ -138,6 +138,41 @@ COMMON: tuple[Setting, ...] = (
         description="Write ACTIVATE_VERSION after a complete full-table pass, so that targets drop what is gone.",
         default=False,
     ),
+    Setting(
+        name="mask",
+        type="object",
+        description="Personal data: field patterns such as `*.email` or `lists.contact.*`, each with `drop` (the field "
+        "is not even read) or `sha256` (of the salt and the value, as hexadecimal text).",
+        schema={"additionalProperties": {"enum": ["drop", "sha256"]}},
+    ),
+    Setting(name="mask_salt", description="The salt of `mask`; keep it secret, and the same in all runs.", secret=True),
+    Setting(
+        name="flatten",
+        type="boolean",
+        description="Objects become columns, one for each member; lists, and objects of any content, become JSON text.",
+        default=False,
+        aliases=("flattening_enabled",),
+    ),
+    Setting(
+        name="flatten_depth",
+        type="integer",
+        description="Levels that `flatten` opens; deeper objects become JSON text. Default: all.",
+        minimum=0,
+        aliases=("flattening_max_depth",),
+    ),
+    Setting(
+        name="flatten_separator",
+        description="What stands between the names that `flatten` joins.",
+        default="__",
+        aliases=("flattening_separator",),
+    ),
+    Setting(
+        name="batch",
+        type="object",
+        description='Write BATCH messages, the records going into files: {"root": "/folder", "format": "jsonl", '
+        '"compression": "gzip"}.',
+        aliases=("batch_config",),
+    ),
 )
 """The settings of every tap."""
 
@@ -325,6 +360,12 @@ def wrong(declared: Sequence[Setting], values: Mapping[str, Any], now: datetime)
         name, *rest = error.path
         inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
         yield name, f"{name}{inside} {_explain(by_name[name], error)}"
+    masks = values.get("mask") or {}
+    for pattern in masks if isinstance(masks, dict) else ():
+        if not all(pattern.partition(".")):
+            yield "mask", f'mask {pattern}: a field is named with its stream, as "lists.name" or "*.name"'
+    if isinstance(masks, dict) and "sha256" in masks.values() and not values.get("mask_salt"):
+        yield "mask", "mask: sha256 needs a mask_salt, or who has a list of addresses can look up the hashes"
     start, end = values.get("start_date"), values.get("end_date")
     for name, value in (("start_date", start), ("end_date", end)):
         if value and value > canonical(now):

@@ -181,12 +181,13 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
             where=reports.is_wanted,
         ),
         gate=reports.moved(counter),
+        next_page=next_page,
         transform=transform,
         size=lambda unit: int(unit.parent.get(counter) or 0),
         seed=True,
         cost="1 request per 1000 rows of a campaign whose counter moved",
     )
-    return replace(stream, fetch=partial(reports.by_minute, stream), begins_plain=True)
+    return replace(stream, fetch=partial(reports.by_minute, stream))
 
 
 REPORTS = (

@@ -14,7 +14,7 @@ import pytest
 from shared import discovery
 from shared.answers import Response
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
-from shared.pagination import Request
+from shared.pagination import Request, cursor
 from shared.streams import Parent, Stream
 from shared.tap import Tap
 
@@ -208,7 +208,7 @@ def test_scarce_quotas_and_jobs_are_not_spent_on_a_test() -> None:
         yield
 
     client = FakeClient({"/c": [{"id": 1}]})
-    plain = Stream(name="c", path="/c", fetch=fetch, begins_plain=True)
+    plain = Stream(name="c", path="/c", fetch=fetch, next_page=cursor("next", param="next"))
     assert findings(client, Stream(name="a", path="/a", quota="scarce"), Stream(name="b", fetch=fetch), plain) == {
         "a": "not asked",
         "b": "not asked",

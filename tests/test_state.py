@@ -46,6 +46,16 @@ def test_units_keep_value_mark_and_windows_in_the_shortest_form() -> None:
     assert [read.get("s", "t", key) for key in "abcd"] == [state.get("s", "t", key) for key in "abcd"]
 
 
+def test_what_lies_in_the_future_was_not_read() -> None:
+    state = State.read({"bookmarks": {"s": {"t": second(9), "done": [[second(2), second(9)], [second(7), second(8)]]}}})
+    state.put("s", "t", "u", Bookmark(second(9), mark=1))
+    state.put("s", "t", "v", Bookmark(second(3)))
+    state.clamp("s", "t", second(5))
+    assert state.get("s", "t") == Bookmark(second(5), done=((second(2), second(5)),))
+    assert state.get("s", "t", "u") == Bookmark(second(5), mark=1)
+    assert state.get("s", "t", "v") == Bookmark(second(3))
+
+
 @given(st.lists(st.integers(0, 1000), min_size=1))
 def test_a_bookmark_never_moves_backwards(values: list[int]) -> None:
     state = State()
