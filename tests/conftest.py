@@ -54,6 +54,16 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
 }
 """Each kind of walk of a tap: a stream that is read that way, and the settings for it."""
 
+APART: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "tap_mailchimp": (
+        ("member_activity", "member_activity_feed", "member_events", "member_goals"),
+        {"scale": 0.02},
+    ),
+}
+"""Streams that take a request per row of another, however large it is: read apart from all others, in an account of the
+size that the sandbox's options say.
+"""
+
 ROOT = Path(__file__).parent.parent
 
 

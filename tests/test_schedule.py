@@ -10,7 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.answers import Response
 from shared.extract import Errand
+from shared.report import Report
 from shared.schedule import Active, Run, Schedule, Waiting
 from shared.state import Bookmark
 from shared.streams import Outcome, Stream, Unit, Window
@@ -47,7 +49,7 @@ def test_large_units_are_handed_out_first_and_the_end_is_told() -> None:
 def test_a_long_chain_goes_before_all_else_that_is_ready() -> None:
     queue = schedule()
     large, chain = active(run_of(), 10**9), active(run_of(ahead=True))
-    queue.errand(Errand(lambda: None))  # type: ignore[arg-type, return-value]
+    queue.errand(Errand(lambda: Response(200), Report("tap-test")))
     queue.again(large)
     queue.again(chain)
     assert queue.take() is chain
