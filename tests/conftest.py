@@ -30,7 +30,6 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "tap_iterable": (
         ("email_send", {}),
         ("email_send", {"export_mode": "job"}),
-        ("users", {"export_mode": "job"}),
         ("list_users", {}),
         ("metadata", {}),
     ),
