@@ -28,9 +28,9 @@ SMALL_PAGES: dict[str, dict[str, Any]] = {
 
 WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "tap_iterable": (
+        ("list_users", {}),
         ("email_send", {}),
         ("email_send", {"export_mode": "job"}),
-        ("list_users", {}),
         ("metadata", {}),
     ),
     "tap_klaviyo": (
