@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from .catalog import Selection
+from .joint import JointRun
 from .problems import Problems
 from .records import Shape
+from .reshape import reshape
 from .schedule import Run
 from .seen import Seen
 from .sink import Sink
@@ -84,17 +86,47 @@ class Plan:
                 runs[parent.stream].children.append((runs[name], parent))
                 runs[name].key_names = tuple(parent.keys)
                 runs[name].parents_open += 1
+        self._join(runs, rows)
         for each in runs.values():
-            if any(not parent.changed_only or self._is_behind(child, each) for child, parent in each.children):
+            if any(
+                not parent.changed_only or child.reading.refresh or not child.reading.incremental
+                for child, parent in each.children
+            ):
                 each.reading = replace(each.reading, whole=True)
         return runs
 
-    def _is_behind(self, child: Run, parent: Run) -> bool:
-        """Whether the parent's bookmarks would leave out rows that a child of changed parents has not seen."""
-        if not child.reading.incremental:
-            return True
-        seen = self.bookmark(child, "").value
-        return seen is None or seen < (self.before.latest(parent.name, parent.stream.replication_key) or "")
+    def followed(self, child: Run, parent: Run, key: str) -> Bookmark:
+        """How far a child of changed parents had come in one unit of its parent's.
+
+        Older states hold one bookmark for all: it counts for the units that the parent had read by then.
+        """
+        own = self.bookmark(child, key)
+        if own.value is None and self.bookmark(parent, key).value and not self.before.member(child.name, "units"):
+            return self.bookmark(child, "")
+        return own
+
+    def must_read_all(self, run: Run, key: str) -> bool:
+        """Whether the bookmark of a unit would leave out rows that a child has not seen."""
+        known = self.bookmark(run, key).value or ""
+        return run.reading.whole or any(
+            (self.followed(child, run, key).value or "") < known
+            for child, parent in run.children
+            if parent.changed_only
+        )
+
+    def _join(self, runs: Mapping[str, Run], rows: Mapping[str, Stream]) -> None:
+        """Streams that may share a walk are told which."""
+        walks: dict[str, JointRun] = {}
+        for run in runs.values():
+            if run.stream.joint is not None:
+                walks.setdefault(run.stream.joint.stream, self._walk(rows[run.stream.joint.stream]))
+        for run in runs.values():
+            run.joint = walks.get(run.stream.joint.stream if run.stream.joint else run.name)
+            if run.joint is not None:
+                run.joint.expected += 1
+
+    def _walk(self, stream: Stream) -> JointRun:
+        return JointRun(Reading(stream=stream, settings=self.settings, now=self.now, incremental=False))
 
     def _run(self, stream: Stream, selection: Selection | None) -> Run:
         settings = self.settings
@@ -130,7 +162,16 @@ class Plan:
             problems=self.problems,
         )
         seen = self._seen(stream, selection) if incremental else None
-        run.sink = Sink(stream, selection, shape, version, set() if stream.unique else None, seen=seen)
+        run.sink = Sink(
+            stream,
+            selection,
+            shape,
+            version,
+            set() if stream.unique else None,
+            seen=seen,
+            reshape=reshape(selection, settings),
+            bare=bool(settings.get("batch")),
+        )
         for group, pending in (resume.get("units") or {}).items():
             if isinstance(pending, Mapping):
                 run.pending_groups.update((key, group) for key in pending.get("units") or ())
@@ -161,7 +202,7 @@ class Plan:
             age = seconds_between(str(resume.get("began")), self.now)
         except ValueError:
             return {}
-        return resume if 0 <= age < RESUME_SECONDS else {}
+        return resume if abs(age) < RESUME_SECONDS else {}  # clocks of one API may differ a little
 
     def _refresh_is_due(self, stream: Stream) -> bool:
         days = self.settings.get(stream.full_refresh) if stream.full_refresh else None

@@ -10,6 +10,7 @@ from . import messages
 from .catalog import Selection
 from .pagination import Row
 from .records import Shape
+from .reshape import Reshape
 from .seen import Note, Seen
 from .streams import Record, Stream, Unit
 from .timestamps import from_seconds, instant
@@ -30,7 +31,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Sink:
-    """One selected stream's way out: hook, parent's keys, schema, filter, bytes."""
+    """One selected stream's way out: hook, parent's keys, schema, filter, masks and columns, bytes."""
 
     stream: Stream
     selection: Selection
@@ -39,6 +40,9 @@ class Sink:
     unique: set[int] | None = None
     unique_limit: int = 1_000_000
     seen: Seen | None = None
+    reshape: Reshape | None = None
+    bare: bool = False
+    """Records alone, for the files of BATCH messages."""
 
     def lines(self, rows: Sequence[Row], unit: Unit, time_extracted: str, *, care: bool) -> Lines:
         """What is written of raw `rows`."""
@@ -56,9 +60,13 @@ class Sink:
         if key:
             values = [value for record in fitted if (value := record.get(key)) is not None]
             high = max((read for value in values if (read := as_instant(value))), default=None)
-        data = messages.record_lines(
-            self.selection.stream.name, fitted, time_extracted=time_extracted, version=self.version
-        )
+        if self.reshape is not None:
+            fitted = self.reshape.records(fitted)
+        name = self.selection.stream.name
+        if self.bare:
+            data = messages.bare_lines(name, fitted)
+        else:
+            data = messages.record_lines(name, fitted, time_extracted=time_extracted, version=self.version)
         return Lines(data, len(fitted), high, notes)
 
     def _is_first(self, record: Record) -> bool:

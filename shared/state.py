@@ -112,9 +112,11 @@ class State:
         found = [self.get(stream, key, name).value for name in ("", *(units if isinstance(units, dict) else ()))]
         return max((value for value in found if value), default=None)
 
-    def put(self, stream: str, key: str | None, unit: str, bookmark: Bookmark) -> None:
-        """Store a unit's bookmark; its value never moves backwards."""
+    def put(self, stream: str, key: str | None, unit: str, bookmark: Bookmark, *, to_the_minute: bool = False) -> None:
+        """Store a unit's bookmark; its value never moves backwards, but for the seconds that `to_the_minute` drops."""
         value = later(bookmark.value, self.get(stream, key, unit).value)
+        if value and to_the_minute:
+            value = f"{value[:16]}Z"
         self._store(stream, key, unit, replace(bookmark, value=value))
 
     def clamp(self, stream: str, key: str | None, now: str) -> None:

@@ -5,12 +5,15 @@ Pure: a unit is a description, a `WindowPlan` is arithmetic on instants. Who rea
 
 from __future__ import annotations
 
+import heapq
+import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .pagination import at
-from .state import Bookmark, Span
+from .state import Bookmark, Span, later
 from .streams import Outcome, Parent, Record, Row, Settings, Stream, Unit, Window
 from .timestamps import floor_seconds, seconds_between, shift
 
@@ -54,9 +57,9 @@ def batch_size(parent: Parent, settings: Settings) -> int:
     return parent.batch(settings) if callable(parent.batch) else parent.batch
 
 
-def unit_key(values: Mapping[str, Any], names: Iterable[str], partition: str) -> str:
-    """A unit's name in the state: its parent's keys and its partition, joined by "/"."""
-    parts = [str(values[name]) for name in names]
+def unit_key(values: Mapping[str, Any], names: Iterable[str], partition: str, *, length: int = 0) -> str:
+    """A unit's name in the state: its parent's keys, cut to `length` if that is given, and its partition, with "/"."""
+    parts = [str(values[name])[: length or None] for name in names]
     return "/".join([*parts, partition] if partition else parts)
 
 
@@ -116,13 +119,56 @@ def is_new(stream: Stream, replication_key: str | None, record: Record, unit: Un
     return (unit.since is None or value >= unit.since) and (not end or value < end)
 
 
+Under = tuple[str, str]
+"""Under which unit of its parent's a unit hangs, and when that parent changed."""
+
+
+class Followed:
+    """How far a child of changed parents has come in one unit of its parent's.
+
+    Parents come oldest first, so all is finished that lies before the oldest one under way. Should they turn out
+    unsorted, nothing is said before the end.
+    """
+
+    def __init__(self) -> None:
+        self.newest: str | None = None
+        self._under_way: list[str] = []
+        self._finished: Counter[str] = Counter()
+        self._is_sorted = True
+        self._lock = threading.Lock()  # workers begin what the main thread finishes
+
+    def seen(self, moved: str | None) -> None:
+        """A parent that changed at `moved` has come."""
+        with self._lock:
+            self._is_sorted &= (moved or "") >= (self.newest or "")
+            self.newest = later(self.newest, moved)
+
+    def begun(self, moved: str) -> None:
+        """A unit under a parent that changed at `moved` is to be read."""
+        with self._lock:
+            heapq.heappush(self._under_way, moved)
+
+    def finished(self, moved: str) -> str | None:
+        """Such a unit is complete: the instant up to which all are."""
+        with self._lock:
+            self._finished[moved] += 1
+            while self._under_way and (oldest := self._under_way[0]) in self._finished:
+                heapq.heappop(self._under_way)
+                self._finished[oldest] -= 1
+                if not self._finished[oldest]:
+                    del self._finished[oldest]
+            if not self._is_sorted:
+                return None
+            return self._under_way[0] if self._under_way else self.newest
+
+
 @dataclass
 class WindowPlan:
     """The windows of one unit: `[start, end)` spans from `unit.since` to the run's start, the finished ones left out.
 
     `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome, `received`
     takes it before the window is written; `split` takes one back that was too large, as two halves. Spans never
-    overlap, and together they cover everything.
+    overlap, and together they cover everything. `depth`: see `Report.depth`.
     """
 
     base: Unit
@@ -139,6 +185,7 @@ class WindowPlan:
     over: bool = False
     again: list[Span] = field(default_factory=list)
     in_hand: set[Span] = field(default_factory=set)
+    depth: int = 0
 
     @classmethod
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:
@@ -185,10 +232,12 @@ class WindowPlan:
         self.finished(span, outcome)
         self.in_hand.add(span)
 
-    def ended(self, span: Span, outcome: Outcome | None) -> None:
-        """A window was read and written (how it went), or failed (None)."""
+    def ended(self, span: Span, outcome: Outcome | None, left: Span | None = None) -> None:
+        """A window was read and written (how it went), or failed (None); `left`: what it did not come to."""
         self.active -= 1
-        if span in self.in_hand:
+        if left is not None:
+            self.left(span, left)
+        elif span in self.in_hand:
             self.in_hand.discard(span)
         elif outcome is not None:
             self.finished(span, outcome)
@@ -207,6 +256,14 @@ class WindowPlan:
         elif not outcome.rows:
             self.width = max(self.width, width * 2)
         self.width = min(max(self.width, self.window.smallest_seconds), self.widest)
+
+    def left(self, read: Span, rest: Span) -> None:
+        """A window ended before its end: hand out what is left of it, as wide as what was read. Where that was a moment
+        only, as many may share one, in an eighth at a time.
+        """
+        self.spans.insert(0, rest)
+        self.width = min(self.width, max(seconds_between(*read), seconds_between(*rest) / 8))
+        self.clean = 0
 
     def split(self, span: Span) -> bool:
         """A window was too large: hand it out again as two halves. False when it cannot be halved."""

@@ -378,6 +378,12 @@ def test_trying_ends_when_the_time_is_spent() -> None:
         with pytest.raises(RetryableError, match="after 3 tries"):
             fixture.client.json(Request("/things"))
         assert fixture.waits == [40, 40]
+    verdict = lambda *_: RetryableError("busy", wait_seconds=40, most_seconds=30)  # noqa: E731
+    with (
+        closing(Fixture(retry=Retry(tries=99, budget_seconds=100), verdict=verdict)) as fixture,
+        pytest.raises(RetryableError, match="after 1 tries"),
+    ):
+        fixture.client.json(Request("/things"))
 
 
 @responses.activate
@@ -516,6 +522,16 @@ def test_a_credential_refused_after_its_renewal_is_refused() -> None:
     with closing(Fixture(refresh=lambda: None)) as fixture, pytest.raises(AuthError, match="Check the credential"):
         fixture.client.json(Request("/things"))
     assert len(responses.calls) == 2
+
+
+@responses.activate
+def test_a_credential_that_expires_again_and_again_is_renewed_a_few_times() -> None:
+    responses.get(f"{API}/things", status=401)
+    verdict = lambda *_: AuthError("Expired.", has_expired=True)  # noqa: E731
+    fixture = Fixture(refresh=lambda: None, verdict=verdict)
+    with closing(fixture), pytest.raises(AuthError, match="Expired"):
+        fixture.client.json(Request("/things"))
+    assert len(responses.calls) == 6
 
 
 @responses.activate

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.state import Bookmark, finish
 from shared.streams import Outcome, Parent, Stream, Unit, Window
 from shared.timestamps import from_seconds, seconds_between
-from shared.units import Reading, WindowPlan, gaps, is_new, parent_values, unit, unit_key
+from shared.units import Followed, Reading, WindowPlan, gaps, is_new, parent_values, unit, unit_key
 
 
 def second(number: int) -> str:
@@ -159,6 +159,7 @@ def test_a_unit_is_named_by_its_parents_keys_and_its_partition() -> None:
     assert values == {"list_id": 7, "stats.count": 3}
     assert unit_key(values, parent.keys, "archived") == "7/archived"
     assert unit_key(values, parent.keys, "") == "7"
+    assert unit_key({"a": "abcdef", "b": 1234}, ("a", "b"), "email", length=3) == "abc/123/email"
     assert unit_key({}, (), "email") == "email"
 
 
@@ -167,3 +168,26 @@ def test_what_a_row_lacks_comes_from_its_own_parent() -> None:
     above = {"client": "c", "zone": "z", "size": 1, "id": "other"}
     found = parent_values(parent, {"id": "l", "size": 5}, above)
     assert found == {"list": "l", "client": "c", "zone": "z", "size": 5}
+
+
+@given(st.lists(st.integers(0, 5), max_size=20).map(sorted), st.data())
+def test_a_child_of_changed_parents_has_come_as_far_as_the_oldest_of_them_under_way(
+    moments: list[int], data: Any
+) -> None:
+    followed, under_way = Followed(), list[int]()
+    for moment in moments:
+        followed.seen(second(moment))
+        if data.draw(st.booleans()):  # else nothing is to be read below it
+            followed.begun(second(moment))
+            under_way.append(moment)
+        if under_way and data.draw(st.booleans()):
+            gone = under_way.pop(data.draw(st.integers(0, len(under_way) - 1)))
+            assert followed.finished(second(gone)) == second(min(under_way, default=moment))
+
+
+def test_unsorted_parents_tell_nothing_before_the_end() -> None:
+    followed = Followed()
+    for moment in (2, 1):
+        followed.seen(second(moment))
+        followed.begun(second(moment))
+    assert (followed.finished(second(1)), followed.finished(second(2)), followed.newest) == (None, None, second(2))
