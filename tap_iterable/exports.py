@@ -138,9 +138,11 @@ def _seconds(unit: Unit) -> float:
 def asked(export: Export, unit: Unit) -> dict[str, Any]:
     """The parameters of a window: the start is inclusive, the end exclusive, in UTC where no zone is named."""
     start, end = (f"{moment[:10]} {moment[11:19]}" for moment in _window(unit))
-    chosen = {"onlyFields": export.only, "omitFields": export.unwanted(unit.deselected)}
-    fields = {name: ",".join(names) for name, names in chosen.items() if names}
-    return {"dataTypeName": export.data_type, "startDateTime": start, "endDateTime": end, **fields}
+    # Columns of users may be called otherwise than their fields.
+    fields = unit.deselected if export.is_event else unit.deselected & (unit.settings.get("user_fields") or {}).keys()
+    chosen = {"onlyFields": export.only, "omitFields": export.unwanted(fields)}
+    named = {name: ",".join(names) for name, names in chosen.items() if names}
+    return {"dataTypeName": export.data_type, "startDateTime": start, "endDateTime": end, **named}
 
 
 # Directly
