@@ -22,6 +22,7 @@ from shared.errors import (
     AuthError,
     ConfigError,
     GoneError,
+    PartError,
     QuotaError,
     RefusedError,
     RetryableError,
@@ -391,6 +392,32 @@ def test_a_line_is_an_email_or_a_user_id() -> None:
 def test_settings_choose_lists(chosen: dict[str, Any], expected: bool) -> None:
     parent = {"listId": 5, "listType": "Standard"}
     assert members.is_wanted(unit(parent=parent, settings=settings(**chosen))) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ApiError("it fails"), PartError),
+        (GoneError("it is gone"), GoneError),
+        (RefusedError("refused"), RefusedError),
+        (QuotaError("no quota"), QuotaError),
+    ],
+)
+def test_a_list_that_fails_is_a_part_of_its_own_and_has_a_patience_of_its_own(
+    error: ApiError, expected: type[ApiError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, requests = client(list_users_timeout_s=77), []
+
+    def send(request: Request, **_: Any) -> None:
+        requests.append(request)
+        raise error
+
+    monkeypatch.setattr(asked, "send", send)
+    one = unit("list_users", parent={"listId": 5}, settings=asked.settings)
+    with pytest.raises(expected, match="5") as caught:
+        list(members.fetch(asked, one))
+    assert type(caught.value) is expected
+    assert [request.silence_seconds for request in requests] == [77]
 
 
 @pytest.mark.parametrize(
