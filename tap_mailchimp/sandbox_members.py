@@ -48,7 +48,9 @@ class Contacts(Audiences):
                 "created_by": last["created_by"], "updated_at": last["created_at"]}  # fmt: skip
         rows = [{**base, "id": last["note_id"], "created_at": last["created_at"], "note": last["note"]}]
         if number % 2:
-            rows.append({**base, "id": last["note_id"] + 1_000_000, "created_at": "", "note": "nul \x00 inside"})
+            # Edited every day, which does not move the member's last_changed.
+            text = f"nul \x00 inside {self.day}"
+            rows.append({**base, "id": last["note_id"] + 1_000_000, "created_at": "", "note": text})
         return Table.of(rows)
 
     # What moves without the member's last_changed: on a later day, one in seven has done something more.

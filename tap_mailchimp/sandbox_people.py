@@ -226,7 +226,11 @@ class People:
         status = members.status[number]
         first, last = FIRST_NAMES[who & 15], LAST_NAMES[(who >> 12) % 10]
         opted = START - 800 * DAY + (h >> 20) % (90 * DAY)
-        tags = [{"id": 14_351_128 + audience.number * 1000, "name": "2022 0"}] if h & 0x3F00 == 0 else []
+        tags = (
+            [{"id": 14_351_128 + audience.number * 1000, "name": "2022 0"}]
+            if h & 0x3F00 == 0 or version % 3 == 1
+            else []
+        )
         row: Row = {
             "id": hashed,
             "email_address": address,

@@ -45,6 +45,7 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("reports_email_activity", {}),
         ("reports_email_activity", {"email_activity_mode": "batch"}),
         ("audience_contacts", {}),
+        ("member_tags", {}),
     ),
     "tap_customerio": (("customers", {}), ("messages", {}), ("activities", {}), ("eps_suppression", {})),
     "tap_campaign_monitor": (("list_active_subscribers", {}), ("campaign_opens", {}), ("campaign_recipients", {})),
