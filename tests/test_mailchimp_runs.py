@@ -204,6 +204,19 @@ def test_incremental_reports_skip_campaigns_that_did_not_move_and_lose_nothing(t
     assert all("ACTIVATE_VERSION" not in found for stream, found in kinds.items() if stream == "reports_click_details")
 
 
+@pytest.mark.parametrize("automation_reports", ["0", "1"])
+def test_reports_of_automations_e_mails_come_if_there_are_any(tmp_path: Path, automation_reports: str) -> None:
+    with MailchimpSandbox({"scale": "0.2", "speed": "100", "automation_reports": automation_reports}) as box:
+        arguments = ["--select", "reports_*", "--select", "unsubscribes"]
+        result = run(box, *arguments, folder=tmp_path, report_automation_emails=True)
+        assert result.status == 0, result.stderr[-2000:]
+        ids = {email["id"] for email in box.truth("automation_emails")}
+        for stream, records in result.by_stream().items():
+            assert differences(records, box.truth(stream, config(box, report_automation_emails=True))) == [], stream
+        found = {record["campaign_id"] for record in result.records(ACTIVITY)}
+        assert (ids & found == ids) is (automation_reports == "1")
+
+
 def test_activate_version_ends_a_complete_full_pass(box: MailchimpSandbox, tmp_path: Path) -> None:
     result = run(box, "--select", "list_segment_members", "--select", "lists", folder=tmp_path, activate_version=True)
     assert result.status == 0
