@@ -1,6 +1,7 @@
 # make test   the whole test suite, the linters and the type checker, in an environment made here
 # make demo   every tap against its own sandbox into a DuckDB file; no account needed
-# make docs   write the README's tables anew from the code
+# make integration   the taps with public targets on a real PostgreSQL, Meltano, Dagster and a browser: a quarter of an hour
+# make docs   write anew what is generated from the code: the README's tables, docs/tap-*.md, plugins/
 # PYTHON=python3.12 make test   takes another interpreter (3.10 to 3.13)
 
 PYTHON ?= python3
@@ -9,9 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 TARGET := .demo/target
 PIP := -m pip --disable-pip-version-check install --quiet
-CHECKED := shared tap_* tests docs benchmarks
+CHECKED := shared tap_* tests docs benchmarks integration
 
-.PHONY: test check demo docs clean
+.PHONY: test check demo docs clean integration integration-quick
 .DEFAULT_GOAL := test
 
 test: check
@@ -26,11 +27,30 @@ check: $(VENV)/.dev-$(VERSION)
 demo: $(VENV)/.taps-$(VERSION) $(TARGET)/.target-$(VERSION)
 	$(TARGET)/bin/python docs/demo.py --taps $(BIN) --target $(TARGET)/bin --folder .demo
 
+# Debian's packages that it needs: postgresql, chromium, chromium-driver. Each program lives in an environment of its own.
+PROGRAMS := $(basename $(notdir $(wildcard integration/environments/*.txt)))
+QUICK := target-jsonl target-duckdb meltanolabs-target-postgres pipelinewise-target-postgres
+INTEGRATION := .integration/python-$(VERSION)
+INTEGRATE := INTEGRATION_ENVIRONMENTS=$(INTEGRATION) $(BIN)/python -m pytest -n 2 -q integration
+
+integration: $(VENV)/.dev-$(VERSION) $(PROGRAMS:%=$(INTEGRATION)/.%)
+	$(INTEGRATE)
+
+# What CI runs of it: the targets that most people use.
+integration-quick: $(VENV)/.dev-$(VERSION) $(QUICK:%=$(INTEGRATION)/.%)
+	$(INTEGRATE) -m quick
+
+$(INTEGRATION)/.%: integration/environments/%.txt
+	rm -rf $(INTEGRATION)/$*
+	$(PYTHON) -m venv $(INTEGRATION)/$*
+	$(INTEGRATION)/$*/bin/python $(PIP) --requirement $<
+	touch $@
+
 docs: $(VENV)/.dev-$(VERSION)
 	$(BIN)/python -m shared.docs README.md
 
 clean:
-	rm -rf $(VENV) .demo dist build
+	rm -rf $(VENV) .demo .integration dist build
 
 # The stamps carry the interpreter's version, so that another PYTHON makes the environments anew, and depend on
 # pyproject.toml, so that a changed dependency is installed; a second run with neither changed takes no time.

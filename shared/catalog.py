@@ -290,7 +290,7 @@ def choose(
     """
     shown = [stream for stream in streams if not stream.hidden and stream.name in schemas]
     declared = {stream.name: _declared(stream, schemas, settings) for stream in shown}
-    patterns = _Patterns(select, exclude)
+    patterns = _Patterns(select, exclude, settings.get("mask") or {})
     if not is_partial:
         patterns.check(shown, declared)
     entries, unknown = _entries(catalog, streams) if catalog is not None else ({}, [])
@@ -332,6 +332,10 @@ def _selection(
 ) -> Selection:
     keys = key_properties(stream, settings)
     automatic = _automatic(stream, settings)
+    if needed := sorted(name for name in automatic - {ACCOUNT} if patterns.drops(stream, name)):
+        raise CatalogError(
+            f"mask {stream.name}.{needed[0]}: part of the key or the bookmark cannot be dropped; hash it with sha256."
+        )
 
     def keep(schema: JsonSchema, at: Breadcrumb, inherited: bool) -> JsonSchema:
         """`schema` with its selected members alone."""
@@ -412,9 +416,11 @@ def _dotted(breadcrumb: Breadcrumb) -> str:
 class _Patterns:
     """`--select` and `--exclude`: globs for "stream" or "stream.field", where a field may be "stats.rate"."""
 
-    def __init__(self, select: Sequence[str], exclude: Sequence[str]) -> None:
+    def __init__(self, select: Sequence[str], exclude: Sequence[str], masks: Mapping[str, str]) -> None:
         self.select = [pattern.partition(".") for pattern in select]
         self.exclude = [pattern.partition(".") for pattern in exclude]
+        self.masked = [pattern.partition(".") for pattern in masks]
+        self.dropped = [pattern.partition(".") for pattern, how in masks.items() if how == "drop"]
 
     def selects_stream(self, stream: Stream, declared: JsonSchema, *, is_partial: bool) -> bool | None:
         """None where nothing is selected on the command line. A field's pattern selects the streams that have it."""
@@ -423,7 +429,7 @@ class _Patterns:
         globs = [(dot, glob) for name, dot, glob in self.select if _matches_stream(stream, name)]
         if is_partial or any(not dot for dot, _ in globs):
             return bool(globs)
-        return any(_covers(glob, _dotted(breadcrumb)) for _, glob in globs for breadcrumb in _walk(declared))
+        return any(covers(glob, _dotted(breadcrumb)) for _, glob in globs for breadcrumb in _walk(declared))
 
     def excludes_stream(self, stream: Stream) -> bool:
         return any(_matches_stream(stream, name) for name, dot, _ in self.exclude if not dot)
@@ -436,11 +442,17 @@ class _Patterns:
         return False if fields and all(dot for dot, _ in fields) else None
 
     def excludes_field(self, stream: Stream, path: str) -> bool:
-        return any(dot and _matches_stream(stream, name) and _covers(glob, path) for name, dot, glob in self.exclude)
+        return self.drops(stream, path) or any(
+            dot and _matches_stream(stream, name) and covers(glob, path) for name, dot, glob in self.exclude
+        )
+
+    def drops(self, stream: Stream, path: str) -> bool:
+        """Whether a mask takes the field away."""
+        return any(_matches_stream(stream, name) and covers(glob, path) for name, _, glob in self.dropped)
 
     def check(self, streams: Sequence[Stream], declared: Mapping[str, JsonSchema]) -> None:
         """Raises CatalogError for a pattern that matches nothing: it is a typing error, not a wish."""
-        for option, patterns in (("--select", self.select), ("--exclude", self.exclude)):
+        for option, patterns in (("--select", self.select), ("--exclude", self.exclude), ("mask", self.masked)):
             for name, dot, glob in patterns:
                 matched = [stream for stream in streams if _matches_stream(stream, name)]
                 if not matched:
@@ -450,7 +462,9 @@ class _Patterns:
                     )
                 if dot:
                     paths = [_dotted(crumb) for stream in matched for crumb in _walk(declared[stream.name])]
-                    if not any(_covers(glob, path) for path in paths):
+                    if not any(covers(glob, path) for path in paths) and not (
+                        option == "mask" and any(_is_in_map(glob, declared[stream.name]) for stream in matched)
+                    ):
                         raise CatalogError(
                             f"{option} {name}{dot}{glob}: no field is called like that.{_meant(glob, paths)}"
                         )
@@ -460,14 +474,30 @@ def _matches_stream(stream: Stream, glob: str) -> bool:
     return any(fnmatchcase(name, glob) for name in (stream.name, *stream.aliases))
 
 
-def _covers(glob: str, path: str) -> bool:
+def covers(glob: str, path: str) -> bool:
     """Whether `glob` names the field at `path`, or an object that it is a member of."""
     return any(fnmatchcase(part, glob) for part in _prefixes(path))
 
 
+def _is_in_map(glob: str, declared: JsonSchema) -> bool:
+    """Whether `glob` names what lies in an object of any content, whose members no schema knows."""
+    above = _prefixes(glob)[:-1]
+    for breadcrumb in _walk(declared):
+        node = declared
+        for step in breadcrumb:
+            node = node[step]
+        if (
+            type_of(node) == "object"
+            and not node.get("properties")
+            and any(fnmatchcase(_dotted(breadcrumb), part) for part in above)
+        ):
+            return True
+    return False
+
+
 def _reaches(glob: str, path: str) -> bool:
     """Whether `glob` covers the field at `path`, or names a member below it."""
-    return _covers(glob, path) or any(fnmatchcase(path, part) for part in _prefixes(glob) if part != glob)
+    return covers(glob, path) or any(fnmatchcase(path, part) for part in _prefixes(glob) if part != glob)
 
 
 def _prefixes(path: str) -> list[str]:
@@ -478,6 +508,17 @@ def _prefixes(path: str) -> list[str]:
 def _meant(word: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(word, known, n=3)
     return f" Did you mean {' or '.join(close)}?" if close else " --discover lists what there is."
+
+
+# Masks
+
+
+def mask_patterns(stream: Stream, settings: Settings) -> Iterator[tuple[str, str]]:
+    """The setting `mask` for one stream: globs of its fields, each with what is done to them."""
+    for pattern, how in (settings.get("mask") or {}).items():
+        name, _, glob = pattern.partition(".")
+        if _matches_stream(stream, name):
+            yield glob, how
 
 
 # What a user should know about the catalog given

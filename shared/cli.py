@@ -232,6 +232,7 @@ class _Command:
 
     def _sync(self) -> int:
         from . import progress, sync
+        from .batch import batch_files
         from .messages import Writer
 
         with (
@@ -244,7 +245,7 @@ class _Command:
             streams, schemas = self._account(client, config)
             selections = self._choose(streams, schemas, config)
             self._forget(state, [stream.name for stream in streams])
-            writer = Writer()
+            writer = Writer(batches=batch_files(config.settings))
             with self._summary(context.report), progress.live(context.report, is_shown=self._is_watched()):
                 code = sync.run(
                     tap=self.tap,

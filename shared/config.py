@@ -1,8 +1,8 @@
 """Where settings come from and go to: files, the environment, secret files; saved when tokens rotate.
 
 Sources are merged setting by setting, later ones win; a setting's aliases are resolved within each source first, so a
-later file's alias beats an earlier file's own name. An empty string and null mean "not given" everywhere: Meltano and
-shells pass them for what the user left out.
+later file's alias beats an earlier file's own name. An empty string and null mean "not given": Meltano and shells pass
+them for what the user left out. (A setting may say that null is a value.)
 """
 
 from __future__ import annotations
@@ -28,19 +28,15 @@ if TYPE_CHECKING:
 ENV = "ENV"
 """The word that stands for the environment where a config file is expected."""
 
-# Settings of Meltano's SDK that would change the data. A run that ignored them would look right and not be, and one
-# that ignored `mask` would publish personal data.
+# Settings of Meltano's SDK that would change the data: a run that ignored them would look right and not be.
 _REFUSED = {
     "stream_maps": (
-        "is not supported: leave fields out with --select and --exclude, hash or drop them with `mask` "
-        "(in a later version), or put Meltano's mapper (meltano-map-transformer) between tap and target"
-    ),
-    **dict.fromkeys(
-        ("mask", "flatten", "flattening_enabled", "batch", "batch_config"), "is not supported by this version"
+        "is not supported: leave fields out with --select and --exclude, hash or drop them with `mask`, "
+        "or put Meltano's mapper (meltano-map-transformer) between tap and target"
     ),
 }
 # Companions of the above, without effect alone.
-_IGNORED = {"stream_map_config", "flattening_max_depth", "flattening_separator", "faker_config"}
+_IGNORED = {"stream_map_config", "faker_config"}
 
 
 @dataclass(kw_only=True)
@@ -175,9 +171,9 @@ def read(
     declared = settings_of(tap)
     secret_names = frozenset(setting.name for setting in declared if setting.secret)
     given = _gather(tap, declared, files, environ)
-    has_secret = not secret_names.isdisjoint(given.values)
-    application = {tap.authorize.client_secret} if tap.authorize is not None else set()
-    has_credential = not (secret_names - application).isdisjoint(given.values)
+    has_secret = not (secret_names - {"mask_salt"}).isdisjoint(given.values)
+    no_credential = {"mask_salt", *([tap.authorize.client_secret] if tap.authorize is not None else [])}
+    has_credential = not (secret_names - no_credential).isdisjoint(given.values)
     for name, value in (supplied or {}).items():
         if name not in given.values and not (has_secret and name in secret_names):
             given.put(name, value, _Origin("the sandbox", name))
@@ -243,7 +239,8 @@ def _take_file(path: Path, declared: Sequence[Setting], given: _Given) -> None:
         keys = (setting.name, *setting.aliases)
         known.update(key.split(".")[0] for key in keys)
         for key in keys:
-            if not is_unset(setting, value := _get(content, key)):
+            value = _get(content, key)
+            if not is_unset(setting, value) or (setting.null and value is None and key in content):
                 given.put(setting.name, value, _Origin(str(path), key, path))
                 break
     given.unknown |= {key: value for key, value in content.items() if key not in known}
@@ -302,7 +299,7 @@ def _cast_all(declared: Sequence[Setting], given: _Given, config: Config) -> lis
             continue
         try:
             raw = _opened(setting, given) if setting.secret else given.values[name]
-            value = config.settings[name] = cast(setting, raw)
+            value = config.settings[name] = None if raw is None else cast(setting, raw)
         except ValueError as error:
             problems.append(given.blame(name, f"{name} {error}"))
             continue

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
     from .tap import Tap
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
-CAPABILITIES = ("catalog", "properties", "discover", "state", "about", "test")
+CAPABILITIES = (
+    "catalog",
+    "properties",
+    "discover",
+    "state",
+    "about",
+    "test",
+    "activate-version",
+    "batch",
+    "schema-flattening",
+)
 """In the words of Meltano's hub."""
 _MARKED = re.compile(r"(<!-- (tap_\w+) (settings|streams) -->\n).*?(<!-- end -->)", re.DOTALL)
 

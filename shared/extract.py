@@ -11,22 +11,22 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from . import messages, values
+from . import values
 from .answers import Response
-from .catalog import Selection
 from .client import Client
 from .errors import ApiError, SchemaError, TooLargeError
-from .pagination import Back, Page, Request, Row, at
-from .records import Shape
-from .streams import Batch, Checkpoint, Outcome, Record, Step, Stream, Unit, Wait
-from .timestamps import from_seconds, instant
-from .units import is_new
+from .pagination import Back, Page, Request, at
+from .report import Report
+from .seen import Note
+from .sink import as_instant
+from .streams import Batch, Checkpoint, Outcome, Received, Row, Step, Stream, Unit, Wait
+from .timestamps import floor_seconds
 
 T = TypeVar("T")
 
@@ -48,72 +48,7 @@ class Output:
     size: int = 0
     high: str | None = None
     checkpoint: Checkpoint | None = None
-
-
-@dataclass(frozen=True)
-class Sink:
-    """One selected stream's way out: hook, parent's keys, schema, filter, bytes."""
-
-    stream: Stream
-    selection: Selection
-    shape: Shape
-    version: int | None = None
-    unique: set[int] | None = None
-    unique_limit: int = 1_000_000
-
-    def lines(
-        self, rows: Sequence[Row], unit: Unit, time_extracted: str, *, care: bool
-    ) -> tuple[bytes, int, str | None]:
-        """The RECORD lines of raw `rows`, how many they are, and their latest replication value."""
-        found = self.stream.transform(rows, unit) if self.stream.transform else rows
-        fitted = self.shape.fit(_with_parent(found, self.stream, unit), care=care)
-        key = self.selection.replication_key
-        if unit.since is not None or self.stream.is_new is not None or unit.settings.get("end_date"):
-            fitted = [record for record in fitted if is_new(self.stream, key, record, unit)]
-        if self.unique is not None:
-            fitted = [record for record in fitted if self._is_first(record)]
-        high = None
-        if key:
-            values = [value for record in fitted if (value := record.get(key)) is not None]
-            high = max((read for value in values if (read := as_instant(value))), default=None)
-        data = messages.record_lines(
-            self.selection.stream.name, fitted, time_extracted=time_extracted, version=self.version
-        )
-        return data, len(fitted), high
-
-    def _is_first(self, record: Record) -> bool:
-        assert self.unique is not None
-        key = hash(tuple(str(record.get(name)) for name in self.selection.key_properties))
-        if key in self.unique:
-            return False
-        if len(self.unique) < self.unique_limit:
-            self.unique.add(key)
-        return True
-
-
-def as_instant(value: Any) -> str | None:
-    """A replication value, written or raw, as a canonical instant; None when it is none."""
-    if isinstance(value, str):
-        return value if len(value) == 27 and value[26] == "Z" else instant(value)
-    return from_seconds(value)
-
-
-def _with_parent(rows: Iterable[Record], stream: Stream, unit: Unit) -> Iterable[Record]:
-    """The rows with their parent's keys on them, where the body lacks them."""
-    names = {name for parent in stream.parents if parent.inject for name in parent.keys}
-    constants = {name: unit.parent[name] for name in names if name in unit.parent}
-    if not constants:
-        return rows
-    return _injected(rows, constants)
-
-
-def _injected(rows: Iterable[Record], constants: Mapping[str, Any]) -> Iterator[Record]:
-    items = tuple(constants.items())
-    for row in rows:
-        for name, value in items:
-            if row.get(name) is None:
-                row[name] = value
-        yield row
+    notes: Sequence[Note] = ()
 
 
 OnPage = Callable[[Stream, Unit, Page, bool, str], Output]
@@ -123,8 +58,8 @@ OnPage = Callable[[Stream, Unit, Page, bool, str], Output]
 class Errand:
     """A request sent ahead of its turn by whichever worker is free; when its turn comes first, it is sent then."""
 
-    def __init__(self, work: Callable[[], Response]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[], Response], report: Report) -> None:
+        self._work, self._report, self._depth = work, report, report.depth
         self._claim, self._done = threading.Lock(), threading.Event()
         self._value: Response | None = None
         self._error: BaseException | None = None
@@ -133,6 +68,7 @@ class Errand:
         """Do it, unless somebody does already."""
         if not self._claim.acquire(blocking=False):
             return
+        self._report.depth = self._depth
         try:
             self._value = self._work()
         except BaseException as error:  # noqa: BLE001 - given to whoever waits for the result
@@ -140,10 +76,15 @@ class Errand:
         finally:
             self._done.set()
 
+    def drop(self) -> None:
+        """Nobody needs it any more: it is not begun, if it was not yet."""
+        self._claim.acquire(blocking=False)
+
     def result(self) -> Response:
         """The answer, or the error it came to."""
         self.run()
         self._done.wait()
+        self._report.depth = self._depth + 1
         if self._error is not None:
             raise self._error
         assert self._value is not None
@@ -151,7 +92,7 @@ class Errand:
 
 
 class Reader:
-    """Reads one unit, one step at a time. `step` gives an Output, a Wait, or None at the unit's end."""
+    """Reads one unit, one step at a time. `step` gives an Output, a Wait, a Received, or None at the unit's end."""
 
     def __init__(
         self,
@@ -169,12 +110,14 @@ class Reader:
         self._spool: Any = None
         self._lines: list[tuple[str, int, int]] = []
         steps = stream.fetch(client, unit) if stream.fetch else None
-        self._steps: Iterator[Output | Wait] = self._walk(whole) if steps is None else self._fetched(steps)
+        self._steps: Iterator[Output | Wait | Received] = self._walk(whole) if steps is None else self._fetched(steps)
+        self.ended_at: str | None = None
+        """Where a window that has too many pages was ended."""
         self.rows = self.bytes = self.requests = 0
-        self._seconds = 0.0
+        self._outcome: Outcome | None = None
         self._began = time.monotonic()
 
-    def step(self) -> Output | Wait | None:
+    def step(self) -> Output | Wait | Received | None:
         """One request further."""
         found = next(self._steps, None)
         if isinstance(found, Output) and self.stream.spool:
@@ -184,7 +127,7 @@ class Reader:
     @property
     def outcome(self) -> Outcome:
         """How the unit went so far."""
-        return Outcome(self.rows, self.bytes, self.requests, self._seconds or time.monotonic() - self._began)
+        return self._outcome or Outcome(self.rows, self.bytes, self.requests, time.monotonic() - self._began)
 
     def close(self) -> None:
         """Let go of what the unit holds."""
@@ -195,7 +138,7 @@ class Reader:
 
     # A unit whose rows come page by page.
 
-    def _walk(self, whole: bool) -> Iterator[Output | Wait]:
+    def _walk(self, whole: bool) -> Iterator[Output | Wait | Received]:
         client, stream, unit = self.client, self.stream, self.unit
         try:
             yield from walked(client, stream, unit, digest=self._digest, whole=whole, errands=self._errands)
@@ -209,6 +152,10 @@ class Reader:
         stream = self.stream
         page, fresh, care = walk.read(request, response)
         following = walk.following(page)
+        if following and stream.window and self.requests + 1 >= (stream.window.pages or float("inf")):
+            self.ended_at = cut_off(page.rows, stream.replication_key)
+        if self.ended_at is not None:
+            following, fresh = [], before(fresh, stream.replication_key, self.ended_at)
         try:
             output = self._on_page(stream, self.unit, replace(page, rows=fresh), care, self.client.now())
         except ValueError as error:  # would be taken for a broken body and asked again
@@ -226,9 +173,12 @@ class Reader:
 
     # A unit that a hook fetches.
 
-    def _fetched(self, steps: Iterator[Step]) -> Iterator[Output | Wait]:
+    def _fetched(self, steps: Iterator[Step]) -> Iterator[Output | Wait | Received]:
         for found in steps:
             if isinstance(found, Wait):
+                yield found
+            elif isinstance(found, Received):
+                self._outcome = found.outcome
                 yield found
             elif isinstance(found, Checkpoint):
                 yield Output(checkpoint=found)
@@ -240,23 +190,22 @@ class Reader:
                 output.size = found.size
                 self.rows += len(found.rows)
                 self.bytes += found.size
-                self._seconds += found.seconds
                 yield output
 
     # A unit that is kept back until its clean end.
 
-    def _spooled(self, first: Output) -> Output | Wait | None:
+    def _spooled(self, first: Output) -> Output | Wait | Received | None:
         if self._spool is None:
             self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY)  # noqa: SIM115 - see close()
             self._steps = self._replay(first, self._steps)
             return next(self._steps, None)
         return first
 
-    def _replay(self, first: Output, steps: Iterator[Any]) -> Iterator[Output | Wait]:
+    def _replay(self, first: Output, steps: Iterator[Any]) -> Iterator[Output | Wait | Received]:
         high = None
-        output: Output | Wait | None = first
+        output: Output | Wait | Received | None = first
         while output is not None:
-            if isinstance(output, Wait):
+            if not isinstance(output, Output):
                 yield output
             else:
                 for name, data, count in output.lines:
@@ -304,14 +253,17 @@ def walked(
             smaller = stream.shrink(request) if stream.shrink else None
             if smaller is None:
                 raise
-            pending.appendleft(smaller)
+            _drop(pending, ahead)
+            pending.append(smaller)
             continue
         if request in following:
             raise ApiError(
                 f"{stream.name}: {request.path}: the next page would be the same request again; "
                 "the API may have ignored a parameter. Report this."
             )
-        steps_back += sum(1 for asked in following if isinstance(asked.memo, Back))
+        if any(isinstance(asked.memo, Back) for asked in following):
+            steps_back += 1
+            _drop(pending, ahead)
         if steps_back > STEPS_BACK_LIMIT:
             raise ApiError(
                 f"{stream.name}: {request.path}: the rows come in another order each time, so a complete read "
@@ -323,8 +275,32 @@ def walked(
         yield only.pop()
 
 
+def _drop(pending: deque[Request], ahead: dict[int, Errand]) -> None:
+    """Forget what was planned, and what of it was sent ahead."""
+    pending.clear()
+    for errand in ahead.values():
+        errand.drop()
+    ahead.clear()
+
+
+def cut_off(rows: Sequence[Row], key: str | None) -> str | None:
+    """The last second on a page of rows in order, if the page has earlier ones: all rows before that have been read."""
+    moments = [as_instant(rows[place].get(key)) for place in (0, -1)] if rows and key else []
+    if not moments or moments[0] is None or moments[1] is None:
+        return None
+    last = floor_seconds(moments[1])
+    return last if moments[0] < last else None
+
+
+def before(rows: Sequence[Row], key: str | None, moment: str) -> list[Row]:
+    """The rows before `moment`, and those of no time."""
+    return [row for row in rows if (as_instant(row.get(key or "")) or "") < moment]
+
+
 def _sent_ahead(client: Client, stream: Stream, request: Request, errands: Callable[[Errand], None]) -> Errand:
-    errand = Errand(lambda: client.send(request, stream=stream.name))
+    errand = Errand(
+        lambda: client.send(request, stream=stream.name, shrinkable=stream.shrink is not None), client.report
+    )
     errands(errand)
     return errand
 
@@ -508,6 +484,7 @@ def first_request(stream: Stream, unit: Unit, *, whole: bool = False) -> Request
         method=stream.method,
         body=body,
         quota=stream.quota,
+        ahead=stream.ahead,
     )
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,6 +19,7 @@ import orjson
 from .errors import SchemaError
 
 if TYPE_CHECKING:
+    from .batch import BatchFiles
     from .catalog import Selection
 
 FULL = 64 * 1024
@@ -44,11 +45,20 @@ def singer() -> Any:
 def record_lines(stream: str, records: Iterable[Any], *, time_extracted: str, version: int | None = None) -> bytes:
     """One RECORD line for each of `records`, each ended by a newline; no records give no bytes."""
     rows = records if isinstance(records, list) else list(records)
-    if not rows:
-        return b""
     head = b'{"type":"RECORD","stream":%b,"record":' % orjson.dumps(stream)
     active = b"" if version is None else b',"version":%d' % version
     tail = active + b',"time_extracted":%b}\n' % orjson.dumps(time_extracted)
+    return _enclosed(head, rows, tail, stream)
+
+
+def bare_lines(stream: str, records: Sequence[Any]) -> bytes:
+    """The records alone, a line each, as files of BATCH messages hold them."""
+    return _enclosed(b"", records, b"\n", stream)
+
+
+def _enclosed(head: bytes, rows: Sequence[Any], tail: bytes, stream: str) -> bytes:
+    if not rows:
+        return b""
     between = tail + head
     slices = [_joined(between, rows[start : start + _SLICE], stream) for start in range(0, len(rows), _SLICE)]
     return b"".join((head, between.join(slices), tail))
@@ -58,7 +68,7 @@ _SLICE = 100
 """Records that are serialised at once: orjson leaves some kilobytes of room behind each, until they are joined."""
 
 
-def _joined(between: bytes, rows: list[Any], stream: str) -> bytes:
+def _joined(between: bytes, rows: Sequence[Any], stream: str) -> bytes:
     try:
         return between.join(map(orjson.dumps, rows))
     except TypeError:
@@ -83,8 +93,15 @@ class Writer:
     For one thread. A reader that has gone shows as BrokenPipeError.
     """
 
-    def __init__(self, out: BinaryIO | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        out: BinaryIO | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        batches: BatchFiles | None = None,
+    ) -> None:
         self._out = sys.stdout.buffer if out is None else out
+        self.batches = batches
         self._clock = clock
         self._pending: list[bytes] = []
         self._size = 0
@@ -97,6 +114,13 @@ class Writer:
             self._size += len(data)
             if self._size >= FULL:
                 self._drain()
+
+    def records(self, stream: str, lines: bytes, count: int) -> None:
+        """RECORD lines; or bare ones, into the stream's file, where there are files."""
+        if self.batches is None:
+            self.write(lines)
+        elif lines and (full := self.batches.add(stream, lines, count)):
+            self.write(_dumps(full) + b"\n")
 
     def schema(self, selection: Selection) -> None:
         """The stream's SCHEMA message."""
@@ -111,6 +135,8 @@ class Writer:
 
     def state(self, value: Mapping[str, Any]) -> int:
         """A STATE message; its size in bytes. It vouches for all that came before, which is passed on at once."""
+        for closed in self.batches.close() if self.batches else ():
+            self.write(_dumps(closed) + b"\n")
         size = self._message(singer().StateMessage(value=value))
         self.flush()
         return size

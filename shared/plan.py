@@ -7,14 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from .catalog import Selection
-from .extract import Sink
+from .joint import JointRun
 from .problems import Problems
 from .records import Shape
+from .reshape import reshape
 from .schedule import Run
+from .seen import Seen
+from .sink import Sink
 from .state import Bookmark, State
-from .streams import Stream
+from .streams import Stream, Unit
 from .timestamps import parse, seconds_between
-from .units import Reading
+from .units import Reading, lookback_seconds, unit
 
 RESUME_SECONDS = 24 * 3600
 """A full pass that was broken off is taken up again within a day; after that it begins anew."""
@@ -34,12 +37,19 @@ class Plan:
     ) -> None:
         self.streams, self.selections, self.state = streams, selections, state
         self.settings, self.now = settings, now
+        for selection in selections:
+            state.clamp(selection.stream.name, selection.stream.replication_key, now)
         self.before = State(state.value)
         self.problems = Problems()
 
     def bookmark(self, run: Run, key: str) -> Bookmark:
         """Where the run before this one ended in a unit."""
         return self.before.get(run.name, run.stream.replication_key, key)
+
+    def beginnings(self, runs: Mapping[str, Run]) -> list[Unit]:
+        """Where the selected streams that have no parents begin."""
+        plain = (run for run in runs.values() if run.sink and not run.stream.parents)
+        return [unit(run.reading, bookmark=self.bookmark(run, "")) for run in plain]
 
     def kept(self, run: Run, key: str) -> Any:
         """What a broken run kept of a unit that it had begun."""
@@ -76,6 +86,7 @@ class Plan:
                 runs[parent.stream].children.append((runs[name], parent))
                 runs[name].key_names = tuple(parent.keys)
                 runs[name].parents_open += 1
+        self._join(runs, rows)
         for each in runs.values():
             if any(
                 not parent.changed_only or child.reading.refresh or not child.reading.incremental
@@ -102,6 +113,20 @@ class Plan:
             for child, parent in run.children
             if parent.changed_only
         )
+
+    def _join(self, runs: Mapping[str, Run], rows: Mapping[str, Stream]) -> None:
+        """Streams that may share a walk are told which."""
+        walks: dict[str, JointRun] = {}
+        for run in runs.values():
+            if run.stream.joint is not None:
+                walks.setdefault(run.stream.joint.stream, self._walk(rows[run.stream.joint.stream]))
+        for run in runs.values():
+            run.joint = walks.get(run.stream.joint.stream if run.stream.joint else run.name)
+            if run.joint is not None:
+                run.joint.expected += 1
+
+    def _walk(self, stream: Stream) -> JointRun:
+        return JointRun(Reading(stream=stream, settings=self.settings, now=self.now, incremental=False))
 
     def _run(self, stream: Stream, selection: Selection | None) -> Run:
         settings = self.settings
@@ -136,11 +161,36 @@ class Plan:
             extra_fields=settings.get("extra_fields") or "column",
             problems=self.problems,
         )
-        run.sink = Sink(stream, selection, shape, version, set() if stream.unique else None)
+        seen = self._seen(stream, selection) if incremental else None
+        run.sink = Sink(
+            stream,
+            selection,
+            shape,
+            version,
+            set() if stream.unique else None,
+            seen=seen,
+            reshape=reshape(selection, settings),
+            bare=bool(settings.get("batch")),
+        )
         for group, pending in (resume.get("units") or {}).items():
             if isinstance(pending, Mapping):
                 run.pending_groups.update((key, group) for key in pending.get("units") or ())
         return run
+
+    def _seen(self, stream: Stream, selection: Selection) -> Seen | None:
+        """What an append-only stream must not write again, where its records hold what tells rows apart."""
+        names = stream.key_properties
+        if selection.key_properties or stream.parents or stream.partitions:
+            return None
+        if not set(names) <= set(selection.schema["properties"]) or not selection.replication_key:
+            return None
+        return Seen(
+            self.before.member(stream.name, "seen"),
+            bookmark=self.before.get(stream.name, stream.replication_key).value,
+            lookback=lookback_seconds(stream, self.settings),
+            names=names,
+            field=selection.replication_key,
+        )
 
     def _resume(self, stream: Stream) -> Mapping[str, Any]:
         found = self.before.member(stream.name, "resume")
@@ -152,7 +202,7 @@ class Plan:
             age = seconds_between(str(resume.get("began")), self.now)
         except ValueError:
             return {}
-        return resume if 0 <= age < RESUME_SECONDS else {}
+        return resume if abs(age) < RESUME_SECONDS else {}  # clocks of one API may differ a little
 
     def _refresh_is_due(self, stream: Stream) -> bool:
         days = self.settings.get(stream.full_refresh) if stream.full_refresh else None

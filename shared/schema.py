@@ -3,7 +3,7 @@
 Schemas are plain dicts of JSON Schema draft 4. The files say more than targets understand (`description`, `wire`,
 `$ref`); `written` is what goes out. 63 message shapes tried on ten targets (2026-11) gave the rules that `check` holds:
 one non-null type each, null allowed except in keys, no combining or constraining words, no `format` but date-time and
-date, names unique ignoring case within 63 characters, something besides the keys.
+date, names unique ignoring case within 62 characters, something besides the keys.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EXTRA = "_extra"
 ACCOUNT = "_account"
 """The column that `account_label` adds."""
 TYPES = ("string", "integer", "number", "boolean", "object", "array")
-LONGEST_NAME = 63  # PostgreSQL cuts longer identifiers without a word, so two of them become one column.
+LONGEST_NAME = 62  # PostgreSQL cuts what is longer than 63, two names then being one; a target shortens those of 63.
 _FORMATS = ("date-time", "date")
 _KNOWN_WORDS = {"type", "format", "wire", "description", "properties", "items"}
 
@@ -131,7 +131,7 @@ def _written(schema: Mapping[str, Any], keys: frozenset[str], *, root: bool = Fa
 
 
 def columns(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
-    """An account's own field names → column names: within 63 characters, unique ignoring case, also among `taken`.
+    """An account's own field names → column names: within 62 characters, unique ignoring case, also among `taken`.
 
     A name that is too long or clashes is cut and gets `_` and 6 hex digits of its hash. Of two that clash the first
     keeps its name, so that a field the account adds later renames no column.

@@ -34,6 +34,8 @@ class Setting:
     options       the only values allowed (of the elements, for an array)
     pattern       a regular expression a string must match
     unset         further values that mean "not given" (older taps write 0 for "the default")
+    null          null in a file is a value of its own, not "not given"
+    local         of a date-time: without a zone it stays without one (`2026-01-31T00:00:00.000000`), instead of UTC
     schema        JSON Schema (draft 4) members that an array's or an object's value must fit besides
     aliases       older names, dotted where they were nested
     label         the name for people, shown by Meltano's hub
@@ -51,6 +53,8 @@ class Setting:
     options: tuple[Any, ...] = ()
     pattern: str = ""
     unset: tuple[Any, ...] = ()
+    null: bool = False
+    local: bool = False
     schema: Mapping[str, Any] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     label: str = ""
@@ -134,6 +138,41 @@ COMMON: tuple[Setting, ...] = (
         description="Write ACTIVATE_VERSION after a complete full-table pass, so that targets drop what is gone.",
         default=False,
     ),
+    Setting(
+        name="mask",
+        type="object",
+        description="Personal data: field patterns such as `*.email` or `lists.contact.*`, each with `drop` (the field "
+        "is not even read) or `sha256` (of the salt and the value, as hexadecimal text).",
+        schema={"additionalProperties": {"enum": ["drop", "sha256"]}},
+    ),
+    Setting(name="mask_salt", description="The salt of `mask`; keep it secret, and the same in all runs.", secret=True),
+    Setting(
+        name="flatten",
+        type="boolean",
+        description="Objects become columns, one for each member; lists, and objects of any content, become JSON text.",
+        default=False,
+        aliases=("flattening_enabled",),
+    ),
+    Setting(
+        name="flatten_depth",
+        type="integer",
+        description="Levels that `flatten` opens; deeper objects become JSON text. Default: all.",
+        minimum=0,
+        aliases=("flattening_max_depth",),
+    ),
+    Setting(
+        name="flatten_separator",
+        description="What stands between the names that `flatten` joins.",
+        default="__",
+        aliases=("flattening_separator",),
+    ),
+    Setting(
+        name="batch",
+        type="object",
+        description='Write BATCH messages, the records going into files: {"root": "/folder", "format": "jsonl", '
+        '"compression": "gzip"}.',
+        aliases=("batch_config",),
+    ),
 )
 """The settings of every tap."""
 
@@ -205,7 +244,7 @@ def is_unset(setting: Setting, value: Any) -> bool:
 def cast(setting: Setting, raw: Any) -> Any:
     """`raw` as the setting's type; raises ValueError with the rest of a sentence that begins with the name."""
     try:
-        value = _CASTS[setting.type](raw)
+        value = _instant(raw, local=setting.local) if setting.type == "date-time" else _CASTS[setting.type](raw)
     except ValueError as error:
         shown = "" if setting.secret else f"{json.dumps(raw, default=str, ensure_ascii=False)}, "
         raise ValueError(f"is {shown}{error}") from error
@@ -251,9 +290,11 @@ def _boolean(raw: Any) -> bool:
     raise ValueError("neither true nor false")
 
 
-def _instant(raw: Any) -> str:
+def _instant(raw: Any, *, local: bool) -> str:
     try:
-        return canonical(written(raw))
+        read = canonical(written(raw))
+        has_zone = read == canonical(written(raw, zone="Etc/GMT+1"))
+        return read if has_zone or not local else read.rstrip("Z")
     except (AttributeError, TypeError, ValueError, OverflowError):
         raise ValueError("not a date (write 2026-01-31, or 2026-01-31T08:00:00Z)") from None
 
@@ -286,7 +327,6 @@ _CASTS: dict[str, Callable[[Any], Any]] = {
     "integer": _integer,
     "number": _number,
     "boolean": _boolean,
-    "date-time": _instant,
     "array": _array,
     "object": _object,
 }
@@ -320,6 +360,12 @@ def wrong(declared: Sequence[Setting], values: Mapping[str, Any], now: datetime)
         name, *rest = error.path
         inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
         yield name, f"{name}{inside} {_explain(by_name[name], error)}"
+    masks = values.get("mask") or {}
+    for pattern in masks if isinstance(masks, dict) else ():
+        if not all(pattern.partition(".")):
+            yield "mask", f'mask {pattern}: a field is named with its stream, as "lists.name" or "*.name"'
+    if isinstance(masks, dict) and "sha256" in masks.values() and not values.get("mask_salt"):
+        yield "mask", "mask: sha256 needs a mask_salt, or who has a list of addresses can look up the hashes"
     start, end = values.get("start_date"), values.get("end_date")
     for name, value in (("start_date", start), ("end_date", end)):
         if value and value > canonical(now):

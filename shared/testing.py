@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,16 +12,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import orjson
 import singer
-from jsonschema import Draft4Validator, FormatChecker
 
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+from .lint import RecordLint, schema_findings
 
 
 @dataclass
@@ -138,14 +136,16 @@ def run_tap_until(tap: str, *arguments: str, records: int, send: signal.Signals,
         return Result(status, b"".join(taken), errors.read().decode(), seconds)
 
 
-def problems(result: Result, *, secrets: Iterable[str] = (), killed: bool = False) -> list[str]:
-    """What is wrong with a run's output: every line is checked, against Singer and against its stream's SCHEMA.
+def problems(
+    result: Result, *, secrets: Iterable[str] = (), killed: bool = False, append_only: bool = False
+) -> list[str]:
+    """What is wrong with a run's output: every line is checked, against Singer and by the linter.
 
     What `singer.parse_message` says of a RECORD does not depend on the record, so it is asked once for all RECORDs that
     are alike but for that.
     """
     found: list[str] = []
-    checks: dict[str, SchemaCheck] = {}
+    checks: dict[str, RecordLint] = {}
     parsed: set[Any] = set()
     last = ""
     if not killed and result.stdout and not result.stdout.endswith(b"\n"):
@@ -162,13 +162,14 @@ def problems(result: Result, *, secrets: Iterable[str] = (), killed: bool = Fals
             continue
         last = message["type"]
         if last == "SCHEMA":
-            checks[message["stream"]] = SchemaCheck(message)
+            found += [f"line {number}: {text}" for text in schema_findings(message, append_only=append_only)]
+            checks[message["stream"]] = RecordLint(message)
         elif last == "RECORD":
             check = checks.get(message["stream"])
             if check is None:
                 found.append(f"line {number}: a RECORD of {message['stream']} before its SCHEMA")
             else:
-                found += [f"line {number}: {text}" for text in check.problems(message["record"])]
+                found += [f"line {number}: {text}" for text in check.findings(message["record"], line)]
     if result.lines and last != "STATE" and not killed:
         found.append(f"the last line is {last}, not STATE")
     everything = result.stdout + result.stderr.encode()
@@ -176,56 +177,6 @@ def problems(result: Result, *, secrets: Iterable[str] = (), killed: bool = Fals
     if "Traceback" in result.stderr:
         found.append("a traceback on stderr")
     return found[:20]
-
-
-@dataclass
-class SchemaCheck:
-    """Checks records against one SCHEMA message with jsonschema.
-
-    Our schemas hold types and date-time formats only, so two records with the same types in the same places are both
-    valid or both not: each such form is checked once, which makes checking every record of a large run affordable.
-    """
-
-    message: Mapping[str, Any]
-    known: dict[Any, list[str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        Draft4Validator.check_schema(self.message["schema"])
-        self._validator = Draft4Validator(self.message["schema"], format_checker=FormatChecker())
-        self._dates = {n for n, p in self.message["schema"]["properties"].items() if p.get("format") == "date-time"}
-
-    def problems(self, record: Mapping[str, Any]) -> list[str]:
-        """What of the record does not fit."""
-        form = _form(record)
-        if form not in self.known:
-            self.known[form] = [
-                f"{self.message['stream']}.{'.'.join(map(str, error.path))}: {error.message[:200]}"
-                for error in self._validator.iter_errors(record)
-            ]
-            unknown = set(record) - set(self.message["schema"]["properties"])
-            self.known[form] += [f"{self.message['stream']}: {name} is not declared" for name in sorted(unknown)]
-        found = list(self.known[form])
-        found += [
-            f"{self.message['stream']}.{name}: {record[name]!r} is not written as an instant"
-            for name in self._dates
-            if record.get(name) is not None and not _INSTANT.fullmatch(str(record[name]))
-        ]
-        found += [
-            f"{self.message['stream']}: the key {name} is {record.get(name)!r}"
-            for name in self.message["key_properties"]
-            if record.get(name) is None
-        ]
-        return found
-
-
-def _form(value: Any) -> Any:
-    if isinstance(value, dict):
-        return tuple((name, _form(value[name])) for name in sorted(value))
-    if isinstance(value, list):
-        return ("list", *sorted({_form(item) for item in value}, key=repr))
-    if isinstance(value, str):
-        return "instant" if _INSTANT.fullmatch(value) else "text"
-    return type(value).__name__
 
 
 def comparable(record: Any) -> str:

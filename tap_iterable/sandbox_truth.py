@@ -214,7 +214,7 @@ def user(row: Row, project: str, *, in_one: bool = False) -> Row:
 
 
 def _shortened(name: str) -> str:
-    return f"{name[:56]}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+    return f"{name[:55]}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def metrics(

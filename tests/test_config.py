@@ -100,6 +100,26 @@ def test_null_and_empty_mean_not_given(folder: Path, nothing: Any) -> None:
     assert read({"page_size": nothing, "request_timeout": nothing}).settings["page_size"] == 1000
 
 
+def test_null_may_be_a_value_where_the_setting_says_so(folder: Path) -> None:
+    tap = tap_with(KEY, Setting(name="days", type="integer", default=7, null=True))
+    assert read({"days": None}, tap=tap).settings["days"] is None
+    assert read({"days": ""}, tap=tap).settings["days"] == read({}, tap=tap).settings["days"] == 7
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00.000000"),
+        ("01/31/2026", "2026-01-31T00:00:00.000000"),
+        ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000000Z"),
+        ("2026-01-31T08:00:00+01:00", "2026-01-31T07:00:00.000000Z"),
+    ],
+)
+def test_a_date_may_stay_without_a_zone(folder: Path, given: str, kept: str) -> None:
+    tap = tap_with(KEY, replace(START_DATE, local=True))
+    assert read({"start_date": given}, tap=tap).settings["start_date"] == kept
+
+
 @pytest.mark.parametrize("zero", [0, "0", "", None])
 def test_zero_is_the_default_where_older_taps_said_so(folder: Path, zero: Any) -> None:
     assert read({"request_timeout": zero}).settings["request_timeout"] == 300
@@ -335,10 +355,35 @@ def test_a_config_shows_no_values(folder: Path) -> None:
     assert "hunter2" not in repr(read({"api_key": "hunter2hunter2"}))
 
 
-@pytest.mark.parametrize("name", ["stream_maps", "mask", "flattening_enabled", "batch_config"])
-def test_settings_that_would_change_the_data_are_refused_not_ignored(folder: Path, name: str) -> None:
-    assert f"{name} is not supported" in said({name: {"a": 1}})
-    assert read({name: {}}).notes == []
+def test_settings_that_would_change_the_data_are_refused_not_ignored(folder: Path) -> None:
+    assert "stream_maps is not supported" in said({"stream_maps": {"a": 1}})
+    assert read({"stream_maps": {}}).notes == []
+
+
+def test_the_sdks_names_for_flatten_and_batch_are_taken(folder: Path) -> None:
+    nested = {"encoding": {"format": "jsonl"}, "storage": {"root": "file:///a"}}
+    given = {"flattening_enabled": "true", "flattening_max_depth": "2", "batch_config": nested}
+    found = read(given).settings
+    assert (found["flatten"], found["flatten_depth"], found["batch"]) == (True, 2, nested)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ({"mask": {"*.email": "hide"}, "mask_salt": "s"}, "not one of drop, sha256"),
+        ({"mask": {"email": "drop"}}, "mask email: a field is named with its stream"),
+        ({"mask": {"*.email": "sha256"}}, "sha256 needs a mask_salt"),
+        ({"mask": "*.email"}, "not JSON"),
+        ({"flatten_depth": -1}, "at least 0"),
+    ],
+)
+def test_a_mask_is_checked(folder: Path, content: dict[str, Any], fault: str) -> None:
+    assert fault in said(content)
+
+
+def test_a_salt_is_no_credential(folder: Path) -> None:
+    found = read({"mask_salt": "pepper"}, supplied={"api_key": "of-the-sandbox"}).settings
+    assert (found["api_key"], found["mask_salt"]) == ("of-the-sandbox", "pepper")
 
 
 def test_stream_maps_are_refused_with_the_alternatives(folder: Path) -> None:

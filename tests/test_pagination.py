@@ -10,7 +10,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.extract import Walk
-from shared.pagination import NextPage, Request, at, cursor, halve, keyset, link, numbered, offset, overlapping
+from shared.pagination import (
+    Back,
+    NextPage,
+    Request,
+    at,
+    cursor,
+    halve,
+    keyset,
+    link,
+    numbered,
+    offset,
+    overlapping,
+    smaller_overlapping,
+)
 from shared.streams import Stream, Unit
 from shared.timestamps import instant, rfc3339
 
@@ -26,22 +39,35 @@ def stamp(second: int) -> str:
 
 
 def walk(
-    next_page: NextPage, request: Request, serve: Callable[[Request], Any], *, limit: int = 2_000, counted: bool = False
+    next_page: NextPage,
+    request: Request,
+    serve: Callable[[Request], Any],
+    *,
+    limit: int = 2_000,
+    counted: bool = False,
+    turns: Sequence[int] = (),
 ) -> list[Row]:
-    """The rows that a walk emits, with the engine's own bookkeeping of repeats."""
+    """The rows that a walk emits, with the engine's own bookkeeping of repeats. `turns`: in what order the answers to
+    requests come that are known together.
+    """
     key = "changed" if "since" in request.params else None
     stream = Stream(name="rows", records="rows", next_page=next_page, replication_key=key, counted=counted)
-    state, pending = Walk(stream, Unit(stream="rows")), [request]
+    state = Walk(stream, Unit(stream="rows"))
+    pending: list[tuple[Request, Any]] = [(request, None)]
     emitted: list[Row] = []
     for _ in range(limit):
         if not pending:
             return emitted
-        asked = pending.pop(0)
-        page, fresh = state.page(asked, serve(asked))
+        asked, answer = pending.pop(0)
+        page, fresh = state.page(asked, answer or serve(asked))
         emitted += fresh
         following = list(next_page(page))
         assert asked not in following
-        pending += following
+        if any(isinstance(each.memo, Back) for each in following):
+            pending.clear()
+        order = sorted(range(len(following)), key=lambda place: turns[place % len(turns)] if turns else place)
+        answers = {place: serve(following[place]) for place in order} if turns else {}
+        pending += [(each, answers.get(place)) for place, each in enumerate(following)]
     raise AssertionError("the walk does not end")
 
 
@@ -78,7 +104,7 @@ def test_offset_yields_each_row_once(total: int, count: int) -> None:
     assert walk(offset(), Request("/x", {"count": count}), by_offset(rows)) == rows
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     total=st.integers(1, 60),
     count=st.integers(2, 9),
@@ -123,33 +149,38 @@ def by_number(rows: Sequence[Row]) -> Callable[[Request], Any]:
     def serve(request: Request) -> Any:
         size = int(request.params["pageSize"])
         start = (int(request.params["page"]) - 1) * size
-        return {"rows": list(rows[start : start + size]), "more": start + size < len(rows)}
+        return {"rows": list(rows[start : start + size]), "more": start + size < len(rows), "total": len(rows)}
 
     return serve
 
 
-@given(total=st.integers(0, 80), size=st.integers(10, 30))
-def test_overlapping_pages_yield_each_row_once(total: int, size: int) -> None:
+@given(total=st.integers(0, 80), size=st.integers(20, 30), ahead=st.booleans(), overlap=st.integers(1, 4))
+def test_overlapping_pages_yield_each_row_once(total: int, size: int, ahead: bool, overlap: int) -> None:
     rows = [{"id": n} for n in range(total)]
-    next_page = overlapping(more=lambda body: body["more"])
+    next_page = overlapping(
+        more=lambda body: body["more"], total="total" if ahead else "", overlap=overlap, smallest=10
+    )
     assert walk(next_page, Request("/x", {"page": 1, "pageSize": size}), by_number(rows)) == rows
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
-    total=st.integers(1, 90),
-    size=st.integers(10, 30),
+    total=st.integers(1, 120),
+    size=st.integers(20, 30),
     moves=st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=25),
+    turns=st.lists(st.integers(0, 9), max_size=5),
+    smallest=st.sampled_from([1, 10]),
 )
-@example(total=56, size=27, moves=[(False, 0), (False, 0), (False, 27), (True, 50)])
+@example(total=56, size=27, moves=[(False, 0), (False, 0), (False, 27), (True, 50)], turns=[], smallest=1)
 def test_overlapping_pages_miss_nothing_that_stayed_while_rows_come_and_go(
-    total: int, size: int, moves: list[tuple[bool, int]]
+    total: int, size: int, moves: list[tuple[bool, int]], turns: list[int], smallest: int
 ) -> None:
     rows = [{"id": n} for n in range(total)]
     changes, new, gone = iter(moves), iter(range(1000, 2000)), set()
     serve = by_number(rows)
 
     def moving(request: Request) -> Any:
+        assert int(request.params["pageSize"]) >= smallest
         answer = serve(request)
         for insert, place in (change for change in [next(changes, None)] if change):
             if insert:
@@ -158,9 +189,31 @@ def test_overlapping_pages_miss_nothing_that_stayed_while_rows_come_and_go(
                 gone.add(rows.pop(place % len(rows))["id"])
         return answer
 
-    next_page = overlapping(more=lambda body: body["more"])
-    emitted = {row["id"] for row in walk(next_page, Request("/x", {"page": 1, "pageSize": size}), moving)}
-    assert set(range(total)) - gone <= emitted
+    next_page = overlapping(more=lambda body: body["more"], total="total" if turns else "", smallest=smallest)
+    emitted = walk(next_page, Request("/x", {"page": 1, "pageSize": size}), moving, turns=turns)
+    assert set(range(total)) - gone <= {row["id"] for row in emitted}
+
+
+@given(total=st.integers(30, 90), size=st.integers(20, 30), broken=st.integers(1, 5))
+def test_pages_that_were_too_large_go_on_as_smaller_ones_from_the_same_row(total: int, size: int, broken: int) -> None:
+    rows = [{"id": n} for n in range(total)]
+    next_page = overlapping(more=lambda body: body["more"], total="total")
+    smaller = smaller_overlapping(smallest=5)
+    state, pending = Walk(Stream(name="rows", records="rows", next_page=next_page), Unit(stream="rows")), []
+    emitted: list[Row] = []
+    pending = [Request("/x", {"page": 1, "pageSize": size})]
+    while pending:
+        asked, broken = pending.pop(0), broken - 1
+        if broken == 0:
+            less = smaller(asked)
+            assert less and int(less.params["pageSize"]) <= size // 2
+            pending = [less]
+            continue
+        page, fresh = state.page(asked, by_number(rows)(asked))
+        emitted += fresh
+        pending += next_page(page)
+    assert emitted == rows
+    assert smaller(Request("/x", {"page": 3, "pageSize": 5})) is None
 
 
 SECONDS = st.lists(st.integers(0, 6), min_size=0, max_size=40)
@@ -178,7 +231,7 @@ def test_keyset_yields_each_row_once_however_many_share_a_second(seconds: list[i
     assert sorted(row["id"] for row in emitted) == list(range(len(rows)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     seconds=SECONDS,
     count=st.integers(2, 8),
