@@ -20,7 +20,8 @@ from .settings import COMMON, Setting, settings_of
 from .tap import Tap
 
 VARIANT = "marketing-taps"
-_KINDS = {"number": "decimal", "date-time": "date_iso8601"}
+# Meltano 4.4 cannot pass on what it calls a decimal; numbers may be text here.
+_KINDS = {"number": "string", "date-time": "date_iso8601"}
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
@@ -71,7 +72,7 @@ def _setting(setting: Setting) -> dict[str, Any]:
     if setting.secret:
         found["sensitive"] = True
     if setting.default is not None:
-        found["value"] = setting.default
+        found["value"] = f"{setting.default:g}" if setting.type == "number" else setting.default
     if is_choice:
         found["options"] = [{"label": str(option), "value": option} for option in setting.options]
     return found
