@@ -1,13 +1,15 @@
 """How long a whole run takes against what its requests allow, and how much memory it needs as the account grows.
 
     python benchmarks/sync.py [--tap tap_mailchimp] [--latency 0.1] [--concurrency 10] [--scales 1 10]
+                              [--select PATTERN] [--contract]
                               [--require-ratio 1.3] [--require-megabytes 150] [--require-growth 0.10]
 
 The tap and its sandbox are two processes. Every answer of the sandbox comes `latency` seconds late, compressed, as the
 API's own are. The time goes from the first request to the last byte of output, over the least that is possible:
-max(requests x latency / concurrency, longest chain x latency). The chain is the most requests to one path, and two for
-the parents before it. Memory is the largest resident size of the tap's process, the interpreter included. Exits with 1
-when a requirement is missed.
+max(requests x latency / concurrency, longest chain x latency, quota time). The chain is the most requests of which each
+needed the answer to the one before (a page's next one, a parent's child), as the tap itself reports; the quota time is
+the least in which the API lets so many requests begin. Memory is the largest resident size of the tap's process, the
+interpreter included. Exits with 1 when a requirement is missed.
 """
 
 from __future__ import annotations
@@ -15,17 +17,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PARENTS = 2
+CHAIN = re.compile(rb"([\d,]+) of them one after the other")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Ran:
     records: int
     requests: int
     chain: int
+    quota: float
     seconds: float
     least: float
     megabytes: float
@@ -52,6 +57,7 @@ def main() -> None:
     parser.add_argument("--tap", default="tap_mailchimp")
     parser.add_argument("--latency", type=float, default=0.1)
     parser.add_argument("--concurrency", type=int, default=10)
+    parser.add_argument("--contract", action="store_true", help="only the streams of the documented contract")
     parser.add_argument("--scales", type=int, nargs="+", default=[1, 10])
     parser.add_argument("--select", action="append", default=[])
     parser.add_argument("--require-ratio", type=float)
@@ -60,15 +66,16 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"{arguments.tap}, {arguments.latency:g} s latency, concurrency {arguments.concurrency}")
     print(
-        f"{'scale':>5} {'records':>9} {'requests':>8} {'chain':>5} {'seconds':>8} {'least':>7} {'ratio':>6} {'MB':>6}"
+        f"{'scale':>5} {'records':>9} {'requests':>8} {'chain':>5} {'quota':>6} {'seconds':>8} {'least':>7} "
+        f"{'ratio':>6} {'MB':>6}"
     )
     runs = []
     for scale in arguments.scales:
         run = measured(arguments, scale)
         runs.append(run)
         print(
-            f"{run.scale:>5} {run.records:>9,} {run.requests:>8,} {run.chain:>5} {run.seconds:>8.2f} {run.least:>7.2f} "
-            f"{run.ratio:>6.2f} {run.megabytes:>6.1f}",
+            f"{run.scale:>5} {run.records:>9,} {run.requests:>8,} {run.chain:>5} {run.quota:>6.2f} "
+            f"{run.seconds:>8.2f} {run.least:>7.2f} {run.ratio:>6.2f} {run.megabytes:>6.1f}",
             flush=True,
         )
     growth = runs[-1].megabytes / runs[0].megabytes - 1
@@ -103,17 +110,20 @@ def measured(arguments: argparse.Namespace, scale: int) -> Ran:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "config.json")
             file.write_text(json.dumps({**config, "concurrency": arguments.concurrency}))
-            select = [word for pattern in arguments.select for word in ("--select", pattern)]
-            tap = subprocess.Popen(
-                [sys.executable, "-m", arguments.tap, "--config", str(file), *select],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=environment,
-            )
-            assert tap.stdout is not None
-            records, last_byte = drained(tap.stdout)
-            _, status, usage = os.wait4(tap.pid, 0)
-        if status:
+            select = [word for pattern in streams(arguments) for word in ("--select", pattern)]
+            with Path(folder, "log.txt").open("w+b") as log:
+                tap = subprocess.Popen(
+                    [sys.executable, "-m", arguments.tap, "--config", str(file), *select],
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=environment,
+                )
+                assert tap.stdout is not None
+                records, last_byte = drained(tap.stdout)
+                _, status, usage = os.wait4(tap.pid, 0)
+                log.seek(0)
+                told = CHAIN.search(log.read())
+        if status or told is None:
             sys.exit(f"the tap ended with status {os.waitstatus_to_exitcode(status)}")
         root = "/".join(config["base_url"].split("/")[:3])
         with urllib.request.urlopen(f"{root}/__sandbox__/stats") as answer:  # noqa: S310 - our own server
@@ -121,11 +131,19 @@ def measured(arguments: argparse.Namespace, scale: int) -> Ran:
     finally:
         sandbox.terminate()
         sandbox.wait()
-    chain = stats["longest_walk"] + PARENTS
-    least = max(stats["requests"] * arguments.latency / arguments.concurrency, chain * arguments.latency)
+    chain, quota = int(told[1].replace(b",", b"")), stats["quota_seconds"]
+    least = max(stats["requests"] * arguments.latency / arguments.concurrency, chain * arguments.latency, quota)
     seconds = last_byte - stats["first"]  # both by the system's one monotonic clock
     megabytes = usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    return Ran(scale, records, stats["requests"], chain, seconds, least, megabytes)
+    return Ran(scale, records, stats["requests"], chain, quota, seconds, least, megabytes)
+
+
+def streams(arguments: argparse.Namespace) -> list[str]:
+    """The patterns of the streams to read, none for what is selected by default."""
+    if not arguments.contract:
+        return list(arguments.select)
+    tap = import_module(f"{arguments.tap}.tap").TAP
+    return [stream.name for stream in tap.streams if stream.seed]
 
 
 def drained(output: IO[bytes]) -> tuple[int, float]:

@@ -18,6 +18,7 @@ class Channel:
         self._items: deque[tuple[int, Callable[[], None]]] = deque()
         self._changed = threading.Condition()
         self._stop, self._limit, self._held = stop, limit, 0
+        self._is_woken = False
 
     def wait_for_room(self) -> None:
         """Returns once less than the limit is queued."""
@@ -35,16 +36,18 @@ class Channel:
             self._changed.notify_all()
 
     def wake(self) -> None:
-        """Let a waiting `get` return."""
+        """Let a `get` return that waits, or the next one that would."""
         with self._changed:
+            self._is_woken = True
             self._changed.notify_all()
 
     def get(self, timeout: float) -> Callable[[], None] | None:
         """The next thing to do, None when there was none for `timeout` seconds."""
         with self._changed:
-            if not self._items:
+            if not self._items and not self._is_woken:
                 self._changed.wait(timeout)
             if not self._items:
+                self._is_woken = False
                 return None
             size, apply = self._items.popleft()
             self._held -= size

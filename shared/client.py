@@ -24,6 +24,7 @@ from .limits import Limits
 from .pagination import Request
 from .timestamps import UTC, canonical
 from .transport import Transport
+from .turns import Turns
 from .urls import check_base_url, is_safe, origin, query
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
 _REDIRECTS = 5
 _STALE_SECONDS = 1.0
+_RENEWALS = 5  # of a credential that keeps expiring before its request gets through
 _SHORTEST_PAUSE = 0.5  # an API that says "0 seconds" means soon
 _SHORTEST_SECRET = 4  # shorter "secrets" would blacken every text
 
@@ -145,10 +147,11 @@ class Client:
         wait: Callable[[float], None] | None = None,
     ) -> None:
         """`authenticate` gives the headers that carry the credential, and is asked for each try. `refresh` is called
-        once for a request that was answered with an AuthError, before it is sent again.
+        once for a request that was answered with an AuthError (a few times if it says that the credential has expired),
+        before it is sent again.
 
-        Answers are unpacked and read one at a time, under the lock `processor`: Python would take turns anyway, and
-        only one page at a time is then in memory.
+        Answers are unpacked and read one at a time, under the lock `processor`, the smallest first: Python would take
+        turns anyway, and only one page at a time is then in memory.
         """
         self._context = context
         self.settings = context.settings
@@ -156,6 +159,7 @@ class Client:
         self.stop = context.stop
         self.speed = context.speed
         self.processor = threading.RLock()
+        self._turns = Turns()
         self.limits = limits
         self.wait = wait or context.wait
         self.mask = context.masks.mask
@@ -228,15 +232,15 @@ class Client:
         waits = _growing_waits(retry.cap_seconds)
         failures = heavy = 0
         spent = asked_for = 0.0
-        is_refreshed = False
+        renewals = 0
         while True:
             try:
                 return self._try(request, stream, read, into)
             except Failure as failure:
                 failed = failure
             error = failed.error
-            if isinstance(error, AuthError) and self._refresh is not None and not is_refreshed:
-                is_refreshed = True
+            if isinstance(error, AuthError) and self._refresh and renewals < (_RENEWALS if error.has_expired else 1):
+                renewals += 1
                 self._refresh()
                 continue
             if not isinstance(error, RetryableError):
@@ -258,9 +262,10 @@ class Client:
             failures += 1
             spent += failed.seconds + seconds
             heavy = heavy + 1 if failed.is_heavy else 0
-            if shrinkable and heavy >= retry.too_large_after:
+            is_over = failures >= retry.tries or spent > min(retry.budget_seconds, error.most_seconds or spent)
+            if shrinkable and heavy and (heavy >= retry.too_large_after or is_over):
                 raise self._told(TooLargeError(str(error)), stream)
-            if failures >= retry.tries or spent > retry.budget_seconds:
+            if is_over:
                 error.args = (f"{error} Given up after {failures} tries; run again later.",)
                 raise self._told(error, stream)
             self.report.retry(stream, self.mask(str(error)))
@@ -331,7 +336,7 @@ class Client:
                 break
             request = request.with_url(target)
         status = packed.status
-        with self.processor:
+        with self._turns.turn(len(packed.packed or packed.content)), self.processor:
             response = unpacked(request, packed)
             del packed
             error = self._meaning(request, response)
@@ -364,7 +369,7 @@ class Client:
         if is_waiting:
             self.report.waiting(stream, True)
         try:
-            waited = turn.enter_context(self.limits.slot(request.quota))
+            waited = turn.enter_context(self.limits.slot(request.quota, ahead=request.ahead))
         finally:
             if is_waiting:
                 self.report.waiting(stream, False)

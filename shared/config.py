@@ -1,8 +1,8 @@
 """Where settings come from and go to: files, the environment, secret files; saved when tokens rotate.
 
 Sources are merged setting by setting, later ones win; a setting's aliases are resolved within each source first, so a
-later file's alias beats an earlier file's own name. An empty string and null mean "not given" everywhere: Meltano and
-shells pass them for what the user left out.
+later file's alias beats an earlier file's own name. An empty string and null mean "not given": Meltano and shells pass
+them for what the user left out. (A setting may say that null is a value.)
 """
 
 from __future__ import annotations
@@ -239,7 +239,8 @@ def _take_file(path: Path, declared: Sequence[Setting], given: _Given) -> None:
         keys = (setting.name, *setting.aliases)
         known.update(key.split(".")[0] for key in keys)
         for key in keys:
-            if not is_unset(setting, value := _get(content, key)):
+            value = _get(content, key)
+            if not is_unset(setting, value) or (setting.null and value is None and key in content):
                 given.put(setting.name, value, _Origin(str(path), key, path))
                 break
     given.unknown |= {key: value for key, value in content.items() if key not in known}
@@ -298,7 +299,7 @@ def _cast_all(declared: Sequence[Setting], given: _Given, config: Config) -> lis
             continue
         try:
             raw = _opened(setting, given) if setting.secret else given.values[name]
-            value = config.settings[name] = cast(setting, raw)
+            value = config.settings[name] = None if raw is None else cast(setting, raw)
         except ValueError as error:
             problems.append(given.blame(name, f"{name} {error}"))
             continue

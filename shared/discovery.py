@@ -183,7 +183,8 @@ class _Prober:
                 return Finding(stream.name, endpoint, "not asked", f"{above.stream}: {above.word}")
             values = row
         unit = self._unit(stream, parents, values)
-        if stream.fetch is not None and stream.fetch(self._client, unit) is not None:
+        # A row that says how pages follow one another can be tried by its first page, whatever else its hook does.
+        if stream.fetch is not None and stream.next_page is None and stream.fetch(self._client, unit) is not None:
             return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
         return replace(self._send(stream, endpoint, unit), parent=values)
 

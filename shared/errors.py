@@ -9,6 +9,7 @@
         ├── AuthError           exit 3: credentials refused; stops the whole run
         ├── RefusedError        this stream is not for this credential; the others go on
         ├── UnavailableError    the account has no such feature: no failure, the stream is empty
+        ├── PartError           a part of the stream cannot be read; the others go on, and it is named at the end
         ├── GoneError           this parent vanished since it was listed; its siblings go on
         ├── QuotaError          a long quota is used up: the stream ends here, in good order
         ├── TooLargeError       ask for less at once
@@ -54,9 +55,16 @@ class ApiError(TapError):
 
 
 class AuthError(ApiError):
-    """The credential itself is refused: nothing else will work either."""
+    """The credential itself is refused: nothing else will work either.
+
+    `has_expired`: a renewed one will do, however often that happens.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, *, has_expired: bool = False) -> None:
+        super().__init__(message)
+        self.has_expired = has_expired
 
 
 class RefusedError(ApiError):
@@ -65,6 +73,14 @@ class RefusedError(ApiError):
 
 class UnavailableError(ApiError):
     """The account does not have what the stream reads (plan, feature, beta)."""
+
+
+class PartError(ApiError):
+    """One part of a stream (`part`: its name) cannot be read, which says nothing of the others."""
+
+    def __init__(self, message: str, *, part: str) -> None:
+        super().__init__(message)
+        self.part = part
 
 
 class GoneError(ApiError):
@@ -84,7 +100,8 @@ class RetryableError(ApiError):
 
     `wait_seconds`: how long the API asks to wait, None if it did not say. `everyone`: the wait is for all requests of
     the quota, not only for this one, and does not count as a failed try. `fewer_connections`: the API counts
-    connections, so one less is to be used for a while.
+    connections, so one less is to be used for a while. `most_seconds`: how long to try, where that is not to be as long
+    as for other failures.
     """
 
     def __init__(
@@ -94,11 +111,13 @@ class RetryableError(ApiError):
         wait_seconds: float | None = None,
         everyone: bool = False,
         fewer_connections: bool = False,
+        most_seconds: float | None = None,
     ) -> None:
         super().__init__(message)
         self.wait_seconds = wait_seconds
         self.everyone = everyone
         self.fewer_connections = fewer_connections
+        self.most_seconds = most_seconds
 
 
 class Stopped(Exception):

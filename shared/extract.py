@@ -10,24 +10,23 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from . import messages, values
+from . import values
 from .answers import Response
-from .catalog import Selection
 from .client import Client
 from .errors import ApiError, SchemaError, TooLargeError
-from .pagination import Back, Page, Request, Row, at
-from .records import Shape
-from .reshape import Reshape
-from .streams import Batch, Checkpoint, Outcome, Record, Step, Stream, Unit, Wait
-from .timestamps import from_seconds, instant
-from .units import is_new
+from .pagination import Back, Page, Request, at
+from .report import Report
+from .seen import Note
+from .sink import as_instant
+from .streams import Batch, Checkpoint, Outcome, Received, Row, Step, Stream, Unit, Wait
+from .timestamps import floor_seconds
 
 T = TypeVar("T")
 
@@ -49,78 +48,7 @@ class Output:
     size: int = 0
     high: str | None = None
     checkpoint: Checkpoint | None = None
-
-
-@dataclass(frozen=True)
-class Sink:
-    """One selected stream's way out: hook, parent's keys, schema, filter, masks and columns, bytes."""
-
-    stream: Stream
-    selection: Selection
-    shape: Shape
-    version: int | None = None
-    unique: set[int] | None = None
-    unique_limit: int = 1_000_000
-    reshape: Reshape | None = None
-    bare: bool = False
-    """Records alone, for the files of BATCH messages."""
-
-    def lines(
-        self, rows: Sequence[Row], unit: Unit, time_extracted: str, *, care: bool
-    ) -> tuple[bytes, int, str | None]:
-        """The RECORD lines of raw `rows`, how many they are, and their latest replication value."""
-        found = self.stream.transform(rows, unit) if self.stream.transform else rows
-        fitted = self.shape.fit(_with_parent(found, self.stream, unit), care=care)
-        key = self.selection.replication_key
-        if unit.since is not None or self.stream.is_new is not None or unit.settings.get("end_date"):
-            fitted = [record for record in fitted if is_new(self.stream, key, record, unit)]
-        if self.unique is not None:
-            fitted = [record for record in fitted if self._is_first(record)]
-        high = None
-        if key:
-            values = [value for record in fitted if (value := record.get(key)) is not None]
-            high = max((read for value in values if (read := as_instant(value))), default=None)
-        if self.reshape is not None:
-            fitted = self.reshape.records(fitted)
-        name = self.selection.stream.name
-        if self.bare:
-            return messages.bare_lines(name, fitted), len(fitted), high
-        data = messages.record_lines(name, fitted, time_extracted=time_extracted, version=self.version)
-        return data, len(fitted), high
-
-    def _is_first(self, record: Record) -> bool:
-        assert self.unique is not None
-        key = hash(tuple(str(record.get(name)) for name in self.selection.key_properties))
-        if key in self.unique:
-            return False
-        if len(self.unique) < self.unique_limit:
-            self.unique.add(key)
-        return True
-
-
-def as_instant(value: Any) -> str | None:
-    """A replication value, written or raw, as a canonical instant; None when it is none."""
-    if isinstance(value, str):
-        return value if len(value) == 27 and value[26] == "Z" else instant(value)
-    return from_seconds(value)
-
-
-def _with_parent(rows: Iterable[Record], stream: Stream, unit: Unit) -> Iterable[Record]:
-    """The rows with their parent's keys on them, where the body lacks them."""
-    names = {name for parent in stream.parents if parent.inject for name in parent.keys}
-    constants = {name: unit.parent[name] for name in names if name in unit.parent}
-    if not constants:
-        return rows
-    return _injected(rows, constants)
-
-
-def _injected(rows: Iterable[Record], constants: Mapping[str, Any]) -> Iterator[Record]:
-    items = tuple(constants.items())
-    for row in rows:
-        for name, value in items:
-            if row.get(name) is None:
-                row[name] = value
-        yield row
+    notes: Sequence[Note] = ()
 
 
 OnPage = Callable[[Stream, Unit, Page, bool, str], Output]
@@ -130,8 +58,8 @@ OnPage = Callable[[Stream, Unit, Page, bool, str], Output]
 class Errand:
     """A request sent ahead of its turn by whichever worker is free; when its turn comes first, it is sent then."""
 
-    def __init__(self, work: Callable[[], Response]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[], Response], report: Report) -> None:
+        self._work, self._report, self._depth = work, report, report.depth
         self._claim, self._done = threading.Lock(), threading.Event()
         self._value: Response | None = None
         self._error: BaseException | None = None
@@ -140,6 +68,7 @@ class Errand:
         """Do it, unless somebody does already."""
         if not self._claim.acquire(blocking=False):
             return
+        self._report.depth = self._depth
         try:
             self._value = self._work()
         except BaseException as error:  # noqa: BLE001 - given to whoever waits for the result
@@ -147,10 +76,15 @@ class Errand:
         finally:
             self._done.set()
 
+    def drop(self) -> None:
+        """Nobody needs it any more: it is not begun, if it was not yet."""
+        self._claim.acquire(blocking=False)
+
     def result(self) -> Response:
         """The answer, or the error it came to."""
         self.run()
         self._done.wait()
+        self._report.depth = self._depth + 1
         if self._error is not None:
             raise self._error
         assert self._value is not None
@@ -158,7 +92,7 @@ class Errand:
 
 
 class Reader:
-    """Reads one unit, one step at a time. `step` gives an Output, a Wait, or None at the unit's end."""
+    """Reads one unit, one step at a time. `step` gives an Output, a Wait, a Received, or None at the unit's end."""
 
     def __init__(
         self,
@@ -176,12 +110,14 @@ class Reader:
         self._spool: Any = None
         self._lines: list[tuple[str, int, int]] = []
         steps = stream.fetch(client, unit) if stream.fetch else None
-        self._steps: Iterator[Output | Wait] = self._walk(whole) if steps is None else self._fetched(steps)
+        self._steps: Iterator[Output | Wait | Received] = self._walk(whole) if steps is None else self._fetched(steps)
+        self.ended_at: str | None = None
+        """Where a window that has too many pages was ended."""
         self.rows = self.bytes = self.requests = 0
-        self._seconds = 0.0
+        self._outcome: Outcome | None = None
         self._began = time.monotonic()
 
-    def step(self) -> Output | Wait | None:
+    def step(self) -> Output | Wait | Received | None:
         """One request further."""
         found = next(self._steps, None)
         if isinstance(found, Output) and self.stream.spool:
@@ -191,7 +127,7 @@ class Reader:
     @property
     def outcome(self) -> Outcome:
         """How the unit went so far."""
-        return Outcome(self.rows, self.bytes, self.requests, self._seconds or time.monotonic() - self._began)
+        return self._outcome or Outcome(self.rows, self.bytes, self.requests, time.monotonic() - self._began)
 
     def close(self) -> None:
         """Let go of what the unit holds."""
@@ -202,7 +138,7 @@ class Reader:
 
     # A unit whose rows come page by page.
 
-    def _walk(self, whole: bool) -> Iterator[Output | Wait]:
+    def _walk(self, whole: bool) -> Iterator[Output | Wait | Received]:
         client, stream, unit = self.client, self.stream, self.unit
         try:
             yield from walked(client, stream, unit, digest=self._digest, whole=whole, errands=self._errands)
@@ -216,6 +152,10 @@ class Reader:
         stream = self.stream
         page, fresh, care = walk.read(request, response)
         following = walk.following(page)
+        if following and stream.window and self.requests + 1 >= (stream.window.pages or float("inf")):
+            self.ended_at = cut_off(page.rows, stream.replication_key)
+        if self.ended_at is not None:
+            following, fresh = [], before(fresh, stream.replication_key, self.ended_at)
         try:
             output = self._on_page(stream, self.unit, replace(page, rows=fresh), care, self.client.now())
         except ValueError as error:  # would be taken for a broken body and asked again
@@ -233,9 +173,12 @@ class Reader:
 
     # A unit that a hook fetches.
 
-    def _fetched(self, steps: Iterator[Step]) -> Iterator[Output | Wait]:
+    def _fetched(self, steps: Iterator[Step]) -> Iterator[Output | Wait | Received]:
         for found in steps:
             if isinstance(found, Wait):
+                yield found
+            elif isinstance(found, Received):
+                self._outcome = found.outcome
                 yield found
             elif isinstance(found, Checkpoint):
                 yield Output(checkpoint=found)
@@ -247,23 +190,22 @@ class Reader:
                 output.size = found.size
                 self.rows += len(found.rows)
                 self.bytes += found.size
-                self._seconds += found.seconds
                 yield output
 
     # A unit that is kept back until its clean end.
 
-    def _spooled(self, first: Output) -> Output | Wait | None:
+    def _spooled(self, first: Output) -> Output | Wait | Received | None:
         if self._spool is None:
             self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY)  # noqa: SIM115 - see close()
             self._steps = self._replay(first, self._steps)
             return next(self._steps, None)
         return first
 
-    def _replay(self, first: Output, steps: Iterator[Any]) -> Iterator[Output | Wait]:
+    def _replay(self, first: Output, steps: Iterator[Any]) -> Iterator[Output | Wait | Received]:
         high = None
-        output: Output | Wait | None = first
+        output: Output | Wait | Received | None = first
         while output is not None:
-            if isinstance(output, Wait):
+            if not isinstance(output, Output):
                 yield output
             else:
                 for name, data, count in output.lines:
@@ -311,14 +253,17 @@ def walked(
             smaller = stream.shrink(request) if stream.shrink else None
             if smaller is None:
                 raise
-            pending.appendleft(smaller)
+            _drop(pending, ahead)
+            pending.append(smaller)
             continue
         if request in following:
             raise ApiError(
                 f"{stream.name}: {request.path}: the next page would be the same request again; "
                 "the API may have ignored a parameter. Report this."
             )
-        steps_back += sum(1 for asked in following if isinstance(asked.memo, Back))
+        if any(isinstance(asked.memo, Back) for asked in following):
+            steps_back += 1
+            _drop(pending, ahead)
         if steps_back > STEPS_BACK_LIMIT:
             raise ApiError(
                 f"{stream.name}: {request.path}: the rows come in another order each time, so a complete read "
@@ -330,8 +275,32 @@ def walked(
         yield only.pop()
 
 
+def _drop(pending: deque[Request], ahead: dict[int, Errand]) -> None:
+    """Forget what was planned, and what of it was sent ahead."""
+    pending.clear()
+    for errand in ahead.values():
+        errand.drop()
+    ahead.clear()
+
+
+def cut_off(rows: Sequence[Row], key: str | None) -> str | None:
+    """The last second on a page of rows in order, if the page has earlier ones: all rows before that have been read."""
+    moments = [as_instant(rows[place].get(key)) for place in (0, -1)] if rows and key else []
+    if not moments or moments[0] is None or moments[1] is None:
+        return None
+    last = floor_seconds(moments[1])
+    return last if moments[0] < last else None
+
+
+def before(rows: Sequence[Row], key: str | None, moment: str) -> list[Row]:
+    """The rows before `moment`, and those of no time."""
+    return [row for row in rows if (as_instant(row.get(key or "")) or "") < moment]
+
+
 def _sent_ahead(client: Client, stream: Stream, request: Request, errands: Callable[[Errand], None]) -> Errand:
-    errand = Errand(lambda: client.send(request, stream=stream.name))
+    errand = Errand(
+        lambda: client.send(request, stream=stream.name, shrinkable=stream.shrink is not None), client.report
+    )
     errands(errand)
     return errand
 
@@ -379,6 +348,7 @@ class Walk:
         self._number = 0
         self._loose: set[int] = set()
         self._last: list[Any] = []
+        self._order: list[Any] = []
 
     def page(self, request: Request, body: Any) -> tuple[Page, list[Any]]:
         """The page of a decoded body, and those of its rows that were not met before."""
@@ -389,28 +359,45 @@ class Walk:
             self._loose.add(self._number)
         self._number += 1
         met, loose = self._met, self._loose
-        identities = [self._identity(row) for row in rows]
-        repeats = 0
-        for identity in identities:
-            if met.get(identity, -1) < 0 or met[identity] in loose:
-                break
-            repeats += 1
+        plain = [self._identity(row) for row in rows]
+        identities = self._counted(plain) if self.stream.counted else plain
         fresh, values, key = [], self._values, self.stream.replication_key
+        repeats, leads = 0, True
         for row, identity in zip(rows, identities, strict=True):
-            is_known = identity in met
+            is_known, proves = identity in met, met.get(identity) not in loose
             met[identity] = self._number
             if key and isinstance(row, dict) and row.get(key) is not None:
                 value = hash(str(row[key]))
                 is_known = is_known and values.get(identity) == value
                 values[identity] = value
+            # A row that changed may have come to stand here, and proves nothing.
+            leads = leads and is_known and proves
+            repeats += leads
             if not is_known:
                 fresh.append(row)
         if len(met) > 2 * REMEMBERED:
             self._met = {identity: met[identity] for identity in list(met)[-REMEMBERED:]}
             self._values = {identity: values[identity] for identity in self._met if identity in values}
-        is_same = bool(identities) and identities == self._last
-        self._last = identities
+        is_same = bool(plain) and plain == self._last and not (self.stream.counted and len(set(plain)) == 1)
+        self._last = plain
         return Page(request, body, rows, repeats, is_same), fresh
+
+    def _counted(self, identities: Sequence[Any]) -> list[Any]:
+        """The identities of a page, each with its number among its equals in the walk, so that twins are two rows.
+
+        A page begins where the walk last met its first row, or else behind all that it met.
+        """
+        order = self._order
+        begin = len(order)
+        if identities and identities[0] in order:
+            begin -= order[::-1].index(identities[0]) + 1
+        met = Counter(order[:begin])
+        self._order = [*order[:begin], *identities][-4 * REMEMBERED :]
+        numbered = []
+        for identity in identities:
+            met[identity] += 1
+            numbered.append((identity, met[identity]))
+        return numbered
 
     def read(self, request: Request, response: Response) -> tuple[Page, list[Any], bool]:
         """The page of an answer, its rows not met before, and whether they need care. ValueError: no answer."""
@@ -497,6 +484,7 @@ def first_request(stream: Stream, unit: Unit, *, whole: bool = False) -> Request
         method=stream.method,
         body=body,
         quota=stream.quota,
+        ahead=stream.ahead,
     )
 
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, BinaryIO
 
 from .client import Client
@@ -23,23 +24,23 @@ SPOOL_IN_MEMORY = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """One file of a job's result: its link expires, its name stays."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """What a poll told. `is_done`: no more polls are needed. `is_lost`: start it anew. `files`: where its results are,
-    as far as known, in order. `failure`: the API's words when the job itself failed.
+    """What a poll told. `is_done`: no more polls are needed. `is_lost`: start it anew. `files`: its results, where a
+    poll tells of them. `failure`: the API's words when the job itself failed.
     """
 
     is_done: bool = False
     is_lost: bool = False
-    files: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
     failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One file of a job's result, where the API lists them page by page; its link expires, its name stays."""
-
-    name: str
-    url: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,6 @@ class Job:
     poll         (client, id) -> Status; GoneError means lost
     rows         (file, unit) -> batches of raw rows (and checkpoints of sub-units) of a downloaded file
     pages        (client, id, name of a file) -> the files listed behind that one, with fresh links; none: the end
-    cancel       (client, id): end a job nobody waits for any more
     first_poll_seconds, poll_cap_seconds
                  the wait before a poll doubles from the first to the cap
     give_up_seconds
@@ -61,7 +61,6 @@ class Job:
     poll: Callable[[Client, Any], Status]
     rows: Callable[[BinaryIO, Unit], Iterable[Step]] | None = None
     pages: Callable[[Client, Any, str], Sequence[File]] | None = None
-    cancel: Callable[[Client, Any], None] | None = None
     first_poll_seconds: float = 2.0
     poll_cap_seconds: float = 60.0
     give_up_seconds: float = 6 * 3600.0
@@ -70,8 +69,11 @@ class Job:
 def run(job: Job, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """Read `unit` through a job: the one that `unit.resume` names, or a new one."""
     identifier, status = yield from done(job, client, unit)
+    assert job.rows is not None
     for file in status.files:
-        yield from _fetched(job, client, unit, identifier, file)
+        with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as body:
+            yield from _downloaded(client, unit, file, body, lambda: job.poll(client, identifier).files)
+            yield from job.rows(body, unit)  # type: ignore[arg-type]
 
 
 def done(job: Job, client: Client, unit: Unit) -> Generator[Step, None, tuple[Any, Status]]:
@@ -112,37 +114,39 @@ def collect(
     assert job.pages is not None
     after = ""
     while page := job.pages(client, identifier, after):
+        listed = partial(job.pages, client, identifier, after)
         for file in page:
-            yield from _taken(job, client, unit, identifier, file, after, take)
+            with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as body:
+                yield from _downloaded(client, unit, file, body, listed, partial(take, file))
         after = page[-1].name
 
 
-def _taken(
-    job: Job,
+def _downloaded(
     client: Client,
     unit: Unit,
-    identifier: Any,
     file: File,
-    after: str,
-    take: Callable[[File, IO[bytes]], None],
+    body: IO[bytes],
+    listed: Callable[[], Iterable[File]],
+    read: Callable[[IO[bytes]], None] = lambda body: None,
 ) -> Generator[Wait, None, None]:
-    assert job.pages is not None
+    """Puts `file` whole into `body`, and lets `read` have a look at it. Before each further try the file is looked up
+    in what `listed` gives, since its link may have expired.
+    """
     for tries in range(1, DOWNLOADS + 1):
-        with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as body:
-            try:
-                client.download(file.url, body, stream=unit.stream)
-                body.seek(0)
-                take(file, body)
-                return
-            except (RefusedError, GoneError, RetryableError):
-                if tries == DOWNLOADS:
-                    raise
-            except ValueError as error:
-                if tries == DOWNLOADS:
-                    raise ApiError(f"{unit.stream}: file {file.name} of job {identifier}: {error}.") from error
+        try:
+            client.download(file.url, body, stream=unit.stream)
+            body.seek(0)
+            read(body)
+            body.seek(0)
+            return
+        except (RefusedError, GoneError, RetryableError):
+            if tries == DOWNLOADS:
+                raise
+        except ValueError as error:
+            if tries == DOWNLOADS:
+                raise ApiError(f"{unit.stream}: file {file.name} of its export job: {error}.") from error
         yield Wait(2.0 ** (tries - 1))
-        fresh = {each.name: each for each in job.pages(client, identifier, after)}
-        file = fresh.get(file.name, file)
+        file = next((each for each in listed() if each.name == file.name), file)
 
 
 def _finished(job: Job, client: Client, unit: Unit, identifier: Any) -> Generator[Step, None, Status]:
@@ -164,26 +168,6 @@ def _finished(job: Job, client: Client, unit: Unit, identifier: Any) -> Generato
             )
         yield Wait(delay)
         delay = min(delay * 2, job.poll_cap_seconds)
-
-
-def _fetched(job: Job, client: Client, unit: Unit, identifier: Any, url: str) -> Generator[Step, None, None]:
-    """Download one file whole, asking for a fresh link when the old one has expired, then its rows."""
-    place = url.split("?", maxsplit=1)[0]
-    for tries in range(1, DOWNLOADS + 1):
-        assert job.rows is not None
-        with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as file:
-            try:
-                client.download(url, file, stream=unit.stream)
-            except (RefusedError, GoneError, RetryableError):
-                if tries == DOWNLOADS:
-                    raise
-                yield Wait(2.0 ** (tries - 1))
-                fresh = job.poll(client, identifier).files
-                url = next((link for link in fresh if link.split("?")[0] == place), url)
-                continue
-            file.seek(0)
-            yield from job.rows(file, unit)  # type: ignore[arg-type]
-            return
 
 
 __all__ = ["Batch", "File", "Job", "Status", "collect", "done", "kept", "run"]

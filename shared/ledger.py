@@ -11,7 +11,7 @@ from typing import Any
 from .schedule import Run
 from .state import Bookmark, State, finish
 from .streams import Checkpoint, Unit
-from .units import WindowPlan
+from .units import Under, WindowPlan
 
 
 class Ledger:
@@ -50,7 +50,8 @@ class Ledger:
         if run.sink is None:
             return
         name, field, key = run.name, run.stream.replication_key, built.key
-        if self._has_kept(run, key):
+        mark = mark(built) if callable(mark) else mark
+        if self._is_over(run, built):
             self.keep(run, key, None)
         if built.units:
             return
@@ -62,7 +63,9 @@ class Ledger:
                 known = replace(known, value=max(known.value or "", min(high, self.now)))
             known = replace(known, mark=mark if mark is not None else known.mark)
             if known != Bookmark():
-                self.state.put(name, field, key, known)
+                self.state.put(name, field, key, known, to_the_minute=run.stream.brief > 0)
+            if run.sink.seen is not None and known.value:
+                self.state.set_member(name, "seen", run.sink.seen.packed(known.value))
         elif mark is not None:
             self.state.put(name, field, key, Bookmark(mark=mark))
         if not run.reading.incremental and key:
@@ -78,9 +81,21 @@ class Ledger:
             self.state.set_member(run.name, "resume", None)
         if run.reading.refresh:
             self.state.set_member(run.name, "refreshed", self.now)
-        if run.changed:
-            self.advance(run, "", run.changed)
+        for key, followed in run.followed.items():
+            if followed.newest:
+                self.advance(run, key, followed.newest)
         self.dirty = True
 
-    def _has_kept(self, run: Run, key: str) -> bool:
-        return key in ((self.state.member(run.name, "resume") or {}).get("units") or {})
+    def follow(self, run: Run, under: Under | None) -> None:
+        """A unit of a child of changed parents is done with: move the bookmark over what is finished before it."""
+        if under is not None:
+            key, moved = under
+            if value := run.followed[key].finished(moved):
+                self.advance(run, key, value)
+
+    def _is_over(self, run: Run, built: Unit) -> bool:
+        """Whether something is kept of the unit, and not for another of its windows."""
+        units = (self.state.member(run.name, "resume") or {}).get("units") or {}
+        kept = units.get(built.key)
+        window = kept.get("window") if isinstance(kept, dict) else None
+        return built.key in units and (not window or not built.window or list(window) == list(built.window))

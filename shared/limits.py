@@ -5,8 +5,9 @@ every begin is remembered, and request number n waits until W seconds after the 
 arrival: where this matters (connections still being set up), give the window a few hundredths more than W.
 
 Who waits, waits in line: a request may begin once there is room for it and for all that came before it, so nobody
-overtakes and nobody starves. Rate and connection are taken together, at the begin: what waits for its rate holds no
-connection. The clock and the wait are arguments, so that tests never sleep.
+starves; only those of a long chain, of which there are few, go ahead of the others. Rate and connection are taken
+together, at the begin: what waits for its rate holds no connection. The clock and the wait are arguments, so that tests
+never sleep.
 """
 
 from __future__ import annotations
@@ -82,10 +83,10 @@ class _Line:
 class _Ticket:
     """A thread's place in the line."""
 
-    __slots__ = ("is_ready", "line")
+    __slots__ = ("ahead", "is_ready", "line")
 
-    def __init__(self, line: _Line) -> None:
-        self.line = line
+    def __init__(self, line: _Line, ahead: bool = False) -> None:
+        self.line, self.ahead = line, ahead
         self.is_ready = False
 
 
@@ -118,11 +119,14 @@ class Limits:
             self._clock, self._wait = clock, wait
 
     @contextmanager
-    def slot(self, quota: str = "") -> Iterator[float]:
-        """Blocks until a request of `quota` may begin, holds a connection for it, and gives the seconds waited."""
+    def slot(self, quota: str = "", *, ahead: bool = False) -> Iterator[float]:
+        """Blocks until a request of `quota` may begin, holds a connection for it, and gives the seconds waited.
+
+        `ahead`: it goes before those in line that are not.
+        """
         with self._changed:
             line = self._line(quota)
-        waited = self._begin(line)
+        waited = self._begin(line, ahead)
         try:
             yield waited
         finally:
@@ -165,12 +169,13 @@ class Limits:
             self._line(quota).learn(rates)
             self._changed.notify_all()
 
-    def _begin(self, line: _Line) -> float:
-        ticket = _Ticket(line)
+    def _begin(self, line: _Line, ahead: bool) -> float:
+        ticket = _Ticket(line, ahead)
         arrived = self._clock()
         has_waited = False
         with self._changed:
-            self._waiting.append(ticket)
+            place = sum(other.ahead for other in self._waiting) if ahead else len(self._waiting)
+            self._waiting.insert(place, ticket)
         try:
             while True:
                 with self._changed:

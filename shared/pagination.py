@@ -6,7 +6,7 @@ holds nothing, so threads may share it; what it must remember from one request t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,8 @@ class Request:
 
     `path` is appended to the API's base URL, or is itself a whole URL. `params` values are text, numbers, booleans
     (sent as true/false) or lists (sent as repeated parameters). `body` goes out as JSON. `quota` names the limit the
-    request draws from. `memo` is the paginator's own and is never sent.
+    request draws from; `ahead`, that it does so before others. `memo` is the paginator's own and is never sent.
+    `silence_seconds`: how long nothing may come of the answer, where that is not what the settings say.
     """
 
     path: str
@@ -31,7 +32,9 @@ class Request:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     quota: str = ""
+    ahead: bool = False
     memo: Any = field(default=None, compare=False)
+    silence_seconds: float | None = None
 
     def with_params(self, params: Params, *, memo: Any = None) -> Request:
         """The same request with `params` added or replaced; a value of None takes its parameter out."""
@@ -80,10 +83,21 @@ STEPS_BACK = (49, 450, 4500)
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """A request's memo: the page before it hung in the air, so its rows prove nothing; this is the nth step back."""
+    """A request's memo: the page before it hung in the air, so its rows prove nothing; this is the nth step back.
+
+    Whatever was planned behind the page before it is dropped.
+    """
 
     tries: int
     largest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A request's memo: the largest page there may be, and whether what comes behind this one is yet to be planned."""
+
+    largest: int
+    is_last: bool = True
 
 
 def offset(count: str = "count", start: str = "offset", *, overlap: int = 1) -> NextPage:
@@ -170,37 +184,75 @@ def link(path: str) -> NextPage:
     return next_page
 
 
-def overlapping(number: str = "page", size: str = "pageSize", *, more: Callable[[Any], bool]) -> NextPage:
+def overlapping(
+    number: str = "page",
+    size: str = "pageSize",
+    *,
+    more: Callable[[Any], bool],
+    total: str = "",
+    overlap: int = 1,
+    smallest: int = 1,
+) -> NextPage:
     """Page numbers for an API that has nothing but them, while `more(body)`; no page is larger than the first.
 
     Rows that go while one reads shift later ones onto the page before, out of sight. So each further page is asked for
-    a little smaller, just so that it begins with a row of the page before (page 2 of 999 begins with row 1000 of page 1
-    of 1000). If its first row is not known, rows before it have gone: step back until a known row leads the page.
+    a little smaller, just so that it begins with the last `overlap` rows of the page before (page 2 of 999 begins with
+    row 1000 of page 1 of 1000). If its first row is not known, rows before it have gone: step back until a known row
+    leads the page. Where the rows keep their order this proves the walk whole, whichever page was read first: so, with
+    the number of rows at `total`, all pages may be asked side by side. The first page has to be at least twice as
+    large as the `smallest` there may be.
     """
 
-    def covering(position: int, largest: int) -> Params:
-        """The page that holds the row at `position` and reaches furthest beyond it."""
-        if 2 * position <= largest:  # the first page does, and reaches furthest
-            return {number: 1, size: largest}
-        least = -(-position // largest)
-        before = max(range(least, least + 50), key=lambda pages: (pages + 1) * (position // pages))
-        return {number: before + 1, size: max(1, position // before)}
+    def planned(position: int, largest: int, rows: int) -> Iterator[Request]:
+        step = max(1, min(overlap, largest // 10))
+        while True:
+            params = _covering(max(position - step, 0), number, size, largest, smallest)
+            position = int(params[number]) * int(params[size])
+            yield Request("", params, memo=Planned(largest, position >= rows))
+            if position >= rows:
+                return
 
     def next_page(page: Page) -> Sequence[Request]:
-        request, received = page.request, len(page.rows)
+        request, received, memo = page.request, len(page.rows), page.request.memo
         asked = int(request.params[size])
         start = (int(request.params[number]) - 1) * asked
-        memo = request.memo
-        largest = memo.largest if isinstance(memo, Back) else memo or asked
+        largest = memo.largest if isinstance(memo, (Back, Planned)) else asked
         if start and not page.repeats:
             tries = memo.tries if isinstance(memo, Back) else 0
-            back = STEPS_BACK[tries] if tries < len(STEPS_BACK) else start
-            return [request.with_params(covering(start - back, largest), memo=Back(tries + 1, largest))]
-        if not received or not more(page.body):
+            back = start - (STEPS_BACK[tries] if tries < len(STEPS_BACK) else start)
+            return [
+                request.with_params(_covering(back, number, size, largest, smallest), memo=Back(tries + 1, largest))
+            ]
+        if not received or not more(page.body) or (isinstance(memo, Planned) and not memo.is_last):
             return []
-        return [request.with_params(covering(start + received - 1, largest), memo=largest)]
+        rows = int(page.at(total) or 0) if total else 0
+        return [request.with_params(to.params, memo=to.memo) for to in planned(start + received, largest, rows)]
 
     return next_page
+
+
+def smaller_overlapping(number: str = "page", size: str = "pageSize", *, smallest: int) -> Callable[[Request], Any]:
+    """What `overlapping` asks instead of a page that was too large: pages of half the size from the same row on."""
+
+    def smaller(request: Request) -> Request | None:
+        asked = int(request.params[size])
+        largest = request.memo.largest if isinstance(request.memo, (Back, Planned)) else asked
+        if largest <= smallest:
+            return None
+        start, largest = (int(request.params[number]) - 1) * asked, max(smallest, largest // 2)
+        return request.with_params(_covering(start, number, size, largest, 1), memo=Planned(largest))
+
+    return smaller
+
+
+def _covering(position: int, number: str, size: str, largest: int, smallest: int) -> Params:
+    """The page that holds the row at `position` and reaches furthest beyond it."""
+    if position < smallest or 2 * position <= largest:  # the first page reaches as far as the second could
+        return {number: 1, size: largest}
+    least = -(-position // largest)
+    numbers = [before for before in range(least, least + 50) if position // before >= smallest]
+    before = max(numbers, key=lambda before: (before + 1) * (position // before))
+    return {number: before + 1, size: position // before}
 
 
 def numbered(param: str = "page", *, pages: str, first: int = 1) -> NextPage:

@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from .catalog import Selection
-from .extract import Sink
+from .joint import JointRun
 from .problems import Problems
 from .records import Shape
 from .reshape import reshape
 from .schedule import Run
+from .seen import Seen
+from .sink import Sink
 from .state import Bookmark, State
-from .streams import Stream
+from .streams import Stream, Unit
 from .timestamps import parse, seconds_between
-from .units import Reading
+from .units import Reading, lookback_seconds, unit
 
 RESUME_SECONDS = 24 * 3600
 """A full pass that was broken off is taken up again within a day; after that it begins anew."""
@@ -35,12 +37,19 @@ class Plan:
     ) -> None:
         self.streams, self.selections, self.state = streams, selections, state
         self.settings, self.now = settings, now
+        for selection in selections:
+            state.clamp(selection.stream.name, selection.stream.replication_key, now)
         self.before = State(state.value)
         self.problems = Problems()
 
     def bookmark(self, run: Run, key: str) -> Bookmark:
         """Where the run before this one ended in a unit."""
         return self.before.get(run.name, run.stream.replication_key, key)
+
+    def beginnings(self, runs: Mapping[str, Run]) -> list[Unit]:
+        """Where the selected streams that have no parents begin."""
+        plain = (run for run in runs.values() if run.sink and not run.stream.parents)
+        return [unit(run.reading, bookmark=self.bookmark(run, "")) for run in plain]
 
     def kept(self, run: Run, key: str) -> Any:
         """What a broken run kept of a unit that it had begun."""
@@ -77,17 +86,47 @@ class Plan:
                 runs[parent.stream].children.append((runs[name], parent))
                 runs[name].key_names = tuple(parent.keys)
                 runs[name].parents_open += 1
+        self._join(runs, rows)
         for each in runs.values():
-            if any(not parent.changed_only or self._is_behind(child, each) for child, parent in each.children):
+            if any(
+                not parent.changed_only or child.reading.refresh or not child.reading.incremental
+                for child, parent in each.children
+            ):
                 each.reading = replace(each.reading, whole=True)
         return runs
 
-    def _is_behind(self, child: Run, parent: Run) -> bool:
-        """Whether the parent's bookmarks would leave out rows that a child of changed parents has not seen."""
-        if not child.reading.incremental:
-            return True
-        seen = self.bookmark(child, "").value
-        return seen is None or seen < (self.before.latest(parent.name, parent.stream.replication_key) or "")
+    def followed(self, child: Run, parent: Run, key: str) -> Bookmark:
+        """How far a child of changed parents had come in one unit of its parent's.
+
+        Older states hold one bookmark for all: it counts for the units that the parent had read by then.
+        """
+        own = self.bookmark(child, key)
+        if own.value is None and self.bookmark(parent, key).value and not self.before.member(child.name, "units"):
+            return self.bookmark(child, "")
+        return own
+
+    def must_read_all(self, run: Run, key: str) -> bool:
+        """Whether the bookmark of a unit would leave out rows that a child has not seen."""
+        known = self.bookmark(run, key).value or ""
+        return run.reading.whole or any(
+            (self.followed(child, run, key).value or "") < known
+            for child, parent in run.children
+            if parent.changed_only
+        )
+
+    def _join(self, runs: Mapping[str, Run], rows: Mapping[str, Stream]) -> None:
+        """Streams that may share a walk are told which."""
+        walks: dict[str, JointRun] = {}
+        for run in runs.values():
+            if run.stream.joint is not None:
+                walks.setdefault(run.stream.joint.stream, self._walk(rows[run.stream.joint.stream]))
+        for run in runs.values():
+            run.joint = walks.get(run.stream.joint.stream if run.stream.joint else run.name)
+            if run.joint is not None:
+                run.joint.expected += 1
+
+    def _walk(self, stream: Stream) -> JointRun:
+        return JointRun(Reading(stream=stream, settings=self.settings, now=self.now, incremental=False))
 
     def _run(self, stream: Stream, selection: Selection | None) -> Run:
         settings = self.settings
@@ -122,12 +161,14 @@ class Plan:
             extra_fields=settings.get("extra_fields") or "column",
             problems=self.problems,
         )
+        seen = self._seen(stream, selection) if incremental else None
         run.sink = Sink(
             stream,
             selection,
             shape,
             version,
             set() if stream.unique else None,
+            seen=seen,
             reshape=reshape(selection, settings),
             bare=bool(settings.get("batch")),
         )
@@ -135,6 +176,21 @@ class Plan:
             if isinstance(pending, Mapping):
                 run.pending_groups.update((key, group) for key in pending.get("units") or ())
         return run
+
+    def _seen(self, stream: Stream, selection: Selection) -> Seen | None:
+        """What an append-only stream must not write again, where its records hold what tells rows apart."""
+        names = stream.key_properties
+        if selection.key_properties or stream.parents or stream.partitions:
+            return None
+        if not set(names) <= set(selection.schema["properties"]) or not selection.replication_key:
+            return None
+        return Seen(
+            self.before.member(stream.name, "seen"),
+            bookmark=self.before.get(stream.name, stream.replication_key).value,
+            lookback=lookback_seconds(stream, self.settings),
+            names=names,
+            field=selection.replication_key,
+        )
 
     def _resume(self, stream: Stream) -> Mapping[str, Any]:
         found = self.before.member(stream.name, "resume")
@@ -146,7 +202,7 @@ class Plan:
             age = seconds_between(str(resume.get("began")), self.now)
         except ValueError:
             return {}
-        return resume if 0 <= age < RESUME_SECONDS else {}
+        return resume if abs(age) < RESUME_SECONDS else {}  # clocks of one API may differ a little
 
     def _refresh_is_due(self, stream: Stream) -> bool:
         days = self.settings.get(stream.full_refresh) if stream.full_refresh else None

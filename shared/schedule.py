@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .errors import TapError
-from .extract import SCARCE_SECONDS, Errand, Reader, Sink
+from .errors import RefusedError, TapError, UnavailableError
+from .extract import SCARCE_SECONDS, Errand, Reader
+from .sink import Sink
 from .streams import Outcome, Parent, Stream, Unit
-from .units import Reading, WindowPlan
+from .units import Followed, Reading, Under, WindowPlan
+
+if TYPE_CHECKING:
+    from .joint import JointRun
 
 BACKLOG = 20_000
 
@@ -31,6 +36,7 @@ class Run:
     reading: Reading
     sink: Sink | None = None
     sharers: list[Run] = field(default_factory=list)
+    joint: JointRun | None = None
     children: list[tuple[Run, Parent]] = field(default_factory=list)
     open: int = 0
     active: int = 0
@@ -44,12 +50,14 @@ class Run:
     resume: Mapping[str, Any] = field(default_factory=dict)
     key_names: tuple[str, ...] = ()
     parents_open: int = 0
+    parents_met: int = 0
     skipped_by_gate: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
     groups: dict[str, list[Unit]] = field(default_factory=dict)
     pending_groups: dict[str, str] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     finished_before: frozenset[str] = frozenset()
-    changed: str | None = None
+    followed: dict[str, Followed] = field(default_factory=dict)
 
     @property
     def stream(self) -> Stream:
@@ -72,10 +80,27 @@ class Run:
         """Whether every row there is was read."""
         return not (self.failures or self.closed or self.parents_incomplete)
 
+    @property
+    def outcome(self) -> str:
+        """How it ended, in a word."""
+        if isinstance(self.closed, UnavailableError):
+            return "unavailable"
+        if isinstance(self.closed, RefusedError):
+            return "refused"
+        if self.failures or self.closed:
+            return "failed"
+        return "incomplete" if self.parents_incomplete else "complete"
+
+    def has_succeeded(self, *, may_be_refused: bool) -> bool:
+        """Whether nothing failed but what may."""
+        if self.outcome == "refused" and may_be_refused:
+            return not self.failures
+        return self.outcome in ("unavailable", "complete", "incomplete") and not self.failures
+
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A unit that nobody reads yet, as little of it as will do: there may be many."""
+    """A unit that nobody reads yet, as little of it as will do: there may be many. `depth`: see `Report.depth`."""
 
     run: Run
     parent: Mapping[str, Any]
@@ -83,6 +108,8 @@ class Waiting:
     params: Mapping[str, Any] = field(default_factory=dict)
     units: tuple[Unit, ...] = ()
     group: str = ""
+    under: Under | None = None
+    depth: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +123,8 @@ class Active:
     mark: Any = None
     plan: WindowPlan | None = None
     high: str | None = None
+    under: Under | None = None
+    depth: int = 0
 
 
 class Schedule:
@@ -142,12 +171,20 @@ class Schedule:
                 self._queue(plan)
             return found
 
-    def window_ended(self, plan: WindowPlan, unit: Unit, outcome: Outcome | None) -> None:
-        """A window was read (how it went), or failed (None)."""
+    def window_received(self, plan: WindowPlan, unit: Unit, outcome: Outcome) -> None:
+        """A window is on this side and yet to be written: the next may begin."""
         with self._changed:
-            plan.active -= 1
-            if outcome is not None and unit.window is not None:
-                plan.finished(unit.window, outcome)
+            if unit.window is not None:
+                plan.received(unit.window, outcome)
+            self._queue(plan)
+
+    def window_ended(
+        self, plan: WindowPlan, unit: Unit, outcome: Outcome | None, left: tuple[str, str] | None = None
+    ) -> None:
+        """A window was read and written (how it went), or failed (None); what is `left` of it waits now."""
+        with self._changed:
+            if unit.window is not None:
+                plan.ended(unit.window, outcome, left)
             self._queue(plan)
 
     def window_split(self, plan: WindowPlan, unit: Unit) -> bool:
@@ -192,7 +229,8 @@ class Schedule:
                 heapq.heappush(self._delayed, (self._clock() + seconds, next(self._numbers), active))
             else:
                 heap = self._parents if active.run.children else self._ready
-                heapq.heappush(heap, (-active.size, next(self._numbers), active))
+                size = sys.maxsize if active.run.stream.ahead else active.size
+                heapq.heappush(heap, (-size, next(self._numbers), active))
             self._changed.notify()
 
     def errand(self, errand: Errand) -> None:
@@ -256,6 +294,8 @@ class Schedule:
             return None
 
     def _next(self) -> Active | Waiting | WindowPlan | Errand | None:
+        if self._ready and self._ready[0][2].run.stream.ahead:
+            return heapq.heappop(self._ready)[2]
         if self._errands:
             return self._errands.popleft()
         if self._parents and len(self._waiting) < BACKLOG:

@@ -34,6 +34,8 @@ class Setting:
     options       the only values allowed (of the elements, for an array)
     pattern       a regular expression a string must match
     unset         further values that mean "not given" (older taps write 0 for "the default")
+    null          null in a file is a value of its own, not "not given"
+    local         of a date-time: without a zone it stays without one (`2026-01-31T00:00:00.000000`), instead of UTC
     schema        JSON Schema (draft 4) members that an array's or an object's value must fit besides
     aliases       older names, dotted where they were nested
     label         the name for people, shown by Meltano's hub
@@ -51,6 +53,8 @@ class Setting:
     options: tuple[Any, ...] = ()
     pattern: str = ""
     unset: tuple[Any, ...] = ()
+    null: bool = False
+    local: bool = False
     schema: Mapping[str, Any] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     label: str = ""
@@ -240,7 +244,7 @@ def is_unset(setting: Setting, value: Any) -> bool:
 def cast(setting: Setting, raw: Any) -> Any:
     """`raw` as the setting's type; raises ValueError with the rest of a sentence that begins with the name."""
     try:
-        value = _CASTS[setting.type](raw)
+        value = _instant(raw, local=setting.local) if setting.type == "date-time" else _CASTS[setting.type](raw)
     except ValueError as error:
         shown = "" if setting.secret else f"{json.dumps(raw, default=str, ensure_ascii=False)}, "
         raise ValueError(f"is {shown}{error}") from error
@@ -286,9 +290,11 @@ def _boolean(raw: Any) -> bool:
     raise ValueError("neither true nor false")
 
 
-def _instant(raw: Any) -> str:
+def _instant(raw: Any, *, local: bool) -> str:
     try:
-        return canonical(written(raw))
+        read = canonical(written(raw))
+        has_zone = read == canonical(written(raw, zone="Etc/GMT+1"))
+        return read if has_zone or not local else read.rstrip("Z")
     except (AttributeError, TypeError, ValueError, OverflowError):
         raise ValueError("not a date (write 2026-01-31, or 2026-01-31T08:00:00Z)") from None
 
@@ -321,7 +327,6 @@ _CASTS: dict[str, Callable[[Any], Any]] = {
     "integer": _integer,
     "number": _number,
     "boolean": _boolean,
-    "date-time": _instant,
     "array": _array,
     "object": _object,
 }

@@ -3,6 +3,7 @@
     {"bookmarks": {stream: {<replication key>: value,           the plain stream's bookmark
                             "units": {unit: value | [value, mark] | [value, mark, done]},
                             "done": [[start, end], ...],         windows finished beyond the value
+                            "seen": text,                        rows of an append-only stream's look-back
                             "refreshed": instant,                when the stream was last read whole (full_refresh)
                             "resume": {...}}}}                    a pass under way
 
@@ -111,10 +112,25 @@ class State:
         found = [self.get(stream, key, name).value for name in ("", *(units if isinstance(units, dict) else ()))]
         return max((value for value in found if value), default=None)
 
-    def put(self, stream: str, key: str | None, unit: str, bookmark: Bookmark) -> None:
-        """Store a unit's bookmark; its value never moves backwards."""
-        entry = self._open(stream)
+    def put(self, stream: str, key: str | None, unit: str, bookmark: Bookmark, *, to_the_minute: bool = False) -> None:
+        """Store a unit's bookmark; its value never moves backwards, but for the seconds that `to_the_minute` drops."""
         value = later(bookmark.value, self.get(stream, key, unit).value)
+        if value and to_the_minute:
+            value = f"{value[:16]}Z"
+        self._store(stream, key, unit, replace(bookmark, value=value))
+
+    def clamp(self, stream: str, key: str | None, now: str) -> None:
+        """Take what a wrong clock put into the future back to `now`: nothing of it was read."""
+        units = self._entry(stream).get("units")
+        for unit in ("", *(units if isinstance(units, dict) else ())):
+            known = self.get(stream, key, unit)
+            done = tuple((start, min(end, now)) for start, end in known.done if start < now)
+            value = min(known.value, now) if known.value else None
+            if (value, done) != (known.value, known.done):
+                self._store(stream, key, unit, replace(known, value=value, done=done))
+
+    def _store(self, stream: str, key: str | None, unit: str, bookmark: Bookmark) -> None:
+        entry, value = self._open(stream), bookmark.value
         if unit:
             parts = [value, bookmark.mark, [list(span) for span in bookmark.done] or None]
             while len(parts) > 1 and parts[-1] is None:

@@ -29,7 +29,8 @@ class Parent:
     the row lacks is taken from the keys and carried fields of the parent's own parent.
     `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
     they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark (minus
-    its look-back), of which there is one for all of them; its replication key is a carried field of the parent's.
+    its look-back), of which there is one for each unit of the parent's: a unit that joins later is followed from its
+    beginning. Its replication key is a carried field of the parent's.
     `when` names a boolean setting that switches this parent on. `inject=False` keeps the keys off the records.
     """
 
@@ -47,8 +48,10 @@ class Parent:
 class Window:
     """How a stream's time is cut into windows `[start, end)` of `first` days, at least `smallest_seconds`, at most
     `largest` days. The last one ends `lag_seconds` before the run's start. `resize(width_seconds, Outcome)` gives the
-    next width; windows that the API found too large are halved. `parallel=False` reads one after the other. Without a
-    start date the first one begins at `origin`.
+    next width; windows that the API found too large are halved. One that has more than `pages` pages, oldest row first,
+    ends at the second that was come to, and what is left of it is read in windows anew, side by side. `parallel=False`
+    reads one after the other, at most one ahead of the one that is being written (see `Received`). Without a start date
+    the first one begins at `origin`.
     """
 
     first: float | Callable[[Settings], float]
@@ -56,8 +59,23 @@ class Window:
     smallest_seconds: float = 1
     lag_seconds: float = 0
     resize: Callable[[float, Outcome], float] | None = None
+    pages: int | None = None
     parallel: bool = True
     origin: str = "1970-01-01T00:00:00.000000Z"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joint:
+    """The walk over time windows that can serve a stream's units as well as a walk for each of them.
+
+    `stream` names the row that describes it: a stream without parents, whose rows are those of all units. `unit_of`
+    gives the key of the unit that one of its raw rows belongs to. `pays(units, parents)`: whether one walk takes fewer
+    requests than one for each of so many units, out of so many parents that might have one.
+    """
+
+    stream: str
+    unit_of: Callable[[Row], str | None]
+    pays: Callable[[int, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +130,6 @@ class Batch:
     unit: Unit | None = None
     """The sub-unit the rows belong to, where one fetch reads for several (see `Parent.batch`)."""
     care: bool = True
-    seconds: float = 0.0
-    """How long the API took for them, where that is to count for the next window, not the time spent waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +152,26 @@ class Wait:
     seconds: float
 
 
-Step = Batch | Checkpoint | Wait
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a `fetch` hook yields once it holds all of its window and has only to hand it on: `outcome` decides how wide
+    the next one is. `begin_next`: that one may be asked for meanwhile, even where windows are read one after the other.
+    """
+
+    outcome: Outcome
+    begin_next: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Anyway:
+    """What a gate gives to have the unit read whatever was kept, and `mark` kept once it is complete: a value, or a
+    function of the unit, asked then. None: what was kept stands.
+    """
+
+    mark: Any = None
+
+
+Step = Batch | Checkpoint | Received | Wait
 Fetch = Callable[["Client", Unit], "Generator[Step, None, None] | None"]
 UnitParams = Params | Callable[[Unit], Params]
 
@@ -159,6 +194,8 @@ class Stream:
     replication_key      the bookmark's field; its presence is the replication method
     full_table           a replication key exists, yet all is read unless the catalog says INCREMENTAL
     since                from `Unit.since` to the parameters that ask for what is newer
+    brief                in the state its units are called by so many first characters of their parents' ids (random
+                         ones), and have bookmarks to the minute: for streams with very many units
     order                "ascending", "descending" or None, by replication key: whether a bookmark may move before the
                          end of the unit ("ascending"), or the walk stop early ("descending")
     lookback             seconds that are read again behind the bookmark: a number, or a function of the settings
@@ -174,25 +211,30 @@ class Stream:
     identity             the raw row's own key, to tell repeats on overlapping pages: field names, or a function;
                          default: key_properties as far as the raw row has them. A repeat with another replication
                          value is news
+    counted              rows that are equal in `identity`, which stand side by side, are rows of their own, not repeats
     unique               a key met in any unit of this run is not written again
     gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
-                         moved, skip; True: read it, keep nothing. Kept as the unit's mark when the unit is complete.
-                         Not asked in a full read unless `gate_full_table`
+                         moved, skip; True: read it, keep nothing; Anyway: read it. Kept as the unit's mark when the
+                         unit is complete. Not asked in a full read unless `gate_full_table`
     transform            (rows, unit) -> records, called page by page; a plain function or generator
-    fetch                all of it yourself: gives a generator of Batch, Checkpoint and Wait, or None to have the unit
+    fetch                all of it yourself: gives a generator of steps (Batch, Checkpoint …), or None to have the unit
                          read page by page after all; asked again, with `Unit.too_large`, when that came to nothing
     cancel               (client, resume): end what a broken fetch left running at the API; called on a signal
     extend_schema        (schema, client) -> schema with the account's own fields
     window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
+    joint                the other stream whose walk may serve this one's units too, each with its own bookmark still
     spool                nothing is written before the unit has been read to its clean end
     decode               (response) -> body; default: JSON
     quota                name of the limit its requests draw from
     at_once              how many of its units may be under way at the same time, or a function of the settings; None:
                          as many as there are workers
+    ahead                its units are one long chain of requests, on which the length of a run depends: these go before
+                         all that wait for their turn
     size                 about how many rows the unit holds; large units begin first
     sparse               from the deselected top-level fields to parameters that keep them off the wire
     ignored              members that carry nothing, at whatever depth: dropped where the schema does not know them
     pages_of             name of the stream whose pages hold this one's rows too: no requests of its own
+    doubts               (client, {unit's key: records written}) -> what to warn of once a full read is complete
     hidden               read for its children alone, never in the catalog
     optional             a refusal or a 404 on the whole stream means that the account lacks the feature: no failure
     selected             selected-by-default
@@ -216,6 +258,7 @@ class Stream:
     replication_key: str | None = None
     full_table: bool = False
     since: Callable[[Unit], Params] | None = None
+    brief: int = 0
     order: str | None = None
     lookback: float | Callable[[Settings], float] = 0
     start_date: bool = True
@@ -227,6 +270,7 @@ class Stream:
     keep: Callable[[Page], Any] | None = None
     shrink: Callable[[Request], Request | None] | None = None
     identity: tuple[str, ...] | Callable[[Any], Any] | None = None
+    counted: bool = False
     unique: bool = False
     gate: Callable[[Unit], Any] | None = None
     gate_full_table: bool = False
@@ -235,14 +279,17 @@ class Stream:
     cancel: Callable[[Client, Any], None] | None = None
     extend_schema: Callable[[dict[str, Any], Client], dict[str, Any]] | None = None
     window: Window | None = None
+    joint: Joint | None = None
     spool: bool = False
     decode: Callable[[Response], Any] | None = None
     quota: str = ""
     at_once: int | Callable[[Settings], int | None] | None = None
+    ahead: bool = False
     size: Callable[[Unit], int] | None = None
     sparse: Callable[[Sequence[str]], Params] | None = None
     ignored: tuple[str, ...] = ()
     pages_of: str | None = None
+    doubts: Callable[[Client, Mapping[str, int]], Iterable[str]] | None = None
     hidden: bool = False
     optional: bool = False
     selected: bool = True
@@ -258,14 +305,17 @@ class Stream:
 
 
 __all__ = [
+    "Anyway",
     "Batch",
     "Checkpoint",
     "Fetch",
+    "Joint",
     "NextPage",
     "Outcome",
     "Page",
     "Params",
     "Parent",
+    "Received",
     "Record",
     "Request",
     "Row",

@@ -11,13 +11,15 @@ import ctypes
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
 
+from .cancelling import cancel
 from .catalog import Selection
 from .channel import Channel
 from .client import Client
@@ -25,6 +27,7 @@ from .errors import (
     ApiError,
     AuthError,
     GoneError,
+    PartError,
     QuotaError,
     RefusedError,
     Stopped,
@@ -32,22 +35,28 @@ from .errors import (
     TooLargeError,
     UnavailableError,
 )
-from .extract import Errand, Output, Reader, as_instant
+from .extract import Errand, Output, Reader
+from .joint import JointRun, Member
 from .ledger import Ledger
 from .messages import Writer
 from .pagination import Page
 from .plan import Plan
 from .report import Report
 from .schedule import Active, Run, Schedule, Waiting, light
-from .state import State, later
-from .streams import Parent, Stream, Unit, Wait
+from .sink import as_instant
+from .state import Bookmark, State, later
+from .streams import Anyway, Parent, Received, Stream, Unit, Wait
 from .tap import Tap
-from .units import WindowPlan, batch_size, parent_values, partitions, unit, unit_key
+from .units import Followed, Under, WindowPlan, batch_size, parent_values, partitions, unit, unit_key
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's malloc.h
 
 STATE_SECONDS = 3.0
 STATE_BYTES_PER_SECOND = 5_000
+LARGE_STATE = 50_000
+"""A state of so many bytes is written half as often as that, a larger one less often yet: what a run says of itself
+stays small beside its records, however many parents it has.
+"""
 HOPELESS = 5
 """So many units failed and not one was read: the rest would fail as well."""
 
@@ -71,24 +80,26 @@ def run(
     """
     _keep_memory_flat()
     plan = Plan(streams, selections, state=state, settings=settings, now=client.now())
-    return _Sync(plan, tap.name, client, writer, report, stop).run()
+    return _Sync(plan, tap, client, writer, report, stop).run()
 
 
 class _Sync:
     def __init__(
-        self, plan: Plan, name: str, client: Client, writer: Writer, report: Report, stop: threading.Event
+        self, plan: Plan, tap: Tap, client: Client, writer: Writer, report: Report, stop: threading.Event
     ) -> None:
         self.plan, self.client, self.writer, self.report, self.stop = plan, client, writer, report, stop
-        self.log = logging.getLogger(name)
+        self.log = logging.getLogger(tap.name)
         self.ledger = Ledger(plan.state, plan.now)
         self.channel = Channel(stop)
         self.schedule = Schedule(delay=client.delay)
         self.fatal: BaseException | None = None
         self.wrote_state_at = self._seconds()
-        self.state_size = 0
+        self.state_size = len(orjson.dumps(plan.state.value))
         self.ends_in_state = False
         self.working = 0
         self.runs = plan.runs()
+        if tap.forecast and (line := tap.forecast(plan.beginnings(self.runs))):
+            self.log.info(line)
 
     # The run.
 
@@ -105,7 +116,7 @@ class _Sync:
             if not each.stream.parents:  # else all its parents are switched off
                 self._add(each, {})
         for each in roots:
-            self._close(each)
+            self._all_known(each)
         count = max(1, int(self.plan.settings.get("concurrency") or 1))
         workers = [threading.Thread(target=self._work, name=f"reader-{n}", daemon=True) for n in range(count)]
         self.working = count
@@ -124,34 +135,24 @@ class _Sync:
         self._wind_up()
         if self.fatal is not None:
             raise self.fatal
-        return 0 if all(self._succeeded(each) for each in self.runs.values()) else 1
+        may_be_refused = not self.plan.settings.get("fail_on_forbidden", True)
+        return 0 if all(run.has_succeeded(may_be_refused=may_be_refused) for run in self.runs.values()) else 1
 
     def _wind_up(self) -> None:
         while (apply := self.channel.get(0)) is not None:
             apply()
         if self.stop.is_set():
-            self._cancel()
+            cancel(self.runs.values(), self.plan.state, self.client, self.log)
         for line in self.plan.problems.lines():
             self.log.warning(line)
         if self.ledger.dirty or not self.ends_in_state:
             self._write_state()
         self.writer.flush()
 
-    def _cancel(self) -> None:
-        for each in self.runs.values():
-            units = (self.plan.state.member(each.name, "resume") or {}).get("units") or {}
-            if each.stream.cancel is None or not units:
-                continue
-            for resume in units.values():
-                try:
-                    each.stream.cancel(self.client.parting(), resume)
-                except (TapError, Stopped) as error:
-                    self.log.warning("%s: could not cancel what is running at the API: %s", each.name, error)
-
     def _tick(self) -> None:
         self.writer.tick()
         self.report.metrics_due()
-        due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND)
+        due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND * (1 + self.state_size / LARGE_STATE))
         if self.ledger.dirty and self._seconds() - self.wrote_state_at >= due:
             self._write_state()
 
@@ -169,12 +170,13 @@ class _Sync:
     def _work(self) -> None:
         try:
             while (found := self.schedule.take()) is not None:
-                if isinstance(found, Active):
-                    self._step(found)
-                    continue
                 if isinstance(found, Errand):
                     found.run()
                     self.schedule.idle()
+                    continue
+                self.report.depth = found.depth
+                if isinstance(found, Active):
+                    self._step(found)
                     continue
                 active = self._activate(found)
                 if active is None:
@@ -214,20 +216,49 @@ class _Sync:
         built, mark, is_wanted = self._build(run, found)
         if not is_wanted:
             run.skipped += 1
+            self.channel.put(lambda: self.ledger.follow(run, found.under))
             self._close(run)
             return None
-        stream = run.stream
-        if stream.window:
-            plan = WindowPlan.of(built, stream.window, self.plan.bookmark(run, built.key))
-            self.schedule.add_plan(run, plan, mark)
-            self._release(run, plan)
+        if run.stream.window:
+            self._plan(run, self._windows(run, built), mark)
             self._close(run)
             return None
-        return self._reader(run, built, mark)
+        return replace(self._reader(run, built, mark), under=found.under)
+
+    def _windows(self, run: Run, built: Unit) -> WindowPlan:
+        is_whole = run.reading.refresh or not run.reading.incremental
+        known = Bookmark() if is_whole else self.plan.bookmark(run, built.key)
+        assert run.stream.window is not None
+        return WindowPlan.of(built, run.stream.window, known)
+
+    def _plan(self, run: Run, plan: WindowPlan, mark: Any = None) -> None:
+        """The plan's windows may be read from now on."""
+        plan.depth = self.report.depth
+        self.schedule.add_plan(run, plan, mark)
+        self._release(run, plan)
+
+    def _share(self, joint: JointRun) -> None:
+        """All units that may share a walk are known: read together what is better read together."""
+        members = []
+        for found in joint.waiting:
+            built, _, is_wanted = self._build(found.run, found)
+            if is_wanted:
+                members.append(Member(found.run, self._windows(found.run, built)))
+            else:
+                self._close(found.run)
+        plan = joint.divide(members)
+        for member in members:
+            self._plan(member.run, member.plan)
+            if member.spans:
+                self._begun(member.run)
+            else:
+                self._close(member.run)
+        if plan is not None:
+            self._plan(joint, plan)
 
     def _build(self, run: Run, found: Waiting) -> tuple[Unit, Any, bool]:
         """The unit of a parent and a partition, its gate's mark, and whether it is to be read at all."""
-        key = unit_key(found.parent, run.key_names, found.partition)
+        key = unit_key(found.parent, run.key_names, found.partition, length=run.stream.brief)
         built = unit(
             run.reading,
             bookmark=self.plan.bookmark(run, key),
@@ -245,28 +276,31 @@ class _Sync:
         if gate is None or not (run.reading.incremental or run.stream.gate_full_table):
             return built, None, True
         mark = gate(built)
-        if mark is True:
-            return built, None, True
+        if mark is True or isinstance(mark, Anyway):
+            return built, None if mark is True else mark.mark, True
         if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):
             return built, mark, True
         run.skipped_by_gate = True
         return built, None, False
 
     def _reader(self, run: Run, built: Unit, mark: Any, *, plan: WindowPlan | None = None) -> Active:
-        if not run.begun:
-            run.begun = True
-            if run.sink:
-                self.report.stream_started(run.name)
+        self._begun(run)
         reader = Reader(
             self.client,
             run.stream,
             built,
-            on_page=self._on_page,
-            whole=run.reading.whole,
+            on_page=partial(self._on_joint_page, run) if isinstance(run, JointRun) else self._on_page,
+            whole=self.plan.must_read_all(run, built.key),
             errands=self.schedule.errand,
         )
         size = run.stream.size(built) if run.stream.size and not built.units else 0
         return Active(run, built, reader, size, mark, plan)
+
+    def _begun(self, run: Run) -> None:
+        if not run.begun:
+            run.begun = True
+            if run.sink:
+                self.report.stream_started(run.name)
 
     def _step(self, active: Active) -> None:
         run = active.run
@@ -283,12 +317,18 @@ class _Sync:
             self._failed(active, ApiError(words))
             return
         if isinstance(found, Wait):
+            active.depth = self.report.depth
             self.schedule.again(active, seconds=found.seconds / self.client.speed)
+        elif isinstance(found, Received):
+            if found.begin_next and active.plan is not None:
+                self.schedule.window_received(active.plan, active.unit, found.outcome)
+            self.schedule.again(active)
         elif found is not None:
             if found.high and active.high != found.high:
                 active.high = later(active.high, found.high)
             high = active.high
             self.channel.put(lambda: self._apply(active, found, high), found.size)
+            active.depth = self.report.depth
             self.schedule.again(active)
         elif run.closed:
             self._leave(active)
@@ -300,41 +340,68 @@ class _Sync:
         self.channel.wait_for_room()
         run = self.runs[stream.name]
         for child, parent in run.children:
-            self._add_children(child, parent, page.rows, built.parent)
+            self._add_children(child, parent, page.rows, built)
         output = Output()
         for sharer in run.sharers:
             if sharer.sink:
                 rows = sharer.stream.records(page.body) if callable(sharer.stream.records) else []
-                lines, count, _ = sharer.sink.lines(rows, built, extracted, care=care)
-                output.lines.append((sharer.name, lines, count))
+                made = sharer.sink.lines(rows, built, extracted, care=care)
+                output.lines.append((sharer.name, made.data, made.count))
         if run.sink:
-            lines, count, output.high = run.sink.lines(page.rows, built, extracted, care=care)
-            output.lines.append((run.name, lines, count))
+            made = run.sink.lines(page.rows, built, extracted, care=care)
+            output.lines.append((run.name, made.data, made.count))
+            output.high, output.notes = made.high, made.notes
+            if stream.doubts:
+                run.counts[built.key] = run.counts.get(built.key, 0) + made.count
+        return output
+
+    def _on_joint_page(
+        self, joint: JointRun, stream: Stream, built: Unit, page: Page, care: bool, extracted: str
+    ) -> Output:
+        """The lines of all streams that share the page."""
+        self.channel.wait_for_room()
+        output = Output()
+        assert built.window is not None
+        for member, part, rows in joint.dealt(page.rows, built.window):
+            assert member.run.sink is not None
+            made = member.run.sink.lines(rows, part, extracted, care=care)
+            output.lines.append((member.run.name, made.data, made.count))
         return output
 
     # Units come and go.
 
-    def _add(self, run: Run, values: Mapping[str, Any]) -> None:
+    def _add(self, run: Run, values: Mapping[str, Any], under: Under | None = None) -> None:
         stream = run.stream
         size = stream.size(light(run.reading, values)) if stream.size else 0
         for name, params in partitions(stream, self.plan.settings).items():
-            self.schedule.add(Waiting(run, values, name, params), size=size)
+            waiting = Waiting(run, values, name, params, under=under, depth=self.report.depth)
+            if run.joint is not None:
+                self.schedule.hold(run)
+                run.joint.waiting.append(waiting)
+                continue
+            if under is not None:
+                run.followed[under[0]].begun(under[1])
+            self.schedule.add(waiting, size=size)
 
-    def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Mapping[str, Any]) -> None:
+    def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Unit) -> None:
         if run.closed:
             return
-        since = self._changed_since(run) if parent.changed_only else None
-        field = self.runs[parent.stream].stream.replication_key
+        source = self.runs[parent.stream]
+        field = source.stream.replication_key if parent.changed_only and run.reading.incremental else None
+        since = unit(run.reading, bookmark=self.plan.followed(run, source, above.key)).since if field else None
         for row in rows:
-            if parent.changed_only and field:
+            run.parents_met += 1
+            under = None
+            if field:
                 moved = as_instant(row.get(field))
-                run.changed = later(run.changed, moved)
+                run.followed.setdefault(above.key, Followed()).seen(moved)
                 if since and moved and moved < since:
                     continue
-            values = parent_values(parent, row, above)
+                under = (above.key, moved) if moved and source.stream.order == "ascending" else None
+            values = parent_values(parent, row, above.parent)
             if parent.where is not None and not parent.where(light(run.reading, values)):
                 continue
-            if len(run.stream.parents) > 1 or self.runs[parent.stream].stream.unique:
+            if len(run.stream.parents) > 1 or source.stream.unique:
                 key = unit_key(values, parent.keys, "")
                 if key in run.keys:
                     continue
@@ -343,13 +410,7 @@ class _Sync:
             if batch > 1:
                 self._group(run, values, batch)
             else:
-                self._add(run, values)
-
-    def _changed_since(self, run: Run) -> str | None:
-        """The instant from which on changed parents are news to a child, whose bookmark is one for all of them."""
-        if not run.reading.incremental:
-            return None
-        return unit(run.reading, bookmark=self.plan.bookmark(run, "")).since
+                self._add(run, values, under)
 
     def _group(self, run: Run, values: Mapping[str, Any], batch: int) -> None:
         """Parents that are asked for together: those of a broken pass together again."""
@@ -365,16 +426,22 @@ class _Sync:
 
     def _flush(self, run: Run, group: str) -> None:
         if units := run.groups.pop(group, None):
-            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key))
+            depth = self.report.depth
+            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key, depth=depth))
 
     def _completed(self, active: Active) -> None:
-        run, built = active.run, active.unit
+        run, built, plan = active.run, active.unit, active.plan
         run.read += 1
         active.reader.close()
-        high, mark = active.high, active.mark
-        self.channel.put(lambda: self.ledger.vouch(run, built, high, mark, active.plan))
-        if active.plan is not None:
-            self.schedule.window_ended(active.plan, built, active.reader.outcome)
+        high, mark, left = active.high, active.mark, None
+        if built.window is not None and (ended_at := active.reader.ended_at) is not None:
+            left = (ended_at, built.window[1])
+            built = replace(built, window=(built.window[0], ended_at))
+        self.channel.put(lambda: self._vouch(run, built, high, mark, plan))
+        self.channel.put(lambda: self.ledger.follow(run, active.under))
+        if plan is not None:
+            plan.depth = max(plan.depth, self.report.depth) if left else plan.depth
+            self.schedule.window_ended(plan, built, active.reader.outcome, left)
         self._leave(active)
 
     def _failed(self, active: Active, error: TapError) -> None:
@@ -382,6 +449,7 @@ class _Sync:
         active.reader.close()
         plan = active.plan
         if isinstance(error, TooLargeError) and plan is not None and self.schedule.window_split(plan, built):
+            plan.depth = max(plan.depth, self.report.depth)
             self._leave(active)
             return
         missing = isinstance(error, GoneError)
@@ -391,12 +459,16 @@ class _Sync:
             run.closed = UnavailableError(str(error))
         elif missing and built.parent:
             run.gone += 1
-            self.log.warning("%s Skipped.", error)
+            # An API may say so parent by parent that the account lacks the feature; `_end` says what came of that.
+            self.log.log(logging.DEBUG if run.stream.optional else logging.WARNING, "%s Skipped.", error)
+            self.channel.put(lambda: self.ledger.follow(run, active.under))
         elif isinstance(error, (RefusedError, QuotaError)):
             run.closed = error
         else:
             run.failures.append(error)
-            if len(run.failures) >= HOPELESS and not run.read:
+            if isinstance(error, PartError):
+                self.log.warning("%s", error)
+            elif len(run.failures) >= HOPELESS and not run.read:
                 run.closed = error
         if plan is not None:
             self.schedule.window_ended(plan, built, None)
@@ -420,10 +492,12 @@ class _Sync:
         """One open unit of the run less; with the last one the stream is complete, and its children may be."""
         if not self.schedule.close(run):
             return
+        if run.stream.doubts and run.sink and run.is_complete and not (run.reading.incremental or run.resume):
+            self._doubt(run, run.stream.doubts)
         self.channel.put(lambda: self._end(run))
         for sharer in run.sharers:
             sharer.failures.extend(run.failures)
-            sharer.closed = run.closed
+            sharer.closed = sharer.closed or run.closed
             self._close(sharer)
         for child, _ in run.children:
             with self.client.processor:
@@ -433,7 +507,32 @@ class _Sync:
                 for group in list(child.groups) if is_last else ():
                     self._flush(child, group)
             if is_last:
-                self._close(child)
+                self._all_known(child)
+
+    def _all_known(self, run: Run) -> None:
+        """No more units of the run will come."""
+        if run.joint is not None:
+            with self.client.processor:
+                run.joint.expected -= 1
+                is_last = run.joint.expected == 0
+            if is_last:
+                self._share(run.joint)
+        self._close(run)
+
+    def _vouch(self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None) -> None:
+        if not isinstance(run, JointRun):
+            self.ledger.vouch(run, built, high, mark, plan)
+            return
+        for member in run.members:
+            if built.window is not None and (part := member.part(built.window)) is not None:
+                self.ledger.vouch(member.run, part, None, None, member.plan)
+
+    def _doubt(self, run: Run, doubts: Callable[[Client, Mapping[str, int]], Iterable[str]]) -> None:
+        try:
+            for text in doubts(self.client, run.counts):
+                self.log.warning("%s: %s", run.name, text)
+        except ApiError as error:
+            self.log.info("%s: could not be checked: %s", run.name, error)
 
     # On the main thread, in the order in which things were read.
 
@@ -446,6 +545,8 @@ class _Sync:
                 self.report.records(name, count)
         if run.sink is None:
             return
+        if run.sink.seen is not None:
+            run.sink.seen.note(output.notes)
         if run.reading.incremental and run.stream.order == "ascending" and not run.stream.window and high:
             self.ledger.advance(run, built.key, high)
         if (checkpoint := output.checkpoint) is not None:
@@ -453,14 +554,23 @@ class _Sync:
 
     def _end(self, run: Run) -> None:
         """The stream has ended: say how, and tidy its state."""
+        if isinstance(run, JointRun):  # its members say it
+            return
         if run.gone and not run.read and not run.skipped and not run.failures:
             words = f"{run.name}: all {run.gone} parents are gone; nothing could be read."
             if run.stream.optional:  # so an API may say that the account lacks the feature
                 run.closed = run.closed or UnavailableError(words)
             else:
                 run.failures.append(ApiError(words))
-        for error in {str(error): error for error in (*run.failures, *([run.closed] if run.closed else []))}.values():
+        elif run.gone and run.stream.optional:
+            self.log.warning("%s: %s parents have none, or are gone; skipped.", run.name, run.gone)
+        parts = [error for error in run.failures if isinstance(error, PartError)]
+        others = [*(error for error in run.failures if error not in parts), *([run.closed] if run.closed else [])]
+        for error in {str(error): error for error in others}.values():
             self._say(run, error)
+        if parts:
+            names = ", ".join(dict.fromkeys(error.part for error in parts))
+            self.report.problem(run.name, f"Left out: {names}. The first, because: {parts[0]}")
         if run.sink is None:
             return
         if run.is_complete:
@@ -468,7 +578,7 @@ class _Sync:
             if run.sink.version is not None and not run.skipped_by_gate:
                 self.writer.activate_version(run.name, run.sink.version)
                 self.ends_in_state = False
-        self.report.stream_finished(run.name, outcome=self._outcome(run), bookmark=self._shown(run))
+        self.report.stream_finished(run.name, outcome=run.outcome, bookmark=self._shown(run))
 
     def _say(self, run: Run, error: TapError) -> None:
         if isinstance(error, UnavailableError):
@@ -476,27 +586,11 @@ class _Sync:
         else:
             self.report.problem(run.name, str(error))
 
-    def _outcome(self, run: Run) -> str:
-        if isinstance(run.closed, UnavailableError):
-            return "unavailable"
-        if isinstance(run.closed, RefusedError):
-            return "refused"
-        if run.failures or run.closed:
-            return "failed"
-        return "incomplete" if run.parents_incomplete else "complete"
-
     def _shown(self, run: Run) -> str | None:
         field = run.stream.replication_key
         if not (field and run.reading.incremental):
             return None
         return self.plan.state.latest(run.name, field)
-
-    def _succeeded(self, run: Run) -> bool:
-        if isinstance(run.closed, RefusedError) and not self.plan.settings.get("fail_on_forbidden", True):
-            return not run.failures
-        if run.closed and not isinstance(run.closed, UnavailableError):
-            return False
-        return not run.failures
 
 
 def _same(mark: Any, kept: Any) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .streams import Settings, Stream
+from .streams import Settings, Stream, Unit
 
 if TYPE_CHECKING:
     from .client import Client, Context
@@ -32,6 +32,7 @@ class Tap:
     adapt           (tap, settings) -> the tap as these settings want it: other names, other keys of its streams
     more_streams    (client) -> streams only this account has; asked at discovery and before a sync
     validate        settings -> settings: checks and derivations across settings; raises ConfigError
+    forecast        the units of the streams without parents -> a line for the log on what the run will take, or None
     read_state      an older tap's state -> ours (same shape as ours when it was ours already)
     authorize       the OAuth flow behind --authorize, None where there is none
     sandbox         (options) -> the tap's API in miniature
@@ -49,6 +50,7 @@ class Tap:
     adapt: Callable[[Tap, Settings], Tap] | None = None
     more_streams: Callable[[Client], Iterable[Stream]] | None = None
     validate: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    forecast: Callable[[Sequence[Unit]], str | None] | None = None
     read_state: Callable[[Mapping[str, Any], Settings], Mapping[str, Any]] | None = None
     authorize: Flow | None = None
     sandbox: Callable[[Mapping[str, str]], Sandbox] | None = None

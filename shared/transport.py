@@ -89,12 +89,13 @@ class Transport:
             prepared.headers["Content-Length"] = str(len(body))
         elif request.method != "GET":
             prepared.headers["Content-Length"] = "0"
+        timeout = (self._timeout[0], request.silence_seconds or self._timeout[1])
         began = time.monotonic()
         status: int | None = None
         try:
             # The adapter is asked directly: Session.send adds cookies, redirects and a reading of the environment to
             # each request, none of which is wanted here.
-            answer = session.get_adapter(url).send(prepared, stream=True, timeout=self._timeout, **surroundings)
+            answer = session.get_adapter(url).send(prepared, stream=True, timeout=timeout, **surroundings)
             status = answer.status_code
             content, packed = self._read(answer.raw, into if 200 <= status < 300 else None)
         except (
@@ -187,7 +188,7 @@ class Transport:
         elif is_any(urllib3.exceptions.NewConnectionError):
             is_heavy, what = False, f"no connection ({said or 'the host is not known'})"
         elif is_any(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-            what = f"nothing came for {self._timeout[1]:g} seconds"
+            what = f"nothing came for {request.silence_seconds or self._timeout[1]:g} seconds"
         elif isinstance(problem, zlib.error):
             what = f"its gzip is broken ({problem})"
         elif status is None:

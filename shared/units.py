@@ -5,12 +5,15 @@ Pure: a unit is a description, a `WindowPlan` is arithmetic on instants. Who rea
 
 from __future__ import annotations
 
+import heapq
+import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .pagination import at
-from .state import Bookmark, Span
+from .state import Bookmark, Span, later
 from .streams import Outcome, Parent, Record, Row, Settings, Stream, Unit, Window
 from .timestamps import floor_seconds, seconds_between, shift
 
@@ -54,9 +57,9 @@ def batch_size(parent: Parent, settings: Settings) -> int:
     return parent.batch(settings) if callable(parent.batch) else parent.batch
 
 
-def unit_key(values: Mapping[str, Any], names: Iterable[str], partition: str) -> str:
-    """A unit's name in the state: its parent's keys and its partition, joined by "/"."""
-    parts = [str(values[name]) for name in names]
+def unit_key(values: Mapping[str, Any], names: Iterable[str], partition: str, *, length: int = 0) -> str:
+    """A unit's name in the state: its parent's keys, cut to `length` if that is given, and its partition, with "/"."""
+    parts = [str(values[name])[: length or None] for name in names]
     return "/".join([*parts, partition] if partition else parts)
 
 
@@ -64,6 +67,11 @@ def partitions(stream: Stream, settings: Settings) -> Mapping[str, Mapping[str, 
     """The stream's partitions by name; a single nameless one where it has none."""
     found = stream.partitions(settings) if callable(stream.partitions) else stream.partitions
     return found if found is not None else {"": {}}
+
+
+def lookback_seconds(stream: Stream, settings: Settings) -> float:
+    """How much of the stream is read again behind its bookmark."""
+    return stream.lookback(settings) if callable(stream.lookback) else stream.lookback
 
 
 def unit(
@@ -80,9 +88,8 @@ def unit(
     stream, settings = reading.stream, reading.settings
     since = None
     if reading.incremental:
-        lookback = stream.lookback(settings) if callable(stream.lookback) else stream.lookback
         if bookmark.value and not reading.refresh:
-            since = shift(min(bookmark.value, reading.now), -lookback)
+            since = shift(min(bookmark.value, reading.now), -lookback_seconds(stream, settings))
         elif stream.start_date:
             since = reading.start_date
     return Unit(
@@ -112,12 +119,56 @@ def is_new(stream: Stream, replication_key: str | None, record: Record, unit: Un
     return (unit.since is None or value >= unit.since) and (not end or value < end)
 
 
+Under = tuple[str, str]
+"""Under which unit of its parent's a unit hangs, and when that parent changed."""
+
+
+class Followed:
+    """How far a child of changed parents has come in one unit of its parent's.
+
+    Parents come oldest first, so all is finished that lies before the oldest one under way. Should they turn out
+    unsorted, nothing is said before the end.
+    """
+
+    def __init__(self) -> None:
+        self.newest: str | None = None
+        self._under_way: list[str] = []
+        self._finished: Counter[str] = Counter()
+        self._is_sorted = True
+        self._lock = threading.Lock()  # workers begin what the main thread finishes
+
+    def seen(self, moved: str | None) -> None:
+        """A parent that changed at `moved` has come."""
+        with self._lock:
+            self._is_sorted &= (moved or "") >= (self.newest or "")
+            self.newest = later(self.newest, moved)
+
+    def begun(self, moved: str) -> None:
+        """A unit under a parent that changed at `moved` is to be read."""
+        with self._lock:
+            heapq.heappush(self._under_way, moved)
+
+    def finished(self, moved: str) -> str | None:
+        """Such a unit is complete: the instant up to which all are."""
+        with self._lock:
+            self._finished[moved] += 1
+            while self._under_way and (oldest := self._under_way[0]) in self._finished:
+                heapq.heappop(self._under_way)
+                self._finished[oldest] -= 1
+                if not self._finished[oldest]:
+                    del self._finished[oldest]
+            if not self._is_sorted:
+                return None
+            return self._under_way[0] if self._under_way else self.newest
+
+
 @dataclass
 class WindowPlan:
     """The windows of one unit: `[start, end)` spans from `unit.since` to the run's start, the finished ones left out.
 
-    `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome; `split` takes
-    one back that was too large, as two halves. Spans never overlap, and together they cover everything.
+    `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome, `received`
+    takes it before the window is written; `split` takes one back that was too large, as two halves. Spans never
+    overlap, and together they cover everything. `depth`: see `Report.depth`.
     """
 
     base: Unit
@@ -128,10 +179,13 @@ class WindowPlan:
     widest: float
     ceiling: float = float("inf")
     clean: int = 0
+    most_rows: int = 0
     active: int = 0
     queued: bool = False
     over: bool = False
     again: list[Span] = field(default_factory=list)
+    in_hand: set[Span] = field(default_factory=set)
+    depth: int = 0
 
     @classmethod
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:
@@ -140,7 +194,7 @@ class WindowPlan:
         largest = window.largest(base.settings) if callable(window.largest) else window.largest
         end = floor_seconds(min(shift(base.now, -window.lag_seconds), base.settings.get("end_date") or base.now))
         start = base.since or base.settings.get("start_date") or window.origin
-        spans = list(gaps((start, end), bookmark.done))
+        spans = list(gaps((start, end), _settled(base, bookmark.done)))
         again = _broken(base.resume, spans)
         if again:
             spans = [rest for span in spans for rest in gaps(span, tuple(again))]
@@ -149,7 +203,7 @@ class WindowPlan:
 
     def next(self) -> Unit | None:
         """The next window as a unit of its own; None when all have been handed out (or one must end first)."""
-        if self.active and not self.window.parallel:
+        if not self.window.parallel and (self.active > len(self.in_hand) or len(self.in_hand) > 1):
             return None
         if self.again:
             span = self.again.pop(0)
@@ -173,10 +227,28 @@ class WindowPlan:
         """Whether windows are left to hand out, now or later."""
         return bool(self.spans or self.again)
 
+    def received(self, span: Span, outcome: Outcome) -> None:
+        """The API has given all of a window, which is still to be written."""
+        self.finished(span, outcome)
+        self.in_hand.add(span)
+
+    def ended(self, span: Span, outcome: Outcome | None, left: Span | None = None) -> None:
+        """A window was read and written (how it went), or failed (None); `left`: what it did not come to."""
+        self.active -= 1
+        if left is not None:
+            self.left(span, left)
+        elif span in self.in_hand:
+            self.in_hand.discard(span)
+        elif outcome is not None:
+            self.finished(span, outcome)
+
     def finished(self, span: Span, outcome: Outcome) -> None:
-        """A window is complete: learn the next width from how it went."""
+        """Learn the next width from how a window went."""
         self.clean += 1
-        if self.clean % 5 == 0:
+        self.most_rows = max(self.most_rows, outcome.rows)
+        if outcome.rows * 4 < self.most_rows:  # what was too large before was a crowded spot
+            self.ceiling *= 4
+        elif self.clean % 5 == 0:
             self.ceiling *= 2
         width = seconds_between(*span)
         if self.window.resize:
@@ -185,6 +257,14 @@ class WindowPlan:
             self.width = max(self.width, width * 2)
         self.width = min(max(self.width, self.window.smallest_seconds), self.widest)
 
+    def left(self, read: Span, rest: Span) -> None:
+        """A window ended before its end: hand out what is left of it, as wide as what was read. Where that was a moment
+        only, as many may share one, in an eighth at a time.
+        """
+        self.spans.insert(0, rest)
+        self.width = min(self.width, max(seconds_between(*read), seconds_between(*rest) / 8))
+        self.clean = 0
+
     def split(self, span: Span) -> bool:
         """A window was too large: hand it out again as two halves. False when it cannot be halved."""
         width = seconds_between(*span)
@@ -192,9 +272,19 @@ class WindowPlan:
         if width <= self.window.smallest_seconds or half >= width:
             return False
         middle = shift(span[0], half)
+        self.in_hand.discard(span)
         self.again[:0] = [(span[0], middle), (middle, span[1])]
         self.ceiling, self.width, self.clean = 0.8 * width, half, 0
         return True
+
+
+def _settled(base: Unit, done: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The `done` spans without their look-back: what comes late is read again there too, not at the bookmark alone."""
+    if not (base.since and base.bookmark):
+        return done
+    late = max(0.0, seconds_between(base.since, min(base.bookmark, base.now)))
+    shorter = ((start, shift(end, -late)) for start, end in done)
+    return tuple((start, end) for start, end in shorter if start < end)
 
 
 def _broken(resume: Any, spans: list[Span]) -> list[Span]:

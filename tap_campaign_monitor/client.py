@@ -7,15 +7,16 @@ a wrong client and an id that is no more.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from shared.answers import Response, answered, retry_after, standard_verdict, words
-from shared.client import Client, Context
+from shared.client import Client, Context, Retry
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, UnavailableError
-from shared.limits import Limits
+from shared.limits import Limits, Quota
 from shared.oauth import Flow, Tokens
 from shared.pagination import Request
 from shared.streams import Settings
@@ -32,12 +33,23 @@ SCOPES = (
     "AdministerPersons",
     "AdministerAccount",
 )
+TRANSACTIONAL = "transactional"
+"""The one limit that is documented; how many requests it allows is not, the answers tell."""
+MOST_TRIES = 1_000
+"""Time decides how long to try: `max_retry_seconds`."""
 BUSY = (278, 287)
 """A segment is being counted."""
+BUSY_SECONDS = 300.0
 NOT_PLANNED = (286, 980)
 """Not in the account's plan."""
 VANISHED = (101, 271, 301, 3000, 3002, 4001)
 """Ids of a list, segment, campaign, journey, journey's e-mail, template that are no more."""
+_INVALID_ID = re.compile(r"invalid [a-z]+ ?id\b", re.IGNORECASE)
+"""How such an id is called whatever its code: those of lists and campaigns are unconfirmed."""
+
+
+class BusyError(RetryableError, GoneError):
+    """A segment is being counted: worth waiting for, and left for the next run when that takes too long."""
 
 
 def _oauth(settings: Settings, path: str) -> str:
@@ -71,21 +83,31 @@ def connect(context: Context) -> Client:
     else:
         tokens = Tokens(OAUTH, context)
         authenticate, refresh = tokens.headers, tokens.refresh
+    seconds = float(settings["max_retry_seconds"])
+    limits = Limits(
+        connections=int(settings["concurrency"]),
+        quotas=(Quota(TRANSACTIONAL, connections=1),),
+        clock=context.clock,
+        wait=context.wait,
+    )
     return Client(
         context,
         base_url=str(settings.get("base_url") or f"{API}/api/v3.3"),
         authenticate=authenticate,
         refresh=refresh,
-        verdict=partial(verdict, settings=settings),
+        verdict=partial(verdict, settings=settings, limits=limits),
         headers={"Accept": "application/json"},
-        limits=Limits(connections=int(settings["concurrency"]), clock=context.clock, wait=context.wait),
+        limits=limits,
+        retry=Retry(tries=MOST_TRIES, budget_seconds=seconds, quota_seconds=seconds),
     )
 
 
-def verdict(request: Request, response: Response, *, settings: Settings) -> ApiError | None:
+def verdict(request: Request, response: Response, *, settings: Settings, limits: Limits) -> ApiError | None:
     """What an answer means; the body's `Code` decides where it has one."""
     status = response.status
     if status < 400:
+        if request.quota and response.headers.get("X-RateLimit-Remaining") == "0":
+            limits.pause(_reset_seconds(response) or 0, request.quota)
         return standard_verdict(request, response)
     code = _code(response)
 
@@ -94,14 +116,13 @@ def verdict(request: Request, response: Response, *, settings: Settings) -> ApiE
         return answered(request, response, say=said, advice=advice)
 
     if status == 429:
-        asked = response.headers.get("X-RateLimit-Reset", "")
-        seconds = float(asked) if asked.isdigit() else retry_after(response)
-        return RetryableError(text(), wait_seconds=seconds, everyone=True, fewer_connections=True)
+        seconds = _reset_seconds(response)
+        return RetryableError(text(), wait_seconds=seconds, everyone=True, fewer_connections=not request.quota)
     if code in BUSY:
-        return RetryableError(text("The segment is being counted."))
+        return BusyError(text("The segment is being counted."), most_seconds=BUSY_SECONDS)
     if code in NOT_PLANNED or (status, code) == (403, 403):
         return UnavailableError(text("The account has no such feature."))
-    if code in VANISHED:
+    if code in VANISHED or (status == 400 and _INVALID_ID.match(words(response))):
         return GoneError(text())
     if status == 401:
         return _refused(request, code, text, settings)
@@ -114,13 +135,19 @@ def _refused(request: Request, code: int, text: Callable[[str], str], settings: 
         return RefusedError(text(f"A scope is missing (a whole sync needs {scopes}): authorise again, or deselect it."))
     if code == 102 and settings.get("client_id"):
         return AuthError(text("client_id is not in this account; the credential itself is good."))
-    if code in (0, 100):
-        return AuthError(text("Check api_key."))
     if code in (120, 121, 122):
-        return AuthError(text("The token is refused: authorise again with --authorize."))
-    if request.path.count("/") > 1:  # unowned and deleted ids answer so, not with 404
+        return AuthError(text("The token is refused: authorise again with --authorize."), has_expired=code == 121)
+    is_child = request.path.count("/") > 1
+    if code == 100 or not (code or is_child or settings.get("client_id")):
+        return AuthError(text("Check api_key."))
+    if is_child:  # unowned and deleted ids answer so, not with 404
         return GoneError(text(""))
     return RefusedError(text("The credential may not read this."))
+
+
+def _reset_seconds(response: Response) -> float | None:
+    asked = response.headers.get("X-RateLimit-Reset", "")
+    return float(asked) if asked.isdigit() else retry_after(response)
 
 
 def _code(response: Response) -> int:

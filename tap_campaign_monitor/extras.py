@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
-from shared.client import Client
-from shared.errors import GoneError, RetryableError
 from shared.pagination import Row
-from shared.streams import Parent, Record, Step, Stream, Unit
+from shared.streams import Parent, Record, Stream, Unit
 
 from . import reports
-from .pages import by_email, grouped, local_times, safe_pages
+from .pages import BRIEF, by_email, local_times, next_page, smaller
+from .subscribers import MEMBERS, UNDER_LIST, UNDER_SEGMENT
 from .zones import LABEL, utc, zone
 
 UNDER_CLIENT = Parent(stream="client_details", keys={"ClientID": "ClientID"}, carry=(LABEL,))
-UNDER_LIST = Parent(stream="lists", keys={"ListID": "ListID"}, carry=("ClientID", LABEL))
-UNDER_SEGMENT = Parent(stream="segments", keys={"SegmentID": "SegmentID"}, carry=("ClientID", LABEL))
 UNDER_CAMPAIGN = Parent(
     stream="campaigns",
     keys={"CampaignID": "CampaignID"},
     carry=("ClientID", "SentDate", LABEL),
     where=reports.is_wanted,
 )
-PREFERENCES = {"includetrackingpreference": "true", "includesmspreference": "true"}
 
 
 def _of_client(name: str, path: str, description: str, key: tuple[str, ...], *, selected: bool = False) -> Stream:
@@ -60,6 +55,7 @@ def _of_campaign(name: str, records: str, description: str, key: tuple[str, ...]
         records=records,
         key_properties=key,
         parent=UNDER_CAMPAIGN,
+        brief=BRIEF,
         gate=reports.once,
         gate_full_table=True,
         transform=local_times(),
@@ -78,41 +74,6 @@ def scheduled(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         yield record
 
 
-def members(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """Members of a segment, as subscribers are."""
-    for record in local_times("Date", "ListJoinedDate")(rows, unit):
-        if unit.settings["custom_fields_as_object"]:
-            record["CustomFieldsObject"] = grouped(record.get("CustomFields"))
-        yield record
-
-
-def unless_busy(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
-    """The members of a segment; one that is still being counted after many tries is left for the next run."""
-    from shared.extract import pages  # heavy
-
-    try:
-        yield from pages(client, unit, stream)
-    except RetryableError as error:
-        if "(Code 278)" in str(error) or "(Code 287)" in str(error):
-            raise GoneError(str(error)) from error
-        raise
-
-
-_MEMBERS = Stream(
-    name="segment_subscribers",
-    description="Who is in which segment; a segment may lag changes by an hour",
-    path="/segments/{SegmentID}/active.json",
-    params=by_email(**PREFERENCES),
-    records="Results",
-    key_properties=("SegmentID", "EmailAddress"),
-    identity=("EmailAddress",),
-    parent=UNDER_SEGMENT,
-    next_page=safe_pages(),
-    transform=members,
-    selected=False,
-    cost="1 request per 1000 members of a segment",
-)
-
 EXTRAS = (
     _of_client("segments", "segments", "Segments of lists", ("SegmentID",), selected=True),
     Stream(
@@ -125,7 +86,7 @@ EXTRAS = (
         selected=False,
         cost="1 request per segment",
     ),
-    replace(_MEMBERS, fetch=partial(unless_busy, _MEMBERS)),
+    MEMBERS,
     Stream(
         name="suppression_list",
         description="Addresses that a client's campaigns are not sent to",
@@ -135,7 +96,8 @@ EXTRAS = (
         key_properties=("ClientID", "EmailAddress"),
         identity=("EmailAddress",),
         parent=UNDER_CLIENT,
-        next_page=safe_pages(),
+        next_page=next_page,
+        shrink=smaller,
         transform=local_times("Date"),
         cost="1 request per 1000 addresses of a client",
     ),

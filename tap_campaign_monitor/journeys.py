@@ -5,30 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from shared.pagination import Row
 from shared.streams import Parent, Record, Stream, Unit
-from shared.timestamps import as_date
 
 from . import reports
 from .extras import UNDER_CLIENT
-from .pages import local_times, lookback, paged, since
+from .pages import BRIEF, begin, local_times, lookback, paged, since, wanted
 from .zones import LABEL
 
 ABOVE = ("ClientID", LABEL, "ListID")
 
 
-def moved(counter: str) -> Any:
-    """A gate: ask when the e-mail's `counter` moved, and every `force_read_days`."""
-
-    def gate(unit: Unit) -> Any:
-        settings, count = unit.settings, unit.parent.get(counter)
-        if not settings["skip_unchanged"] or not isinstance(count, int):
-            return True
-        return reports.counted(unit, count, as_date(unit.now).toordinal())
-
-    return gate
+def summaries(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Journeys, from their summaries: these know the trigger, the list of journeys their list."""
+    for row in rows:
+        own = {name: unit.parent[name] for name in ("JourneyID", "ListID", "ClientID")}
+        yield {**own, **{name: value for name, value in row.items() if name != "Emails"}}
 
 
 def _report(kind: str, counter: str, description: str, *more: str) -> Stream:
@@ -52,10 +45,11 @@ def _report(kind: str, counter: str, description: str, *more: str) -> Stream:
         automatic=more,
         replication_key=date,
         since=since,
+        brief=BRIEF,
         lookback=lookback,
-        is_new=reports.since_minute,
+        is_new=wanted(begin),
         parent=Parent(stream="journey_emails", keys={"EmailID": "EmailID"}, carry=(*ABOVE, "JourneyID", counter)),
-        gate=moved(counter),
+        gate=reports.moved(counter, settles=False),
         transform=transform,
         selected=False,
         cost="1 request per 1000 rows of an e-mail whose counter moved",
@@ -66,13 +60,21 @@ def _report(kind: str, counter: str, description: str, *more: str) -> Stream:
 
 JOURNEYS = (
     Stream(
-        name="journeys",
-        description="Journeys (automations)",
+        name="client_journeys",
         path="/clients/{ClientID}/journeys.json",
         key_properties=("JourneyID",),
         parent=UNDER_CLIENT,
+        hidden=True,
+    ),
+    Stream(
+        name="journeys",
+        description="Journeys (automations)",
+        records=lambda body: [body],
+        key_properties=("JourneyID",),
+        pages_of="journey_emails",
+        transform=summaries,
         selected=False,
-        cost="1 request per client",
+        cost="1 request per client, and those of journey_emails",
     ),
     Stream(
         name="journey_emails",
@@ -80,7 +82,7 @@ JOURNEYS = (
         path="/journeys/{JourneyID}.json",
         records="Emails",
         key_properties=("EmailID",),
-        parent=Parent(stream="journeys", keys={"JourneyID": "JourneyID"}, carry=ABOVE),
+        parent=Parent(stream="client_journeys", keys={"JourneyID": "JourneyID"}, carry=ABOVE),
         transform=local_times(),
         selected=False,
         cost="1 request per journey",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -20,18 +20,21 @@ from shared.answers import Response
 from shared.client import Client
 from shared.errors import TooLargeError
 from shared.pagination import Request, Row, halve
-from shared.streams import Batch, Record, Step, Stream, Unit
-from shared.timestamps import as_date, seconds_between
+from shared.streams import Anyway, Batch, Record, Step, Stream, Unit
+from shared.timestamps import seconds_between
 
-from .zones import minute, utc, zone_of
+from .pages import has_more, local_setting, local_times, today
+from .zones import code, minute, utc, zone_of
 
 logger = logging.getLogger("tap-campaign-monitor")
 
 DAY_SECONDS = 86_400
 SETTLING_DAYS = 3
 """So long after it was sent a campaign's counters may lag behind its reports."""
+PURGED_DAYS = 30
+"""So long after a campaign was sent rows of its recipients may have been purged: it will not become whole."""
 WALKS = 3
-"""So often a minute that fills a page is read, until two reads agree."""
+"""So often what cannot be read in one answer is read, until two reads agree."""
 MINUTES = 2_000
 """Minutes whose rows are counted at the same time."""
 smaller = halve("pagesize", smallest=100)
@@ -53,40 +56,56 @@ def age_days(unit: Unit) -> float:
 
 def is_wanted(unit: Unit) -> bool:
     """Whether the campaign is one to go into: sent before `end_date` and within `campaign_window_days`."""
-    settings, moment = unit.settings, sent(unit)
-    end, days = settings.get("end_date"), settings.get("campaign_window_days")
+    moment, end, days = sent(unit), local_setting(unit, "end_date"), unit.settings.get("campaign_window_days")
     return moment is None or not ((end and moment >= end) or (days is not None and age_days(unit) > days))
 
 
 def is_wanted_since_start(unit: Unit) -> bool:
     """The same, and sent since `start_date`."""
-    start, moment = unit.settings.get("start_date"), sent(unit)
+    start, moment = local_setting(unit, "start_date"), sent(unit)
     return is_wanted(unit) and not (start and moment and moment < start)
 
 
-def moved(counter: str) -> Any:
-    """A gate: ask when the summary's `counter` moved, while the campaign settles, and every `force_read_days`."""
+def moved(counter: str, *, settles: bool = True) -> Callable[[Unit], Any]:
+    """A gate: ask when the parent's `counter` moved, while a campaign settles, and every `force_read_days`.
+
+    Kept are the counter, the day, and the zone that the bookmark beside them was told in.
+    """
 
     def gate(unit: Unit) -> Any:
-        settings, count = unit.settings, unit.parent.get(counter)
-        if not settings["skip_unchanged"] or not isinstance(count, int) or age_days(unit) < SETTLING_DAYS:
-            return True
-        return counted(unit, count, as_date(unit.now).toordinal())
+        count = unit.parent.get(counter)
+        is_settled = isinstance(count, int) and not (settles and age_days(unit) < SETTLING_DAYS)
+        if not (unit.settings["skip_unchanged"] and is_settled):
+            return Anyway([None, 0, code(unit)])
+        kept = unit.mark if isinstance(unit.mark, list) and len(unit.mark) == 3 else [None, 0, ""]
+        if kept[0] == count and today(unit) - int(kept[1] or 0) <= unit.settings["force_read_days"]:
+            return unit.mark
+        return Anyway([count, today(unit), code(unit)])
 
     return gate
-
-
-def counted(unit: Unit, count: int, today: int) -> Any:
-    """The kept mark while `count` is the same and was read lately, else a new one."""
-    mark = unit.mark if isinstance(unit.mark, list) and len(unit.mark) == 2 else [None, 0]
-    is_same = mark[0] == count and today - int(mark[1] or 0) <= unit.settings["force_read_days"]
-    return unit.mark if is_same else [count, today]
 
 
 def once(unit: Unit) -> Any:
     """A gate: ask until the campaign has settled, then never again."""
     settings = unit.settings
     return 1 if settings["skip_unchanged"] and age_days(unit) > settings["recipients_settle_days"] else True
+
+
+def until_whole(unit: Unit) -> Any:
+    """A gate: ask until all recipients were read after the campaign had settled, then never again."""
+    return 1 if unit.settings["skip_unchanged"] and unit.mark == 1 else Anyway(_is_whole)
+
+
+def _is_whole(unit: Unit) -> int | None:
+    age, read = age_days(unit), unit.counts.get("rows", 0)
+    is_whole = read >= int(unit.parent.get("TotalRecipients") or 0) and age > unit.settings["recipients_settle_days"]
+    return 1 if is_whole or age > PURGED_DAYS else None
+
+
+def recipients(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """The rows, counted for `until_whole`."""
+    unit.counts["rows"] = unit.counts.get("rows", 0) + len(rows)
+    return local_times()(rows, unit)
 
 
 # How
@@ -97,8 +116,12 @@ class _Answer:
     request: Request
     rows: list[Row]
     more: bool
+    total: int
     size: int
     care: bool
+
+
+Ask = Callable[[Request], _Answer]
 
 
 def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
@@ -106,91 +129,110 @@ def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, Non
     from shared import values  # heavy
     from shared.extract import first_request
 
-    request, done, date = first_request(stream, unit), "", stream.replication_key or "Date"
+    def read(asked: Request, response: Response) -> _Answer:
+        body, care = values.parse(response.content)
+        if not isinstance(body, dict) or not isinstance(body.get("Results"), list):
+            raise ValueError("the answer has no 'Results'")
+        rows, total = body["Results"], int(body.get("TotalNumberOfRecords") or 0)
+        return _Answer(asked, rows, bool(rows) and has_more(body), total, len(response.content), care)
 
     def ask(asked: Request) -> _Answer:
-        def read(response: Response) -> _Answer:
-            body, care = values.parse(response.content)
-            if not isinstance(body, dict) or not isinstance(body.get("Results"), list):
-                raise ValueError("the answer has no 'Results'")
-            rows = body["Results"]
-            more = bool(rows) and int(body.get("PageNumber") or 1) < int(body.get("NumberOfPages") or 0)
-            return _Answer(asked, rows, more, len(response.content), care)
+        return client.send(asked, stream=stream.name, read=lambda response: read(asked, response), shrinkable=True)
 
-        found = client.send(asked, stream=stream.name, read=read, shrinkable=True)
-        assert isinstance(found, _Answer)
-        return found
-
-    while True:
+    walk = _Walk(ask, unit, stream.replication_key or "Date")
+    following: Request | None = first_request(stream, unit)
+    while following is not None:
+        request = following
         try:
-            answer = ask(request)
+            following = yield from walk.step(request)
         except TooLargeError:
             less = smaller(request)
             if less is None:
                 raise
-            request = less.with_params({"page": 1})
-            continue
-        rows = [row for row in answer.rows if row[date] > done] if done else answer.rows
+            following = less.with_params({"page": 1})
+            unit.counts.pop("met", None)  # rows that are read again get the numbers they had
+
+
+class _Walk:
+    """One walk through a report; `done` is the last minute that is complete."""
+
+    def __init__(self, ask: Ask, unit: Unit, date: str) -> None:
+        self.ask, self.unit, self.date, self.done = ask, unit, date, ""
+
+    def time(self, row: Row) -> str:
+        return str(row.get(self.date) or "")
+
+    def step(self, request: Request) -> Generator[Step, None, Request | None]:
+        """Yields the whole minutes of an answer; returns what to ask next."""
+        answer = self.ask(request)
+        rows = [row for row in answer.rows if self.time(row) > self.done] if self.done else answer.rows
         if not answer.more:
             yield Batch(rows, size=answer.size, care=answer.care)
-            return
-        if not _is_sorted(answer.rows, date):
-            yield from _numbered(ask, answer)
-            return
-        last = answer.rows[-1][date]
-        whole = [row for row in rows if row[date] < last]
+            return None
+        times = [self.time(row) for row in answer.rows]
+        if times != sorted(times):
+            yield from self._numbered(answer)
+            return None
+        last = times[-1]
+        whole = [row for row in rows if self.time(row) < last]
         start = _before(last)
         if whole:
             yield Batch(whole, size=answer.size, care=answer.care)
-            done = whole[-1][date]
+            self.done = self.time(whole[-1])
         if not rows:
-            request = request.with_params({"page": int(request.params["page"]) + 1})
-        elif whole or request.params.get("date") != start:
-            request = request.with_params({"date": start, "page": 1})
-        else:
-            full, request = _alone(ask, request, last, date)
-            yield Batch(full, size=answer.size)
-            done = last
+            return request.with_params({"page": int(request.params["page"]) + 1})
+        if whole or request.params.get("date") != start:
+            return request.with_params({"date": start, "page": 1})
+        request = yield from self._alone(request, last)
+        self.done = last
+        return request
+
+    def _numbered(self, first: _Answer) -> Iterator[Batch]:
+        """Page by page, where rows do not come in order; anew when fewer came than the first answer told of."""
+        for _ in range(WALKS):
+            self.unit.counts.pop("met", None)
+            answer, received = first, len(first.rows)
+            yield Batch(answer.rows, size=answer.size, care=answer.care)
+            while answer.more:
+                answer = self.ask(answer.request.with_params({"page": int(answer.request.params["page"]) + 1}))
+                received += len(answer.rows)
+                yield Batch(answer.rows, size=answer.size, care=answer.care)
+            if received >= first.total:
+                return
+            first = self.ask(first.request)
+        logger.warning("%s: %s rows came of %s", first.request.path, received, first.total)
+
+    def _alone(self, request: Request, last: str) -> Generator[Step, None, Request]:
+        """Yields the rows of a minute that fills whole pages; returns the request that reached behind it."""
+        import orjson
+
+        written: Counter[int] = Counter()
+        before: Counter[int] | None = None
+        for _ in range(WALKS):
+            found: Counter[int] = Counter()
+            asked = request
+            while True:
+                answer, fresh = self.ask(asked), []
+                for row in answer.rows:
+                    if self.time(row) == last:
+                        digest = hash(orjson.dumps(row))
+                        found[digest] += 1
+                        if found[digest] > written[digest]:
+                            written[digest] += 1
+                            fresh.append(row)
+                yield Batch(fresh, size=answer.size, care=answer.care)
+                if not answer.more or self.time(answer.rows[-1]) > last:
+                    break
+                asked = asked.with_params({"page": int(asked.params["page"]) + 1})
+            if found == before:
+                return asked
+            before = found
+        logger.warning("%s: the rows of %s differ from read to read", request.path, last)
+        return asked
 
 
 def _before(local: str) -> str:
     return minute(datetime.fromisoformat(local) - timedelta(minutes=1))
-
-
-def _is_sorted(rows: Sequence[Row], date: str) -> bool:
-    return all(a[date] <= b[date] for a, b in zip(rows, rows[1:], strict=False))
-
-
-def _numbered(ask: Any, answer: _Answer) -> Iterator[Batch]:
-    """Page by page, where the rows do not come in order."""
-    yield Batch(answer.rows, size=answer.size, care=answer.care)
-    while answer.more:
-        answer = ask(answer.request.with_params({"page": int(answer.request.params["page"]) + 1}))
-        yield Batch(answer.rows, size=answer.size, care=answer.care)
-
-
-def _alone(ask: Any, request: Request, local: str, date: str) -> tuple[list[Row], Request]:
-    """The rows of a minute that fills whole pages, and the request that reached behind it."""
-    import orjson
-
-    union: Counter[bytes] = Counter()
-    before: Counter[bytes] | None = None
-    for _ in range(WALKS):
-        asked = request
-        found: Counter[bytes] = Counter()
-        while True:
-            answer = ask(asked)
-            found.update(orjson.dumps(row) for row in answer.rows if row[date] == local)
-            if not answer.more or answer.rows[-1][date] > local:
-                break
-            asked = asked.with_params({"page": int(asked.params["page"]) + 1})
-        union |= found
-        if found == before:
-            break
-        before = found
-    else:
-        logger.warning("%s: the rows of %s differ from read to read", request.path, local)
-    return [orjson.loads(text) for text, count in union.items() for _ in range(count)], asked
 
 
 # Records
@@ -216,13 +258,3 @@ def with_keys(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
             del met[next(iter(met))]
         digest = sha256(f"{text[:-1]},{number}]".encode("utf-8", "surrogatepass")).hexdigest()
         yield {**row, "RecordKey": digest[:32]}
-
-
-def since_minute(record: Record, unit: Unit) -> bool:
-    """Whether a row belongs to what is asked for: its minute is not before that of `Unit.since`."""
-    value = record.get("Date") or record.get("SentDate")
-    return unit.since is None or not isinstance(value, str) or value >= _floor(unit.since)
-
-
-def _floor(instant: str) -> str:
-    return f"{instant[:16]}:00.000000Z"

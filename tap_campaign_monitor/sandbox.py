@@ -5,65 +5,24 @@ The shapes that no primary source confirms are options.
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import ceil
 from typing import Any, ClassVar
-from urllib.parse import parse_qs
 
-from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
-from shared.timestamps import instant
+from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, mix, salt, serve
 
+from . import sandbox_expected as expected
 from . import sandbox_extras as extras
-from .sandbox_data import CLIENTS, REPORTS, STATES, Account, Campaign, Place, SubscriberList
-from .sandbox_truth import FIELDS, record, utc
+from .sandbox_data import COUNTERS, REPORTS, Account, Campaign, Place, SubscriberList
+from .sandbox_endpoints import APPLICATION, CLIENT_KEY, endpoints, grant, rationed, token
 
 API_KEY = "5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d"
-CLIENT_KEY = "e0f1a2b3c4d5e6f7a8b9c0d1e2f3a4b5"
-"""What a client's details hold and nobody may ever see."""
-APPLICATION = {"client_id": "31415", "client_secret": "sandbox-application-secret"}
 CODES = {400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Rate limit exceeded"}
-PAGED = {
-    "page": Param("integer", default=1, least=1),
-    "pagesize": Param("integer", default=1000, least=10, most=1000),
-    "orderdirection": Param(options=("asc", "desc"), default="desc"),
-}
-FLAGS = {name: Param("boolean", default=False) for name in ("includetrackingpreference", "includesmspreference")}
-STREAMS = {
-    "campaign_opens": "opens",
-    "campaign_clicks": "clicks",
-    "campaign_bounces": "bounces",
-    "campaign_unsubscribes": "unsubscribes",
-    "campaign_spam_complaints": "spam",
-}
-OF_CLIENT: dict[str, Callable[[Account, Place], list[Row]]] = {
-    "drafts": extras.drafts,
-    "scheduled": extras.scheduled,
-    "tags": extras.tags,
-    "templates": extras.templates,
-    "people": extras.people,
-    "segments": extras.segments,
-    "journeys": extras.journeys,
-}
-JOURNEY_REPORTS = ("recipients", "opens", "clicks", "bounces", "unsubscribes")
-OF_LIST: dict[str, Callable[[Account, SubscriberList], list[Row] | Row]] = {
-    "stats": extras.stats,
-    "customfields": extras.custom_fields,
-    "webhooks": extras.webhooks,
-}
-CLIENT_STREAMS = {
-    "draft_campaigns": "drafts",
-    "scheduled_campaigns": "scheduled",
-    **{name: name for name in ("tags", "templates", "people", "segments", "journeys")},
-}
-LIST_STREAMS = {"list_stats": "stats", "list_custom_fields": "customfields", "list_webhooks": "webhooks"}
-
-
-def _order(*names: str) -> dict[str, Param]:
-    return {"orderfield": Param(options=names, default=names[-1])}
+GONE = {"400": (400, "301"), "other": (400, "9301"), "401": (401, "50"), "bare": (401, ""), "404": (404, "404")}
+"""How it is told that a campaign is no more; the first number is unconfirmed."""
+AUTHORISE = ("type", "response_type", "client_id", "redirect_uri", "scope", "state")
 
 
 class CampaignMonitorSandbox(Sandbox):
@@ -71,28 +30,53 @@ class CampaignMonitorSandbox(Sandbox):
 
     name = "campaign-monitor-sandbox"
     prefix = "/api/v3.3"
+    quotas: ClassVar = {"transactional": ((60, 60.0),)}
     own_options: ClassVar = {
         "login": (str, "key", "key, or oauth: tokens that are renewed"),
-        "lifetime": (float, "1209600", "seconds (of real time) that an access token lives"),
+        "lifetime": (float, "1209600", "seconds that an access token lives"),
         "rotate": (int, "1", "1: a refresh token is good for one use"),
+        "oauth_refusal": (int, "400", "status with which a token is refused"),
         "forbid": (str, "", "paths that need a scope the credential lacks, joined by +: /lists+/clients.json"),
+        "plan": (str, "full", "full, or basic: without transactional e-mail"),
+        "gone": (str, "400", "how a campaign that is no more answers: 400, other, 401, bare or 404"),
         "empty_pages": (int, "0", "NumberOfPages of an empty answer: 0 or 1"),
-        "busy": (int, "0", "so many times a segment is being counted when its members are asked for"),
+        "busy": (int, "0", "so many times a segment is being counted when it is asked for"),
         "date_filter": (str, "on", "date means on or after (on), or after"),
+        "ties": (str, "kept", "rows of one minute keep their order, or come shuffled"),
+        "order": (str, "asc", "reports come as asked for (asc), or always newest first (desc)"),
+        "lag": (int, "0", "so many days a campaign's counters lag behind its reports"),
+        "clicks": (str, "all", "what the counter of clicks counts: all, or unique ones"),
+        "heavy": (int, "0", "larger pages than that end in 504"),
+        "zone": (str, "", "another zone for the first client: pacific"),
+        "campaigns": (int, "", "so many campaigns in all, and small ones"),
+        "lists": (int, "", "so many lists in all"),
     }
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
         self.tokens: dict[str, float] = {}
         self.refresh_tokens = {"sandbox-refresh-0"}
-        self.renewed = 0
+        self.codes: dict[str, str] = {}
+        self.renewed = self.asked = 0
         self.busy: dict[str, int] = {}
         self.day_changed()
 
     def day_changed(self) -> None:
         """The account of the day, made anew."""
-        self.account = Account(seed=self.options["seed"], scale=self.options["scale"], day=self.day)
+        self.account = self._account(self.day)
+        self.lagging = self._account(self.day - self.options["lag"]) if self.options["lag"] else self.account
         self._tables: dict[tuple[str, str], Table] = {}
+
+    def _account(self, day: int) -> Account:
+        options = self.options
+        return Account(
+            seed=options["seed"],
+            scale=options["scale"],
+            day=day,
+            zone=options["zone"],
+            campaigns=options["campaigns"],
+            lists=options["lists"],
+        )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -108,42 +92,28 @@ class CampaignMonitorSandbox(Sandbox):
 
     def routes(self) -> Sequence[Route]:
         """The API's endpoints."""
-        by_date = {"date": Param(), **PAGED}
-        made: list[tuple[str, Callable[[Any, Call], Answer], Mapping[str, Param]]] = [
-            ("/clients.json", _clients, {}),
-            ("/clients/{client_id}", _client, {}),
-            ("/clients/{client_id}/campaigns.json", _campaigns, PAGED),
-            ("/clients/{client_id}/lists.json", _lists, {}),
-            ("/campaigns/{campaign_id}/summary.json", _summary, {}),
-            ("/campaigns/{campaign_id}/emailclientusage.json", _usage, {}),
-            ("/campaigns/{campaign_id}/recipients.json", _recipients, {**PAGED, **_order("list", "email")}),
-            ("/campaigns/{campaign_id}/listsandsegments.json", _sent_to, {}),
-            ("/lists/{list_id}", _list, {}),
-            ("/journeys/{journey_id}", _journey, {}),
-            ("/admins.json", lambda box, call: Answer.of(extras.administrators(box.account)), {}),
-            ("/clients/{client_id}/suppressionlist.json", _suppressed, {**PAGED, **_order("date", "email")}),
-            ("/segments/{segment_id}", _segment, {}),
-            (
-                "/segments/{segment_id}/active.json",
-                _members,
-                {**by_date, **FLAGS, **_order("name", "date", "email")},
-            ),
-        ]
-        made += [(f"/journeys/email/{{email_id}}/{kind}.json", _journey_rows, by_date) for kind in JOURNEY_REPORTS]
-        made += [(f"/clients/{{client_id}}/{name}.json", _below_client(rows), {}) for name, rows in OF_CLIENT.items()]
-        made += [(f"/lists/{{list_id}}/{name}.json", _below_list(rows), {}) for name, rows in OF_LIST.items()]
-        made += [
-            (f"/campaigns/{{campaign_id}}/{kind}.json", _events, {**by_date, **_order("email", "list", "date")})
-            for kind in REPORTS
-        ]
-        made += [
-            (f"/lists/{{list_id}}/{state}.json", _subscribers, {**by_date, **FLAGS, **_order("email", "name", "date")})
-            for state in STATES
-        ]
+        asked = {name: Param() for name in AUTHORISE}
         return [
-            *(Route(path=self.prefix + path, handler=handler, params=params) for path, handler, params in made),
-            Route(path="/oauth/token", handler=_token, method="POST", public=True),
+            *(Route(path=self.prefix + path, handler=each, params=params) for path, each, params in endpoints()),
+            *(
+                Route(path=self.prefix + path, handler=each, params=params, quota="transactional")
+                for path, each, params in rationed()
+            ),
+            Route(path="/oauth", handler=grant, params=asked, public=True),
+            Route(path="/oauth/token", handler=token, method="POST", public=True),
         ]
+
+    def answer(self, call: Call, *, trusted: bool = False) -> Answer:
+        """What the API says, with what is left of the limit where there is one."""
+        answer = super().answer(call, trusted=trusted)
+        quota = call.route.quota if call.route else ""
+        if not quota:
+            return answer
+        (limit, seconds), now = self.quotas[quota][0], self.clock.now().timestamp()
+        recent = [at for at in self._begun.get(quota, ()) if at > now - seconds]
+        reset = ceil(recent[0] + seconds - now) if recent else 0
+        told = {"Limit": limit, "Remaining": max(0, limit - len(recent)), "Reset": reset}
+        return replace(answer, headers=tuple((f"X-RateLimit-{name}", str(value)) for name, value in told.items()))
 
     def authorise(self, call: Call) -> None:
         """The credential, then its scope."""
@@ -163,6 +133,8 @@ class CampaignMonitorSandbox(Sandbox):
     def refuse(self, refusal: Refusal) -> Answer:
         """A code and its words."""
         code = int(refusal.title or 0)
+        if not code and refusal.status == 401:
+            return Answer(b"<html><body>Unauthorized</body></html>", 401, "text/html")
         for problem in refusal.problems:
             code = {"page": 800, "pagesize": 801, "orderfield": 802, "orderdirection": 803}.get(problem.name, 1)
         body = {"Code": code or refusal.status, "Message": refusal.detail or CODES.get(refusal.status, "Server Error")}
@@ -172,18 +144,40 @@ class CampaignMonitorSandbox(Sandbox):
 
     def client(self, call: Call) -> Place:
         """The client that a path names."""
-        wanted = call.args["client_id"].removesuffix(".json")
-        for place in CLIENTS:
-            if self.account.client_id(place) == wanted:
+        return self.client_named(call.args["client_id"].removesuffix(".json"))
+
+    def client_named(self, client_id: str) -> Place:
+        """The client with this id."""
+        for place in self.account.clients:
+            if self.account.client_id(place) == client_id:
                 return place
         raise Refusal(401, "Invalid ClientID", title="102")
 
     def campaign(self, call: Call) -> Campaign:
-        """The campaign that a path names. Awkward: that it is gone, a 400 says or a 401."""
+        """The campaign that a path names. Awkward: one is gone."""
         found = self.account.campaigns.get(call.args["campaign_id"])
         if found is None or found.gone:
-            raise Refusal(400, "Invalid CampaignID", title="301")
+            status, code = GONE[self.options["gone"]]
+            raise Refusal(status, "Invalid CampaignID", title=code)
         return found
+
+    def summary(self, each: Campaign) -> Row:
+        """A campaign's counters, which may lag and may mean unique clicks."""
+        counts = {COUNTERS[kind]: len(self.lagging.events(each, kind)) for kind in REPORTS}
+        if self.options["clicks"] == "unique":
+            counts["Clicks"] = len({row["EmailAddress"] for row in self.lagging.events(each, "clicks")})
+        return self.account.summary(each, counts)
+
+    def events(self, each: Campaign, kind: str) -> Table:
+        """The rows of a report, moving if `drift` is on."""
+        rows = self.account.events(each, kind)
+        return self._table((each.identity, kind), len(rows), rows.__getitem__)
+
+    def count(self, each: SubscriberList) -> None:
+        """Raises while the segment of a list is being counted."""
+        asked = self.busy[each.identity] = self.busy.get(each.identity, 0) + 1
+        if asked <= self.options["busy"]:
+            raise Refusal(400, "The segment is being calculated", title="278")
 
     def list_of(self, call: Call) -> SubscriberList:
         """The list that a path names."""
@@ -235,6 +229,8 @@ class CampaignMonitorSandbox(Sandbox):
         """One page of the rows with these numbers, and what is said of all."""
         params = call.params
         size, page = params["pagesize"], params["page"]
+        if 0 < self.options["heavy"] < size:
+            raise Refusal(504, "Timeout", title="504")
         shown = numbers[(page - 1) * size : page * size]
         rows = [dict(table.row(number)) for number in shown]
         for name, field, value in (
@@ -263,9 +259,14 @@ class CampaignMonitorSandbox(Sandbox):
         """The numbers of the rows asked for, in the order asked for."""
         params = call.params
         columns = {"email": "EmailAddress", "list": "ListID", "name": "Name", "date": when}
-        shown: Sequence[int] = table.order(
-            columns[params.get("orderfield", "date")], params["orderdirection"] == "desc"
-        )
+        column = columns[params.get("orderfield", "date")]
+        is_descending = params["orderdirection"] == "desc" or (column == when and self.options["order"] == "desc")
+        shown: Sequence[int] = table.order(column, is_descending)
+        if column == when and self.options["ties"] == "shuffled":
+            self.asked += 1
+            values, turn = table.column(column), self.asked
+            shown = sorted(shown, key=lambda number: mix(turn, number))
+            shown = sorted(shown, key=values.__getitem__, reverse=is_descending)
         if table.drift is not None:
             shown = [number for number in shown if table.drift.visible(number)]
         if date := params.get("date"):
@@ -281,280 +282,15 @@ class CampaignMonitorSandbox(Sandbox):
     def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
         """All records of `stream`, in no particular order."""
         with self.lock:
-            return list(self._records(stream, settings or {}, stayed=False))
+            return list(expected.records(self, stream, settings or {}, stayed=False))
 
     def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
         """The records of rows that were there all the time."""
         with self.lock:
-            return list(self._records(stream, settings or {}, stayed=True))
-
-    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
-        since = instant(settings.get("start_date")) or ""
-        for place, row in self._rows(stream, stayed=stayed):
-            made = record(FIELDS[stream], row, place.zone)
-            if stream != "administrators":
-                made["ClientID"] = self.account.client_id(place)
-            if stream == "scheduled_campaigns":
-                zones = {"(GMT+09:00) Osaka, Sapporo, Tokyo": "Asia/Tokyo", "": place.zone}
-                zone = zones.get(row["ScheduledTimeZone"], "America/Los_Angeles")
-                made["DateScheduled"] = utc(row["DateScheduled"], zone)
-            if stream == "tags":
-                made["NumberOfCampaigns"] = int(row["NumberOfCampaigns"])
-            if "DateLocal" not in made or made["Date"] >= since:
-                yield made
-
-    def _rows(self, stream: str, *, stayed: bool) -> Iterator[tuple[Place, Row]]:
-        account = self.account
-        if stream == "campaigns" or not stream.startswith(("campaign_", "list_", "segment_")):
-            for place in CLIENTS[:1] if stream == "administrators" else CLIENTS:
-                yield from ((place, row) for row in self._of_client(stream, place, stayed=stayed))
-        elif stream.startswith("campaign_"):
-            for campaign in account.campaigns.values():
-                for row in [] if campaign.gone else self._below_campaign(stream, campaign, stayed=stayed):
-                    yield campaign.client, {**row, "CampaignID": campaign.identity}
-        else:
-            below = self._below_segment if stream.startswith("segment_") else self._below_list
-            for found in account.lists.values():
-                own = {"SegmentID": account.identity("segment", found.identity), "ListID": found.identity}
-                name = "SegmentID" if stream.startswith("segment_") else "ListID"
-                for row in [] if found.gone else below(stream, found, stayed=stayed):
-                    yield found.client, {**row, name: own[name]}
-
-    def _of_client(self, stream: str, place: Place, *, stayed: bool) -> Iterator[Row]:
-        account = self.account
-        if stream.startswith("journey_"):
-            yield from self._of_journeys(stream, place)
-        elif stream in CLIENT_STREAMS:
-            yield from OF_CLIENT[CLIENT_STREAMS[stream]](account, place)
-        elif stream == "clients":
-            yield _named(self, place)
-        elif stream == "client_details":
-            yield _details(self, place)
-        elif stream == "administrators":
-            yield from extras.administrators(account)
-        elif stream == "suppression_list":
-            yield from _still(self.suppressed(place), stayed=stayed)
-        elif stream == "campaigns":
-            yield from (account.campaign(each) for each in account.campaigns.values() if each.client == place)
-        elif stream == "lists":
-            for each in account.lists.values():
-                if each.client == place:
-                    yield {"ListID": each.identity, "Name": account.details(each)["Title"]}
-
-    def _of_journeys(self, stream: str, place: Place) -> Iterator[Row]:
-        account = self.account
-        for number, journey in enumerate(extras.journeys(account, place)):
-            own = {name: journey[name] for name in ("JourneyID", "ListID")}
-            if stream == "journey_emails":
-                emails = extras.journey(account, place, number)["Emails"]
-                yield from ({**row, "JourneyID": own["JourneyID"]} for row in emails)
-                continue
-            kind = stream.removeprefix("journey_email_")
-            for each in extras.journey_campaigns(account, place, number):
-                rows = [{**row, **own, "EmailID": each.identity} for row in extras.journey_rows(account, each, kind)]
-                yield from _numbered(each, rows) if kind in ("opens", "clicks") else rows
-
-    def _below_campaign(self, stream: str, each: Campaign, *, stayed: bool) -> Iterator[Row]:
-        if stream == "campaign_summary":
-            yield self.account.summary(each)
-        elif stream == "campaign_email_client_usage":
-            yield from self.account.usage(each)
-        elif stream in ("campaign_lists", "campaign_segments"):
-            yield from extras.sent_to(self.account, each)[stream.split("_")[1].capitalize()]
-        elif stream == "campaign_recipients":
-            yield from _still(self.recipients(each), stayed=stayed)
-        else:
-            rows = self.account.events(each, STREAMS[stream])
-            yield from _numbered(each, rows) if stream in ("campaign_opens", "campaign_clicks") else rows
-
-    def _below_list(self, stream: str, each: SubscriberList, *, stayed: bool) -> Iterator[Row]:
-        if stream == "list_details":
-            yield self.account.details(each)
-        elif stream in LIST_STREAMS:
-            found = OF_LIST[LIST_STREAMS[stream]](self.account, each)
-            yield from [found] if isinstance(found, dict) else found
-        else:
-            yield from _with_consent(_still(self.subscribers(each, stream.split("_")[1]), stayed=stayed))
-
-    def _below_segment(self, stream: str, each: SubscriberList, *, stayed: bool) -> Iterator[Row]:
-        if stream == "segment_details":
-            yield extras.segment_details(self.account, each)
-        else:
-            yield from _with_consent(_still(self.members(each), stayed=stayed))
+            return list(expected.records(self, stream, settings or {}, stayed=True))
 
 
-def _with_consent(rows: Iterator[Row]) -> Iterator[Row]:
-    for row in rows:
-        more = {"ConsentToSendSms": "No"} if "MobileNumber" in row else {}
-        yield {**row, "ConsentToTrack": "Yes", **more}
-
-
-def _still(table: Table, *, stayed: bool) -> Iterator[Row]:
-    for number in range(table.count):
-        if not stayed or table.drift is None or table.drift.stayed(number):
-            yield table.row(number)
-
-
-def _numbered(campaign: Campaign, rows: Sequence[Row]) -> Iterator[Row]:
-    """The rows with their keys, as the reference has them."""
-    met: dict[str, int] = {}
-    for row in rows:
-        parts = [campaign.identity, row["ListID"], row["EmailAddress"], row["Date"]]
-        parts += [row.get("URL") or "", row["IPAddress"] or ""]
-        met[str(parts)] = met.get(str(parts), 0) + 1
-        text = json.dumps([*parts, met[str(parts)]], ensure_ascii=False, separators=(",", ":"))
-        yield {**row, "RecordKey": sha256(text.encode()).hexdigest()[:32]}
-
-
-# Endpoints
-
-
-def _named(sandbox: CampaignMonitorSandbox, place: Place) -> Row:
-    return {"ClientID": sandbox.account.client_id(place), "Name": f"Client {place.number}"}
-
-
-def _details(sandbox: CampaignMonitorSandbox, place: Place) -> Row:
-    return {
-        "BasicDetails": {
-            "ClientID": sandbox.account.client_id(place),
-            "CompanyName": f"Client {place.number}",
-            "ContactName": "Zoë",
-            "EmailAddress": "zoë@example.org",
-            "Country": "Atlantis",
-            "TimeZone": place.label,
-        },
-        "AccessDetails": {"Username": "zoe", "AccessLevel": 23},
-        "BillingDetails": {"CanPurchaseCredits": True, "Credits": 500, "ClientPays": False, "Currency": "USD"},
-    }
-
-
-def _clients(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    return Answer.of([_named(sandbox, place) for place in CLIENTS])
-
-
-def _client(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    return Answer.of({"ApiKey": CLIENT_KEY, **_details(sandbox, sandbox.client(call))})
-
-
-def _campaigns(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    account, place = sandbox.account, sandbox.client(call)
-    found = sorted((each.sent, each.identity) for each in account.campaigns.values() if each.client == place)
-    if call.params["orderdirection"] == "desc":
-        found.reverse()
-    table = Table.of([account.campaign(account.campaigns[identity]) for _, identity in found])
-    return sandbox.page(table, call, range(table.count))
-
-
-def _lists(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    account, place = sandbox.account, sandbox.client(call)
-    return Answer.of(
-        [
-            {"ListID": each.identity, "Name": account.details(each)["Title"]}
-            for each in account.lists.values()
-            if each.client == place
-        ]
-    )
-
-
-def _summary(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    return Answer.of(sandbox.account.summary(sandbox.campaign(call)))
-
-
-def _usage(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    return Answer.of(sandbox.account.usage(sandbox.campaign(call)))
-
-
-def _recipients(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    table = sandbox.recipients(sandbox.campaign(call))
-    return sandbox.page(table, call, sandbox.numbers(table, call))
-
-
-def _events(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    kind = call.path.rpartition("/")[2].removesuffix(".json")
-    table = Table.of(sandbox.account.events(sandbox.campaign(call), kind))
-    return sandbox.page(table, call, sandbox.numbers(table, call))
-
-
-def _list(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    return Answer.of(sandbox.account.details(sandbox.list_of(call)))
-
-
-def _subscribers(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    state = call.path.rpartition("/")[2].removesuffix(".json")
-    table = sandbox.subscribers(sandbox.list_of(call), state)
-    return sandbox.page(table, call, sandbox.numbers(table, call))
-
-
-def _below_client(rows: Callable[[Account, Place], Any]) -> Callable[[Any, Call], Answer]:
-    return lambda sandbox, call: Answer.of(rows(sandbox.account, sandbox.client(call)))
-
-
-def _below_list(rows: Callable[[Account, SubscriberList], Any]) -> Callable[[Any, Call], Answer]:
-    return lambda sandbox, call: Answer.of(rows(sandbox.account, sandbox.list_of(call)))
-
-
-def _sent_to(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    return Answer.of(extras.sent_to(sandbox.account, sandbox.campaign(call)))
-
-
-def _suppressed(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    table = sandbox.suppressed(sandbox.client(call))
-    return sandbox.page(table, call, sandbox.numbers(table, call))
-
-
-def _segment(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    return Answer.of(extras.segment_details(sandbox.account, sandbox.segment(call)))
-
-
-def _members(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    each = sandbox.segment(call)
-    asked = sandbox.busy[each.identity] = sandbox.busy.get(each.identity, 0) + 1
-    if asked <= sandbox.options["busy"]:
-        raise Refusal(400, "The segment is being calculated", title="278")
-    table = sandbox.members(each)
-    return sandbox.page(table, call, sandbox.numbers(table, call))
-
-
-def _journey(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    wanted = call.args["journey_id"].removesuffix(".json")
-    for place in CLIENTS:
-        for number, row in enumerate(extras.journeys(sandbox.account, place)):
-            if row["JourneyID"] == wanted:
-                return Answer.of(extras.journey(sandbox.account, place, number))
-    raise Refusal(400, "Invalid JourneyID", title="3000")
-
-
-def _journey_rows(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    kind = call.path.rpartition("/")[2].removesuffix(".json")
-    date = "SentDate" if kind == "recipients" else "Date"
-    for place in CLIENTS:
-        for number in range(3):
-            for each in extras.journey_campaigns(sandbox.account, place, number):
-                if each.identity == call.args["email_id"]:
-                    table = Table.of(extras.journey_rows(sandbox.account, each, kind))
-                    return sandbox.page(table, call, sandbox.numbers(table, call, date))
-    raise Refusal(400, "Invalid EmailID", title="3002")
-
-
-def _token(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    """A new pair of tokens; a refresh token that was used up, or never given, is refused."""
-    form = {name: values[0] for name, values in parse_qs(call.body.decode()).items()}
-    kind = form.get("grant_type")
-    with sandbox.lock:
-        if kind == "refresh_token":
-            is_good = form.get("refresh_token") in sandbox.refresh_tokens
-        else:
-            is_good = form.get("code") == "sandbox-code" and all(form.get(n) == v for n, v in APPLICATION.items())
-        if not is_good:
-            return Answer.of({"error": "invalid_grant", "error_description": "Specified code is invalid."}, 400)
-        if sandbox.options["rotate"]:
-            sandbox.refresh_tokens.discard(form.get("refresh_token", ""))
-        sandbox.renewed += 1
-        access, refresh = f"sandbox-access-{sandbox.renewed}", f"sandbox-refresh-{sandbox.renewed}"
-        lifetime = sandbox.options["lifetime"]
-        sandbox.tokens[access] = (sandbox.clock.now() + timedelta(seconds=lifetime)).timestamp()
-        sandbox.refresh_tokens.add(refresh)
-    return Answer.of({"access_token": access, "expires_in": int(lifetime), "refresh_token": refresh})
+__all__ = ["API_KEY", "APPLICATION", "CLIENT_KEY", "CampaignMonitorSandbox"]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ ties, U+0000, unicode, unknown fields, wrong types, parents that are listed and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ class Place:
     lists: int
 
 
+PACIFIC = ("(GMT-08:00) Pacific Time (US & Canada)", "America/Los_Angeles")
 CLIENTS = (
     Place(0, "(GMT-05:00) Eastern Time (US & Canada)", "America/New_York", 9, 4),
     Place(1, "(GMT+10:00) Canberra, Melbourne, Sydney", "Australia/Sydney", 4, 3),
@@ -72,9 +73,21 @@ class SubscriberList:
 class Account:
     """The whole account on one day."""
 
-    def __init__(self, *, seed: int, scale: float, day: int) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        scale: float,
+        day: int,
+        zone: str = "",
+        campaigns: int | None = None,
+        lists: int | None = None,
+    ) -> None:
         self.seed, self.scale, self.day = seed, scale, day
         self.now = EPOCH + day * DAY
+        self.campaign_count, self.list_count = campaigns, lists
+        first = replace(CLIENTS[0], label=PACIFIC[0], zone=PACIFIC[1]) if zone == "pacific" else CLIENTS[0]
+        self.clients = (first, *CLIENTS[1:])
         self._events: dict[tuple[str, str], list[Row]] = {}
 
     def identity(self, *names: object) -> str:
@@ -89,11 +102,13 @@ class Account:
     def campaigns(self) -> dict[str, Campaign]:
         """All campaigns by id; one more a day for each client. Awkward: the fourth of the first client is gone."""
         found = {}
-        for place in CLIENTS:
+        for place in self.clients:
             count = max(2, round(place.campaigns * self.scale))
+            if self.campaign_count:
+                count = self.campaign_count if place.number == 0 else 0
             for number in range(count + max(0, self.day)):
                 if number < count:
-                    sent = EPOCH - (1 + 2 * number * number) * DAY - timedelta(hours=2)
+                    sent = EPOCH - min(1 + 2 * number * number, 2000) * DAY - timedelta(hours=2)
                     sent = max(sent, EPOCH - 1500 * DAY + timedelta(minutes=number))
                 else:
                     sent = EPOCH + (number - count) * DAY + timedelta(hours=6)
@@ -101,7 +116,7 @@ class Account:
                     continue
                 key = number if number < count else 100_000 + number - count
                 identity = self.identity("campaign", place.number, key)
-                is_big = place.number == 0 and number == 2 and number < count
+                is_big = place.number == 0 and number == 2 and number < count and not self.campaign_count
                 found[identity] = Campaign(
                     place,
                     key,
@@ -116,10 +131,13 @@ class Account:
     def lists(self) -> dict[str, SubscriberList]:
         """All lists by id. Awkward: the second of the second client is gone."""
         found = {}
-        for place in CLIENTS:
-            for number in range(max(1, round(place.lists * self.scale))):
+        for place in self.clients:
+            count = max(1, round(place.lists * self.scale))
+            if self.list_count:
+                count = self.list_count if place.number == 0 else 0
+            for number in range(count):
                 identity = self.identity("list", place.number, number)
-                is_big = number == 0 and place.number == 0
+                is_big = number == 0 and place.number == 0 and not self.list_count
                 size = round(1600 * self.scale) if is_big else 40 + number % 30
                 found[identity] = SubscriberList(place, number, identity, size, gone=(place.number, number) == (1, 1))
         return found
@@ -151,9 +169,8 @@ class Account:
             row["Beta"] = {"score": 1}  # Awkward: a field nobody knows
         return row
 
-    def summary(self, each: Campaign) -> Row:
-        """A campaign's counters: as many as its reports have rows."""
-        counts = {COUNTERS[kind]: len(self.events(each, kind)) for kind in REPORTS}
+    def summary(self, each: Campaign, counts: dict[str, int]) -> Row:
+        """A campaign's summary with these counters."""
         return {
             "Name": f"{NAMES[each.number % 6]} news {each.number}",
             "Recipients": each.recipients,
@@ -177,9 +194,10 @@ class Account:
         ]
 
     def sent_to(self, each: Campaign) -> list[Row]:
-        """The recipients; while a campaign is young some are missing yet."""
-        lists = [found.identity for found in self.lists.values() if found.client == each.client]
-        count = each.recipients if each.sent < self.now - 2 * DAY else each.recipients // 2
+        """The recipients; while a campaign is young some are missing yet. Awkward: of some for longer."""
+        lists = [found.identity for found in self.lists.values() if found.client == each.client] or ["none"]
+        settled = (2 if each.number % 2 == 0 else 5) * DAY
+        count = each.recipients if each.sent < self.now - settled else each.recipients // 2
         return [
             {"EmailAddress": f"r{mix(n, each.number) % 10**6:06d}.{n}@example.org", "ListID": lists[n % len(lists)]}
             for n in range(count)

@@ -1,7 +1,8 @@
 """What the tap must make of the sandbox's rows, worked out without any of the tap's code.
 
 The field lists are the reference's own: `time` is local text that becomes an instant, `stamp` one whose text is kept
-beside. They and the tap's schemas are written twice on purpose: a test that compares both finds the slips of either.
+beside, `offset` text that tells its offset. They and the tap's schemas are written twice on purpose: a test that
+compares both finds the slips of either.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ FIELDS = {
     "list_details": """ListID Title UnsubscribePage UnsubscribeSetting ConfirmedOptIn ConfirmationSuccessPage""",
     **{f"list_{state}_subscribers": SUBSCRIBER for state in ("active", "unconfirmed", "unsubscribed", "bounced")},
     "list_deleted_subscribers": SUBSCRIBER,
-    "journeys": "JourneyID ListID Name Status",
+    "journeys": "JourneyID ListID Name Status TriggerType",
     "journey_emails": "EmailID JourneyID Name Sent Opened UniqueOpened Clicked Bounced Unsubscribed",
     "journey_email_recipients": f"{JOURNEY} SentDate:stamp",
     "journey_email_opens": f"{JOURNEY} Date:stamp {GEO} RecordKey",
@@ -65,6 +66,13 @@ FIELDS = {
         BouncesYesterday BouncesThisWeek BouncesThisMonth BouncesThisYear""",
     "list_custom_fields": "ListID FieldName Key DataType FieldOptions VisibleInPreferenceCenter",
     "list_webhooks": "ListID WebhookID Events Url Status PayloadFormat",
+    "transactional_smart_emails": "SmartEmailID Name CreatedAt:offset Status Properties AddRecipientsToList",
+    "transactional_groups": "Group CreatedAt:offset",
+    "transactional_messages": """MessageID Status SentAt:offset Recipient From Subject TotalOpens TotalClicks
+        CanBeResent Group SmartEmailID""",
+    "transactional_message_details": """MessageID Status SentAt:offset Recipient SmartEmailID Group CanBeResent
+        TotalOpens TotalClicks Message Opens Clicks""",
+    "transactional_statistics": "From To Query Sent Bounces Delivered Opened Clicked",
 }
 
 
@@ -74,13 +82,19 @@ def record(fields: str, row: Row, zone: str) -> Row:
     names = [part.partition(":")[::2] for part in fields.split()]
     for name, kind in names:
         value = row.get(name)
-        made[name] = utc(value, zone) if kind and value else _clean(value)
+        made[name] = _instant(value, kind, zone) if kind and value else _clean(value)
         if kind == "stamp":
             made[f"{name}Local"] = value
     known = {name for name, _ in names} | {"ClientID"}
     if extra := {name: _clean(value) for name, value in row.items() if name not in known}:
         made["_extra"] = extra
     return made
+
+
+def _instant(value: str, kind: str, zone: str) -> str:
+    if kind != "offset":
+        return utc(value, zone)
+    return datetime.fromisoformat(value).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
 
 
 def utc(text: str, zone: str) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from shared.client import Client
 from shared.errors import RefusedError, UnavailableError
-from shared.pagination import Request, Row, numbered
+from shared.pagination import Request, Row
 from shared.streams import Batch, Parent, Record, Step, Stream, Unit
 
 from . import reports
 from .client import without_key
-from .extras import EXTRAS, UNDER_CLIENT, UNDER_LIST
+from .extras import EXTRAS, UNDER_CLIENT
 from .journeys import JOURNEYS
-from .pages import by_date, by_email, grouped, local_times, lookback, paged, safe_pages, since
+from .pages import BRIEF, begin, by_date, by_email, local_times, lookback, next_page, paged, since, smaller, wanted
+from .subscribers import SUBSCRIBERS, UNDER_LIST
+from .transactional import TRANSACTIONAL
 from .zones import LABEL
 
 # Clients
@@ -67,18 +69,34 @@ UNDER_CAMPAIGN = Parent(
     stream="campaigns", keys={"CampaignID": "CampaignID"}, carry=(*SENT, "TotalRecipients"), where=reports.is_wanted
 )
 
+
+def listed(unit: Unit) -> Mapping[str, object]:
+    """Campaigns from the oldest on, those with all the `campaign_tags` where such are set."""
+    tags = ",".join(unit.settings.get("campaign_tags") or ())
+    return {**paged(unit), "orderdirection": "asc", "tags": tags or None}
+
+
+def usage(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """The rows; key columns that are empty say what the setting `empty_key` does."""
+    nothing = unit.settings["empty_key"] or ""
+    for row in local_times()(rows, unit):
+        yield {**row, **{name: row.get(name) or nothing for name in ("Client", "Version")}}
+
+
 CAMPAIGNS = (
     Stream(
         name="campaigns",
         description="Campaigns that were sent",
         path="/clients/{ClientID}/campaigns.json",
-        params=lambda unit: {**paged(unit), "orderdirection": "asc"},
+        params=listed,
         records="Results",
         key_properties=("CampaignID",),
+        unique=True,
         replication_key="SentDate",
         is_new=lambda record, unit: True,
         parent=UNDER_CLIENT,
-        next_page=numbered("page", pages="NumberOfPages"),
+        next_page=next_page,
+        shrink=smaller,
         transform=local_times("SentDate", kept="SentDate"),
         seed=True,
         cost="1 request per 1000 campaigns of a client",
@@ -96,7 +114,7 @@ CAMPAIGNS = (
     ),
     Stream(
         name="campaign_email_client_usage",
-        description="With what a campaign was opened",
+        description="With what a campaign was opened; a client without versions has an empty one (see empty_key)",
         path="/campaigns/{CampaignID}/emailclientusage.json",
         key_properties=("CampaignID", "Client", "Version"),
         parent=Parent(
@@ -105,9 +123,10 @@ CAMPAIGNS = (
             carry=(*SENT, "TotalOpened"),
             where=reports.is_wanted,
         ),
+        brief=BRIEF,
         gate=reports.moved("TotalOpened"),
         gate_full_table=True,
-        transform=local_times(),
+        transform=usage,
         seed=True,
         cost="1 request per campaign that was opened since",
     ),
@@ -119,10 +138,12 @@ CAMPAIGNS = (
         records="Results",
         key_properties=("CampaignID", "EmailAddress", "ListID"),
         parent=replace(UNDER_CAMPAIGN, where=reports.is_wanted_since_start),
-        gate=reports.once,
+        brief=BRIEF,
+        gate=reports.until_whole,
         gate_full_table=True,
-        next_page=safe_pages(),
-        transform=local_times(),
+        next_page=next_page,
+        shrink=smaller,
+        transform=reports.recipients,
         size=lambda unit: int(unit.parent.get("TotalRecipients") or 0),
         seed=True,
         cost="1 request per 1000 recipients, once per campaign",
@@ -150,8 +171,9 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
         automatic=("RecordKey",) if keyed else (),
         replication_key="Date",
         since=since,
+        brief=BRIEF,
         lookback=lookback,
-        is_new=reports.since_minute,
+        is_new=wanted(begin),
         parent=Parent(
             stream="campaign_summary",
             keys={"CampaignID": "CampaignID"},
@@ -200,39 +222,4 @@ LISTS = (
     ),
 )
 
-
-def _subscribers(state: str) -> Stream:
-    """The subscribers of a list that are in one state."""
-    times = local_times("Date", "ListJoinedDate", kept="Date")
-
-    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-        for record in times(rows, unit):
-            if unit.settings["custom_fields_as_object"]:
-                record["CustomFieldsObject"] = grouped(record.get("CustomFields"))
-            yield record
-
-    return Stream(
-        name=f"list_{state}_subscribers",
-        description=f"Subscribers in state {state.capitalize()}",
-        path=f"/lists/{{ListID}}/{state}.json",
-        params=by_email(includetrackingpreference="true", includesmspreference="true"),
-        records="Results",
-        key_properties=("ListID", "EmailAddress", "Date"),
-        identity=("EmailAddress",),
-        replication_key="Date",
-        since=since,
-        lookback=lookback,
-        is_new=reports.since_minute,
-        full_refresh="subscriber_full_refresh_days",
-        parent=UNDER_LIST,
-        next_page=safe_pages(),
-        transform=transform,
-        seed=True,
-        cost="1 request per 1000 subscribers that are new in a list",
-        deletions="Who leaves a state appears in another one with a later Date; who is purged is listed no more.",
-    )
-
-
-SUBSCRIBERS = tuple(_subscribers(each) for each in ("active", "unconfirmed", "unsubscribed", "bounced", "deleted"))
-
-STREAMS = (*CLIENTS, *CAMPAIGNS, *REPORTS, *LISTS, *SUBSCRIBERS, *EXTRAS, *JOURNEYS)
+STREAMS = (*CLIENTS, *CAMPAIGNS, *REPORTS, *LISTS, *SUBSCRIBERS, *EXTRAS, *JOURNEYS, *TRANSACTIONAL)

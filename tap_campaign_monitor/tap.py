@@ -15,6 +15,7 @@ from shared.timestamps import instant, shift
 
 from . import __version__
 from .client import OAUTH, check, connect
+from .pages import BRIEF
 from .streams import STREAMS
 
 if TYPE_CHECKING:
@@ -74,15 +75,28 @@ SETTINGS = (
     ),
     replace(
         START_DATE,
+        local=True,
         description=(
-            "Where reports, subscribers and recipients begin: RFC 3339, a date, or MM/DD/YYYY; UTC without a zone. "
-            "Subscribers whose state has not changed since are left out: leave it empty to have them all."
+            "Where reports, subscribers and recipients begin: RFC 3339, a date, or MM/DD/YYYY; each client's own time "
+            "without a zone. Subscribers whose state has not changed since are left out: leave it empty to have them "
+            "all."
         ),
     ),
     Setting(
         name="end_date",
         type="date-time",
+        local=True,
         description="Go into no campaigns that were sent at or after this instant. Default: all.",
+    ),
+    Setting(
+        name="list_ids",
+        type="array",
+        description="Go into these lists only, and into their segments. Default: all.",
+    ),
+    Setting(
+        name="campaign_tags",
+        type="array",
+        description="Only campaigns with all these tags. Default: all.",
     ),
     Setting(name="base_url", description="Another address of the API: https, or a loopback address."),
     Setting(name="user_agent", description="Appended to the tap's own name and version in the User-Agent header."),
@@ -93,6 +107,13 @@ SETTINGS = (
         default=120,
         minimum=1,
         unset=(0,),
+    ),
+    Setting(
+        name="max_retry_seconds",
+        type="integer",
+        description="Give a request up that has failed, or was put off by the API, for so long.",
+        default=900,
+        minimum=1,
     ),
     Setting(
         name="concurrency",
@@ -121,10 +142,11 @@ SETTINGS = (
     Setting(
         name="subscriber_full_refresh_days",
         type="integer",
-        description="Read subscribers whole when that was last done so many days ago: edits of names, custom fields "
-        "and consent do not move Date. 0: in every run; 100000: never.",
+        description="Read a list's subscribers whole when that was last done so many days ago: edits of names, custom "
+        "fields and consent do not move Date. 0: in every run; null: never.",
         default=7,
         minimum=0,
+        null=True,
     ),
     Setting(
         name="skip_unchanged",
@@ -148,13 +170,27 @@ SETTINGS = (
     Setting(
         name="recipients_settle_days",
         type="integer",
-        description="Recipients are read in every run until a campaign was sent so many days ago, and never again.",
+        description="Recipients are read in every run until all are there and a campaign was sent so many days ago, "
+        "and never again.",
         default=3,
         minimum=0,
     ),
     Setting(
         name="timezone",
         description="IANA name of the clients' time zone. Default: what each client's details say.",
+    ),
+    Setting(
+        name="transactional_lookback_days",
+        type="integer",
+        description="Transactional messages sent so many days before the newest are read again: opens, clicks and "
+        "status change.",
+        default=7,
+        minimum=0,
+    ),
+    Setting(
+        name="empty_key",
+        description="What the key columns of campaign_email_client_usage hold instead of empty text, for targets that "
+        "read that as NULL: (none), for example. Default: empty text.",
     ),
     Setting(
         name="custom_fields_as_object",
@@ -164,6 +200,8 @@ SETTINGS = (
     ),
 )
 
+EASTERNMOST_HOURS, WESTERNMOST_HOURS = 14, 12
+"""How far zones are ahead of UTC, and behind it."""
 _EXCHANGE = ("oauth_client_id", "oauth_client_secret", "redirect_uri", "code")
 
 
@@ -180,9 +218,22 @@ def validate(settings: dict[str, Any]) -> dict[str, Any]:
     agent = settings.get("user_agent")
     return {
         **settings,
-        "client_id": [str(each).strip().lower() for each in settings.get("client_id") or ()],
+        **_dates(settings),
+        **{
+            name: [str(each).strip().lower() for each in settings.get(name) or ()] for name in ("client_id", "list_ids")
+        },
         "user_agent": f"{AGENT} ({agent})" if agent and agent != AGENT else AGENT,
     }
+
+
+def _dates(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Dates without a zone mean another instant for each client: they are kept aside, the widest put in their place."""
+    found: dict[str, str] = {}
+    for name, hours in (("start_date", -EASTERNMOST_HOURS), ("end_date", WESTERNMOST_HOURS)):
+        text = settings.get(name)
+        if text and not text.endswith("Z"):
+            found |= {f"{name}_local": text, name: shift(f"{text}Z", hours * 3600)}
+    return found
 
 
 def read_state(state: Mapping[str, Any], settings: Settings) -> Mapping[str, Any]:
@@ -202,7 +253,7 @@ def read_state(state: Mapping[str, Any], settings: Settings) -> Mapping[str, Any
             continue
         if value := instant(entry.get("last_record")):
             kept = dict(ours.get(name) or {})
-            kept["units"] = {parent: shift(value, -86_400), **(kept.get("units") or {})}
+            kept["units"] = {parent[:BRIEF]: shift(value, -86_400), **(kept.get("units") or {})}
             ours[name] = kept
     return {**state, "bookmarks": ours}
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
+from zlib import crc32
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from shared.streams import Unit
@@ -28,6 +29,12 @@ _PREFIX = re.compile(r"\((?:GMT|UTC)(?:([+-])(\d\d?):?(\d\d)?)?\)\s*")
 def zone_of(unit: Unit) -> tzinfo:
     """The zone of the client that a unit belongs to."""
     return zone(unit.settings.get("timezone") or "", unit.parent.get(LABEL) or "")
+
+
+def code(unit: Unit) -> str:
+    """A short name of what tells the unit's zone, to be kept beside bookmarks."""
+    told = unit.settings.get("timezone") or unit.parent.get(LABEL) or ""
+    return f"{crc32(told.encode()) & 0xFFF:03x}"
 
 
 @lru_cache(maxsize=1000)

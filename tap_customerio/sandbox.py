@@ -6,19 +6,18 @@ Cursors are positions, as they are there. The shapes that no primary source conf
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
 from shared.timestamps import instant as read_instant
 
-from . import sandbox_truth
-from .sandbox_data import DAY, GONE, Workspace
+from . import sandbox_exports, sandbox_metrics, sandbox_truth
+from .sandbox_data import GONE, Workspace
+from .sandbox_endpoints import ENDPOINTS, Rows
 
 API_KEY = "sandbox-app-api-key"
-MONTHS_6 = 181 * DAY
 KINDS = ("bounces", "blocks", "spam_reports", "invalid_emails")
-_START = Param()
 _BY_UPDATED = ("broadcasts", "campaigns", "newsletters", "campaign_actions", "broadcast_actions")
 _BY_UPDATED_AT = ("transactional_messages", "segments", "exports", "snippets")
 _UPDATED = {
@@ -40,29 +39,7 @@ CHILDREN = {
     "segment_usage": ("segments", "segment_id"),
     "sender_usage": ("sender_identities", "sender_id"),
     "collection_contents": ("collections", "collection_id"),
-    "custom_objects": ("types", "object_type_id"),
 }
-Rows = Sequence[Row]
-Handler = Callable[["CustomerioSandbox", Call], Answer]
-
-
-def _limit(default: int, most: int) -> dict[str, Param]:
-    return {"limit": Param("integer", default=default, least=1, cap=most), "start": _START}
-
-
-def _listed(key: str, rows: Callable[[CustomerioSandbox, Call], Rows], *, tail: bool = False) -> Handler:
-    """All of it, or pages where the route has a limit. `tail`: the last full page's token leads to an empty page."""
-
-    def handle(sandbox: CustomerioSandbox, call: Call) -> Answer:
-        try:
-            found = rows(sandbox, call)
-        except (KeyError, ValueError):
-            raise Refusal(404, "not found") from None
-        if "limit" not in call.params:
-            return Answer.of({key: list(found) or None})
-        return sandbox.page(key, Table.of(found), call, tail=tail)
-
-    return handle
 
 
 class CustomerioSandbox(Sandbox):
@@ -72,114 +49,64 @@ class CustomerioSandbox(Sandbox):
     prefix = "/v1"
     quotas: ClassVar = {"app": ((10, 1.0),)}
     unknown_params_refused = False
+    workspace: Workspace
     own_options: ClassVar = {
         "forbid": (str, "", "paths that this key may not read, joined by +: /segments+/exports"),
         "hidden": (str, "only", "what hidden=true lists: only hidden senders, or all"),
         "wrapped": (int, "0", "1: people come wrapped in customer"),
         "used_by": (str, "nested", "usage of senders: nested under used_by, or top"),
         "contents": (str, "contents", "where variants of transactional messages stand: contents or content"),
+        **sandbox_exports.OPTIONS,
+        "tokens": (str, "text", "cursors: text, or number"),
+        "prefix": (str, "cio_", "what stands before the ids of opt-outs, or none"),
+        "lists": (str, "named", "test groups and channels: named, other (another name), or bare (no name)"),
+        "objects_field": (str, "cio_object_id", "the attribute that every object has"),
+        "replaced": (str, "stays", "the time of a collection whose contents are replaced: stays, or moves"),
+        "downloads": (int, "0", "1: downloads of exports grow and their time does not move"),
+        "lag": (int, "0", "1: a campaign is listed a day after it was changed"),
+        "elsewhere": (int, "0", "status of every answer, as to an address that the key is not for"),
+        "unfound": (int, "0", "people whom a search does not find"),
         "daily": (int, "0", "requests a day; 0: no such quota"),
+        "most": (int, "1000000", "rows of a page at most, whatever is asked for: the API may cap lower"),
+        "rate": (int, "10", "requests a second that it grants; the tap is told"),
     }
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         super().__init__(options)
+        self.quotas = {"app": ((self.options["rate"], 1.0),)}  # type: ignore[misc]
         self.requests_today = 0
+        self.made: list[dict[str, Any]] = []
         self.day_changed()
 
     def day_changed(self) -> None:
         """The workspace of the day, made anew."""
-        self.workspace = Workspace(seed=self.options["seed"], scale=self.options["scale"], day=self.day)
+        seed, scale = self.options["seed"], self.options["scale"]
+        self.workspace = Workspace(seed=seed, scale=scale, day=self.day, shapes=self.options)
         self._tables: dict[str, Table] = {}
 
     @property
     def settings(self) -> dict[str, Any]:
-        """An App API key will do."""
-        return {"access_token": API_KEY, "base_url": self.base_url}
+        """An App API key will do, and a word on a higher limit."""
+        granted = {"requests_per_second": self.options["rate"]} if self.options["rate"] != 10 else {}
+        return {"access_token": API_KEY, "base_url": self.base_url, **granted}
 
     def routes(self) -> Sequence[Route]:
-        """The API's endpoints."""
-        whole: dict[str, tuple[str, Callable[[CustomerioSandbox, Call], Rows]]] = {
-            "/broadcasts": ("broadcasts", lambda box, call: box.workspace.broadcasts()),
-            "/campaigns": ("campaigns", lambda box, call: box.workspace.campaigns()),
-            "/transactional": ("messages", lambda box, call: box.workspace.templates()),
-            "/segments": ("segments", lambda box, call: box.workspace.segments()),
-            "/exports": ("exports", lambda box, call: box.workspace.exports()),
-            "/snippets": ("snippets", lambda box, call: box.workspace.snippets()),
-            "/collections": ("collections", lambda box, call: box.workspace.collections()),
-            "/reporting_webhooks": ("reporting_webhooks", lambda box, call: box.workspace.webhooks()),
-            "/subscription_topics": ("topics", lambda box, call: box.workspace.topics()),
-            "/subscription_channels": ("channels", lambda box, call: box.workspace.channels()),
-            "/workspaces": ("workspaces", lambda box, call: box.workspace.workspaces()),
-            "/object_types": ("types", lambda box, call: box.workspace.types()),
-            "/campaigns/{campaign_id}/actions": (
-                "actions",
-                lambda box, call: box.children("campaign_actions", call.args),
-            ),
-            "/broadcasts/{broadcast_id}/actions": (
-                "actions",
-                lambda box, call: box.children("broadcast_actions", call.args),
-            ),
-            "/broadcasts/{broadcast_id}/triggers": (
-                "triggers",
-                lambda box, call: box.children("broadcast_triggers", call.args),
-            ),
-            "/newsletters/{newsletter_id}/contents": (
-                "contents",
-                lambda box, call: box.children("newsletter_contents", call.args),
-            ),
-            "/newsletters/{newsletter_id}/test_groups": (
-                "test_groups",
-                lambda box, call: box.children("newsletter_test_groups", call.args),
-            ),
-        }
-        paged: tuple[tuple[str, str, dict[str, Param], Callable[[CustomerioSandbox, Call], Rows]], ...] = (
-            ("/newsletters", "newsletters", _limit(50, 100), lambda box, call: box.workspace.newsletters()),
-            ("/optouts", "optouts", _limit(100, 50), lambda box, call: box.workspace.optouts()),
-            (
-                "/segments/{segment_id}/membership",
-                "identifiers",
-                _limit(1000, 500),
-                lambda box, call: box.children("segment_members", call.args),
-            ),
-            (
-                "/objects/{object_type_id}/{cio_object_id}/relationships",
-                "cio_relationships",
-                {**_limit(10, 100), "id_type": Param(options=("cio_object_id",), required=True)},
-                lambda box, call: box.workspace.relationships(call.args),
-            ),
-        )
-        window = {name: Param("integer") for name in ("start_ts", "end_ts")}
-        flags = {name: Param("boolean") for name in ("drafts", "get_tracked_responses")}
-        made: list[tuple[str, str, Handler, Mapping[str, Param]]] = [
-            *(("GET", path, _listed(key, rows), {}) for path, (key, rows) in whole.items()),
-            *(("GET", path, _listed(key, rows), params) for path, key, params, rows in paged),
-            ("GET", "/sender_identities", _listed("sender_identities", _senders, tail=True),
-             {**_limit(50, 100), "hidden": Param("boolean")}),
-            ("GET", "/messages", _messages, {**_limit(50, 1000), **window, **flags}),
-            ("GET", "/activities", _activities,
-             {**_limit(10, 100), "deleted": Param("boolean"), "type": Param(), "name": Param()}),
-            ("POST", "/customers", _search, _limit(50, 1000)),
-            ("POST", "/customers/attributes", _hydrate, {"id_type": Param(options=("cio_id",), required=True)}),
-            ("POST", "/objects", _objects, _limit(50, 100)),
-            ("GET", "/info/ip_addresses", _addresses, {}),
-            ("GET", "/segments/{segment_id}/customer_count", _count, {}),
-            ("GET", "/segments/{segment_id}/used_by", _used, {}),
-            ("GET", "/sender_identities/{sender_id}/used_by", _used, {}),
-            ("GET", "/collections/{collection_id}/content", _content, {}),
-            ("GET", "/transactional/{transactional_id}/contents", _variants, {}),
-            ("GET", "/esp/suppression/{kind}", _suppressed,
-             {**_limit(100, 1000), "offset": Param("integer", default=0, least=0)}),
-            ("GET", "/esp/domains/{domain}/suppression/{kind}", _suppressed_at, _limit(100, 1000)),
-        ]  # fmt: skip
+        """The API's endpoints, and where its files lie."""
+        link = {"link": Param("integer", default=0)}
         return [
-            Route(path=self.prefix + path, handler=handler, method=method, params=params, quota="app")
-            for method, path, handler, params in made
+            *(
+                Route(path=self.prefix + path, handler=handler, method=method, params=params, quota="app")
+                for method, path, handler, params in ENDPOINTS
+            ),
+            Route(path="/files/{export_id}", handler=sandbox_exports.downloaded, params=link, public=True),
         ]
 
     def authorise(self, call: Call) -> None:
         """The key, then its scope, then the quota of the day."""
         if call.headers.get("authorization") != f"Bearer {API_KEY}":
             raise Refusal(401, "unauthorized")
+        if self.options["elsewhere"]:
+            raise Refusal(self.options["elsewhere"], "not from this address")
         for path in filter(None, (self.options["forbid"] or "").split("+")):
             if call.path.startswith(self.prefix + path):
                 raise Refusal(403, "forbidden")
@@ -208,15 +135,35 @@ class CustomerioSandbox(Sandbox):
         """One page of rows from the position that the token means."""
         numbers = range(table.count) if numbers is None else numbers
         start = self.position(call.params.get("start", ""))
-        limit = call.params["limit"]
+        limit = min(call.params["limit"], self.options["most"])
         shown = numbers[start : start + limit]
         more = start + limit < len(numbers) or (tail and len(shown) == limit)
-        token = b64encode(f"0:{start + limit}".encode()).decode() if more else ""
-        return Answer.of({key: [table.row(number) for number in shown], **(extra or {}), "next": token})
+        token: int | str = b64encode(f"0:{start + limit}".encode()).decode()
+        if self.options["tokens"] == "number":
+            token = start + limit
+        return Answer.of({key: [table.row(number) for number in shown], **(extra or {}), "next": token if more else ""})
+
+    def found(self, wanted: Any) -> Sequence[int]:
+        """The numbers of the people that a filter finds."""
+        if not isinstance(wanted, dict) or len(wanted) != 1:
+            raise Refusal(400, "filter is required")
+        numbers = range(self.workspace.people_count - self.options["unfound"])
+        if "or" in wanted:
+            ids = [each["segment"]["id"] for each in wanted["or"]]
+            return [n for n in numbers if any(n % identity == 0 for identity in ids)]
+        if wanted["and"][0]["attribute"] != {"field": "cio_id", "operator": "exists"}:
+            raise Refusal(400, "the sandbox knows one attribute filter")
+        return numbers
+
+    def parents_of(self, stream: str) -> Iterator[Row]:
+        """The rows of a stream that are still there when their children are asked for."""
+        return (row for row in self._rows(stream, {}, stayed=False) if row["id"] != GONE)
 
     def position(self, token: str) -> int:
         """What a token means; 400 for one that was not given out."""
         try:
+            if token.isdigit():
+                return int(token)
             return int(b64decode(token, validate=True).decode().removeprefix("0:")) if token else 0
         except ValueError:
             raise Refusal(400, "invalid start") from None
@@ -238,8 +185,6 @@ class CustomerioSandbox(Sandbox):
             found = workspace.content(parent)
             rows = found if isinstance(found, list) else [found]
             return [{"row": number, "data": row} for number, row in enumerate(rows)]
-        if stream == "custom_objects":
-            return workspace.objects(parent["object_type_id"])
         return workspace.actions(parent, CHILDREN[stream][1])
 
     def suppressions(self, kind: str) -> Table:
@@ -272,7 +217,9 @@ class CustomerioSandbox(Sandbox):
 
     def _rows(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         workspace = self.workspace
-        if stream in CHILDREN:
+        if stream in sandbox_metrics.STREAMS:
+            yield from sandbox_metrics.rows(self, stream, settings, read_instant(settings.get("start_date")) or "")
+        elif stream in CHILDREN:
             above, name = CHILDREN[stream]
             for parent in self._rows(above, {}, stayed=stayed):
                 if parent["id"] == GONE and above in ("campaigns", "broadcasts", "newsletters"):
@@ -289,22 +236,35 @@ class CustomerioSandbox(Sandbox):
             names = {"transactional_messages": "templates", "subscription_channels": "channels"}
             yield from getattr(workspace, names.get(stream, stream))()
 
+    def _custom_objects_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        for kind in self._rows("types", {}, stayed=stayed):
+            for row in self.workspace.objects(kind["id"]):
+                known = {"object_type_id": kind["id"], "cio_object_id": row["cio_object_id"]}
+                if not settings.get("hydrate_objects"):
+                    yield {**row, **known}
+                elif row["cio_object_id"] != "ob10024":
+                    yield {**row, **known, **self.workspace.object_attributes(known)}
+
     def _customers_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         segments = [int(each) for each in settings.get("customers_segment_ids") or ()]
-        for number in range(self.workspace.people_count):
+        for number in range(self.workspace.before["people"]):
             person = self.workspace.person(number)
             known = person["identifiers"]
+            if settings.get("customers_source") == "export":
+                texts = {name: sandbox_exports.text_of(value) for name, value in person["attributes"].items()}
+                attributes = {name: text for name, text in texts.items() if text}
+                person = {"identifiers": known, "attributes": attributes}
             if not segments or any(number % each == 0 for each in segments):
                 identity = known["id"] or f"cio_{known['cio_id']}"
                 yield {**person, "id": identity, "cio_id": known["cio_id"], "email": known["email"]}
 
     def _messages_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
-        yield from map(self.workspace.message, range(self.workspace.message_count))
+        yield from map(self.workspace.message, range(self.workspace.before["messages"]))
         if settings.get("include_drafts"):
             yield from ({**self.workspace.draft(number), "draft": True} for number in range(30))
 
     def _activities_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
-        yield from map(self.workspace.activity, range(self.workspace.activity_count))
+        yield from map(self.workspace.activity, range(self.workspace.before["activities"]))
 
     def _ip_addresses_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         yield from ({"id": text, "ip_address": text} for text in ("192.0.2.1", "2001:db8::1"))
@@ -318,7 +278,7 @@ class CustomerioSandbox(Sandbox):
             yield {**row, "endpoint": row["endpoint"].replace("user:pw@", "") if hide else row["endpoint"]}
 
     def _optouts_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
-        yield from ({**row, "cio_id": row["cio_id"][4:]} for row in self.workspace.optouts())
+        yield from ({**row, "cio_id": row["cio_id"].removeprefix("cio_")} for row in self.workspace.optouts())
 
     def _eps_suppression_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         for domain in settings.get("esp_suppression_domains") or [""]:
@@ -330,114 +290,6 @@ class CustomerioSandbox(Sandbox):
                     row = table.row(number)
                     made = {"id": f"{kind}:{domain}:{row['email']}", "suppression_type": kind, "domain": domain}
                     yield {**row, **made, "category": kind.split("_")[0]}
-
-
-def _senders(sandbox: CustomerioSandbox, call: Call) -> Rows:
-    shown, hidden = (sandbox.workspace.senders(hidden=flag) for flag in (False, True))
-    if not call.params.get("hidden"):
-        return shown
-    return [*shown, *hidden] if sandbox.options["hidden"] == "all" else hidden
-
-
-def _messages(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    """Both bounds count; a range beyond six months is silently cut at its old end, and six months are the default."""
-    end = call.params.get("end_ts", sandbox.workspace.now)
-    start = max(call.params.get("start_ts", 0), end - MONTHS_6)
-    if start > end:
-        raise Refusal(400, "start_ts is after end_ts")
-    if call.params.get("drafts"):
-        table = Table(30, sandbox.workspace.draft)
-    else:
-        table = sandbox._tables.setdefault("messages", sandbox.workspace.messages())  # noqa: SLF001
-    created = table.column("created")
-    numbers = [number for number in table.order("created", descending=True) if start <= created[number] <= end]
-    return sandbox.page("messages", table, call, numbers=numbers)
-
-
-def _activities(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    table = sandbox.workspace.activities()
-    numbers: Sequence[int] = range(table.count)
-    if call.params.get("type"):
-        numbers = [number for number in numbers if table.row(number)["type"] == call.params["type"]]
-    return sandbox.page("activities", table, call, numbers=numbers, tail=True)
-
-
-def _search(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    workspace = sandbox.workspace
-    wanted = call.json().get("filter")
-    if not isinstance(wanted, dict) or len(wanted) != 1:
-        raise Refusal(400, "filter is required")
-    numbers: Sequence[int] = range(workspace.people_count)
-    if "or" in wanted:
-        ids = [each["segment"]["id"] for each in wanted["or"]]
-        numbers = [n for n in numbers if any(n % identity == 0 for identity in ids)]
-    elif wanted["and"][0]["attribute"] != {"field": "cio_id", "operator": "exists"}:
-        raise Refusal(400, "the sandbox knows one attribute filter")
-    table = Table(workspace.people_count, workspace.identifiers)
-    return sandbox.page("identifiers", table, call, numbers=numbers, extra={"ids": [""]})
-
-
-def _hydrate(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    """Unknown ids are left out without a word, and so are prefixed ones."""
-    ids = call.json()["ids"]
-    if not 1 <= len(ids) <= 100:
-        raise Refusal(400, "1 to 100 ids")
-    workspace = sandbox.workspace
-    found = []
-    for identity in ids:
-        number = workspace.number(identity)
-        if 0 <= number < workspace.people_count:
-            person = workspace.person(number)
-            found.append({"customer": person} if sandbox.options["wrapped"] else person)
-    return Answer.of({"customers": found})
-
-
-def _objects(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    body = call.json()
-    if not body.get("filter"):
-        raise Refusal(400, "filter is required")
-    return sandbox.page("identifiers", Table.of(sandbox.workspace.objects(body["object_type_id"])), call)
-
-
-def _addresses(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    return Answer.of({"ip_addresses": ["192.0.2.1", "2001:db8::1", "192.0.2.1"]})
-
-
-def _count(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    return Answer.of({"count": len(sandbox.workspace.members(call.args))})
-
-
-def _used(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    used = sandbox.workspace.used(call.args)
-    is_top = "sender_id" in call.args and sandbox.options["used_by"] == "top"
-    return Answer.of(used if is_top else {"used_by": used})
-
-
-def _content(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    return Answer.of(sandbox.workspace.content(call.args))
-
-
-def _variants(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    return Answer.of({sandbox.options["contents"]: sandbox.workspace.actions(call.args, "transactional_id")})
-
-
-def _suppressed(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    """Past the end null comes."""
-    kind = call.args["kind"]
-    table = sandbox.suppressions(kind)
-    numbers = [number for number in range(table.count) if table.drift is None or table.drift.visible(number)]
-    start = call.params["offset"]
-    rows = [table.row(number) for number in numbers[start : start + call.params["limit"]]]
-    if table.drift is not None and rows:
-        table.drift.step(numbers, start + len(rows), sandbox.clock.now())
-    return Answer.of({"category": kind.split("_")[0], "suppressions": rows or None})
-
-
-def _suppressed_at(sandbox: CustomerioSandbox, call: Call) -> Answer:
-    """An unknown domain is no error."""
-    kind, domain = call.args["kind"], call.args["domain"]
-    table = Table.of(sandbox.workspace.suppressions(kind, domain))
-    return sandbox.page("suppressions", table, call, extra={"category": kind.split("_")[0]})
 
 
 if __name__ == "__main__":

@@ -23,13 +23,15 @@ GONE = 90
 class Workspace:
     """The whole workspace on one day."""
 
-    def __init__(self, *, seed: int, scale: float, day: int) -> None:
-        self.seed, self.scale, self.day = seed, scale, day
+    def __init__(self, *, seed: int, scale: float, day: int, shapes: Mapping[str, Any]) -> None:
+        self.seed, self.scale, self.day, self.shapes = seed, scale, day, shapes
         self.now = NOW + day * DAY
         self.chance = salt(seed, "customerio")
         self.people_count = round(1150 * scale) + 7 * day
         self.message_count = round(2300 * scale) + 60 * day
         self.activity_count = round(750 * scale) + 120 * day
+        self.before = {"people": self.people_count, "messages": self.message_count, "activities": self.activity_count}
+        """What was there at the beginning of the day; more may come while one reads."""
 
     # People
 
@@ -185,11 +187,14 @@ class Workspace:
             if number == 7:
                 row["updated"] = None  # Awkward: always written
                 row["new_field"] = "unknown"
-            rows.append(row)
+            if number == 8 and self.shapes["lag"]:
+                row["updated"] = NOW - 3 * DAY - 1800
+            if number != 8 or not self.shapes["lag"] or self.day:
+                rows.append(row)
         return rows
 
     def newsletters(self) -> Sequence[Row]:
-        return [{**row, "type": "inbox", "sent_at": 0, "content_ids": [1]} for row in self.listed(130)]
+        return [{**row, "type": "inbox", "sent_at": 0, "content_ids": [1]} for row in self.listed(12)]
 
     def templates(self) -> Sequence[Row]:
         flags = {"send_to_unsubscribed": True, "trigger_name": None, "queue_drafts": False}
@@ -203,7 +208,8 @@ class Workspace:
         ]
 
     def exports(self) -> Sequence[Row]:
-        flags = {"total": 0, "type": "deliveries", "failed": False, "downloads": 1, "status": "done"}
+        downloads = 1 + (self.day if self.shapes["downloads"] else 0)
+        flags = {"total": 0, "type": "deliveries", "failed": False, "downloads": downloads, "status": "done"}
         return [
             {**{name: value for name, value in row.items() if name != "name"}, **flags}
             for row in self.listed(3, updated="updated_at", created="created_at")
@@ -216,8 +222,9 @@ class Workspace:
         ]
 
     def collections(self) -> Sequence[Row]:
+        moved = {"updated_at": self.now - 3600} if self.day and self.shapes["replaced"] == "moves" else {}
         return [
-            {**row, "schema": ["a", "b"], "rows": 2 + self.day, "bytes": 100 + self.day}
+            {**row, **moved, "schema": ["a", "b"], "rows": 2 + self.day, "bytes": 100 + self.day}
             for row in self.listed(3, updated="updated_at", created="created_at")
         ]
 
@@ -241,7 +248,7 @@ class Workspace:
 
     def workspaces(self) -> Sequence[Row]:
         return [{"id": 1, "name": "Main", "messages_sent": self.message_count, "billable_messages_sent": 1,
-                 "people": self.people_count, "object_types": 2, "objects": 205}]  # fmt: skip
+                 "people": self.people_count, "object_types": 2, "objects": 27}]  # fmt: skip
 
     def types(self) -> Sequence[Row]:
         return [
@@ -310,8 +317,12 @@ class Workspace:
     def objects(self, kind: str) -> Sequence[Row]:
         return [
             {"cio_object_id": f"ob{kind}{n:04d}", "object_id": f"acme/{n}" if n % 2 else None}
-            for n in range(105 if kind == "1" else 2)
+            for n in range(25 if kind == "1" else 2)
         ]
+
+    def object_attributes(self, parent: Mapping[str, str]) -> Row:
+        attributes = {"name": f"Acme {parent['cio_object_id']}", "size": 5, "\0": None}
+        return {"attributes": attributes, "timestamps": {"name": NOW}, "object_type_disabled": False}
 
     def relationships(self, parent: Mapping[str, str]) -> Sequence[Row]:
         count = int(parent["cio_object_id"][-4:])
@@ -321,7 +332,8 @@ class Workspace:
         return [{"id": 1, "name": "Email", "description": None, "type": "email", "subscribed_by_default": True}]
 
     def optouts(self) -> Sequence[Row]:
+        prefix = "" if self.shapes["prefix"] == "none" else self.shapes["prefix"]
         return [
-            {"cio_id": f"cio_{self.cio_id(n)}", "customer_id": None, "optouts": [{"channel": "sms", "from": "+1555"}]}
+            {"cio_id": prefix + self.cio_id(n), "customer_id": None, "optouts": [{"channel": "sms", "from": "+1555"}]}
             for n in range(120)
         ]

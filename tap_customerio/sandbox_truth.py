@@ -82,6 +82,36 @@ FIELDS = {
     "subscription_channels": "id:int name:str description:str type:str subscribed_by_default:bool",
     "optouts": "cio_id:str customer_id:str optouts:[{channel:str from:str}]",
 }
+_COUNTERS = """attempted bounced clicked converted created deferred delivered drafted dropped failed human_clicked
+    human_opened link_untracked machine_clicked open_untracked opened prefetch_opened replied sent spammed suppressed
+    topic_unsubscribed tracking_consent_denied tracking_consent_granted undeliverable unsubscribed untracked
+    responses_2xx responses_3xx responses_4xx responses_5xx"""
+
+
+def _counted(names: str) -> str:
+    return " ".join(["resolution:str period_start:instant", *(f"{name}:int" for name in names.split())])
+
+
+_COUNTED = _counted(_COUNTERS)
+_CLICKS = "link_id:int href:str resolution:str period_start:instant clicked:int human_clicked:int machine_clicked:int"
+_JOURNEY = "started activated exited_early finished converted never_activated messaged"
+FIELDS |= {
+    f"{name}_metrics": " ".join([*(f"{key}:int" for key in keys), _COUNTED])
+    for name, keys in {
+        "campaign": ("campaign_id",),
+        "campaign_action": ("campaign_id", "action_id"),
+        "broadcast": ("broadcast_id",),
+        "broadcast_action": ("broadcast_id", "action_id"),
+        "newsletter": ("newsletter_id",),
+        "newsletter_content": ("newsletter_id", "content_id"),
+        "transactional": ("transactional_id",),
+    }.items()
+}
+FIELDS |= {
+    f"{name}_link_metrics": f"{name}_id:int {_CLICKS}"
+    for name in ("campaign", "broadcast", "newsletter", "transactional")
+}
+FIELDS["campaign_journey_metrics"] = f"campaign_id:int {_counted(_JOURNEY)}"
 Kind = Any
 _TOKEN = re.compile(r"[A-Za-z_0-9]+|[{}\[\]:]")
 

@@ -11,88 +11,42 @@ Facts marked (live) were seen on a real workspace in 2026-10; the rest is the ve
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.pagination import NextPage, Page, Params, Request, Row, offset
-from shared.streams import Parent, Record, Settings, Step, Stream, Unit, Window
+from shared.pagination import Params, offset
+from shared.streams import Settings, Step, Unit, Window
 from shared.timestamps import parse, seconds_between
+
+from . import doubts, exports
+from .metrics import METRICS
+from .pages import after, delivery_pages, people_pages, people_read
+from .parts import changed, full, lookback, stream
+from .rows import (
+    addresses,
+    delivery,
+    is_always_new,
+    is_wanted_activity,
+    old_addresses,
+    people,
+    person,
+    suppressed,
+    suppression,
+    without_password,
+)
+from .streams_children import CHILDREN
 
 if TYPE_CHECKING:
     from shared.client import Client
 
 logger = logging.getLogger("tap-customerio")
 
-PEOPLE_A_REQUEST = 100
 KEPT_DAYS = 30
 """For so long the API keeps activities."""
 SUPPRESSIONS = ("bounces", "blocks", "spam_reports", "invalid_emails")
 
-# Pages
-
-
-def after(*, empty_ends: bool = False) -> NextPage:
-    """Send the page's `next` as `start`. `empty_ends`: a page without rows is the last one, whatever its `next`."""
-
-    def next_page(page: Page) -> Sequence[Request]:
-        token = page.at("next")
-        if token in (None, "", 0):
-            return []
-        is_same = str(token) == page.request.params.get("start")
-        if not page.rows and (empty_ends or is_same):
-            return []
-        return [page.request.with_params({"start": str(token)})]
-
-    return next_page
-
-
-def people_pages(page: Page) -> Sequence[Request]:
-    """After a page of the search: the next one, and the people found, a hundred a request, all side by side.
-
-    The last of these requests remembers where the search goes on, for then all people before that have been read.
-    """
-    if page.request.path != "/customers":
-        return []
-    token = page.at("next")
-    following = [page.request.with_params({"start": str(token)})] if token else []
-    if following and following[0] == page.request:
-        return following if page.at("identifiers") else []
-    ids = [str(each["cio_id"]) for each in page.at("identifiers") or () if each.get("cio_id")]
-    for place in range(0, len(ids), PEOPLE_A_REQUEST):
-        is_last = place + PEOPLE_A_REQUEST >= len(ids)
-        following.append(
-            Request(
-                path="/customers/attributes",
-                params={"id_type": "cio_id"},
-                method="POST",
-                body={"ids": ids[place : place + PEOPLE_A_REQUEST]},
-                memo=str(token) if token and is_last else None,
-            )
-        )
-    return following
-
-
-def people_read(page: Page) -> Any:
-    """Where a broken search goes on."""
-    return {"search_start": page.request.memo} if isinstance(page.request.memo, str) else None
-
-
 # Parameters
-
-
-def lookback(name: str, unit_seconds: float, *, at_least: str = "") -> Callable[[Settings], float]:
-    """Seconds to read again, from a setting, but never less than the minutes of another."""
-
-    def of(settings: Settings) -> float:
-        return max(float(settings[name]) * unit_seconds, float(settings[at_least]) * 60 if at_least else 0.0)
-
-    return of
-
-
-RECENT = lookback("lookback_minutes", 60)
 
 
 def found_people(unit: Unit) -> dict[str, Any]:
@@ -128,14 +82,6 @@ def newest_activities(unit: Unit) -> Params:
     return {"limit": 100, "deleted": True}
 
 
-def every_object(unit: Unit) -> dict[str, Any]:
-    """A filter is required; this one matches every object of the type that has the field."""
-    identity = str(unit.parent["object_type_id"])
-    field = unit.settings["objects_filter_field"]
-    condition = {"type_id": identity, "field": field, "operator": "exists"}
-    return {"object_type_id": identity, "filter": {"and": [{"object_attribute": condition}]}}
-
-
 # Partitions
 
 
@@ -155,81 +101,6 @@ def suppression_lists(settings: Settings) -> dict[str, Params]:
     return {f"{kind}/{domain}" if domain else kind: {} for domain in domains for kind in SUPPRESSIONS}
 
 
-# Rows of a body
-
-
-def one_of(*names: str) -> Callable[[Any], Sequence[Any]]:
-    """The rows under whichever of `names` the body has: a list, a single row, or null. ValueError without any."""
-
-    def rows(body: Any) -> Sequence[Any]:
-        for name in names:
-            if isinstance(body, dict) and name in body:
-                found = body[name]
-                return found if isinstance(found, list) else [] if found is None else [found]
-        raise ValueError(f"the answer has no {names[0]!r}")
-
-    return rows
-
-
-def addresses(body: Any) -> Sequence[Row]:
-    """Plain texts as rows; an address is its own id."""
-    texts = one_of("ip_addresses")(body)
-    return [{"id": text, "ip_address": text} for text in dict.fromkeys(texts)]
-
-
-def old_addresses(body: Any) -> Sequence[Row]:
-    """The same as singer-io's tap names them."""
-    return [{"ip_addresses": row["id"], "ip_address": row["id"]} for row in addresses(body)]
-
-
-def suppressed(body: Any) -> Sequence[Row]:
-    """The rows with what stands once above them."""
-    return [{"category": body.get("category"), **row} for row in one_of("suppressions")(body)]
-
-
-def people(body: Any) -> Sequence[Row]:
-    """The people of a hydrating answer, which may be wrapped one by one; a page of the search has none."""
-    if isinstance(body, dict) and "customers" not in body and "identifiers" in body:
-        return []
-    return [row["customer"] if isinstance(row.get("customer"), dict) else row for row in one_of("customers")(body)]
-
-
-def usage(body: Any) -> Sequence[Row]:
-    """One object, at the top or under used_by."""
-    if not isinstance(body, dict):
-        raise ValueError("the answer is no object")
-    return [body["used_by"] if isinstance(body.get("used_by"), dict) else body]
-
-
-def contents(body: Any) -> Sequence[Row]:
-    """A list of rows, or a single one; numbered as they come, since they have no key of their own."""
-    rows = body if isinstance(body, list) else [] if body is None else [body]
-    return [{"row": number, "data": row} for number, row in enumerate(rows)]
-
-
-# Hooks
-
-
-def person(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """People by their own id, or by `cio_` and their cio_id: the `id` that comes is the one that was asked with."""
-    for row in rows:
-        identifiers = row.get("identifiers") or {}
-        cio_id = str(identifiers.get("cio_id") or row.get("id"))
-        yield {
-            **row,
-            "id": identifiers.get("id") or f"cio_{cio_id}",
-            "cio_id": cio_id,
-            "email": identifiers.get("email"),
-        }
-
-
-def suppression(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """With an id that tells lists and domains apart: an address may stand on several."""
-    kind, _, domain = unit.partition.partition("/")
-    for row in rows:
-        yield {**row, "id": f"{kind}:{domain}:{row.get('email')}", "suppression_type": kind, "domain": domain}
-
-
 def suppression_pages(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """One list, by offset; that of a domain is elsewhere and paged by cursor."""
     from shared.extract import pages  # heavy
@@ -243,62 +114,7 @@ def suppression_pages(client: Client, unit: Unit) -> Generator[Step, None, None]
     yield from pages(client, unit, listing)
 
 
-def delivery(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """Drafts are marked, since nothing else tells them."""
-    return ({**row, "draft": True} for row in rows) if unit.partition == "drafts" else iter(rows)
-
-
-def opted_out(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """Ids as elsewhere, without the prefix of the documented example."""
-    return ({**row, "cio_id": str(row.get("cio_id") or "").removeprefix("cio_")} for row in rows)
-
-
-_USER = re.compile(r"(?<=://)[^/@]*@")
-
-
-def without_password(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """Endpoints may hold a user and a password; nobody needs these in a table."""
-    for row in rows:
-        endpoint = row.get("endpoint")
-        if unit.settings["redact_webhook_credentials"] and isinstance(endpoint, str):
-            row = {**row, "endpoint": _USER.sub("", endpoint)}
-        yield row
-
-
-def is_always_new(record: Record, unit: Unit) -> bool:
-    """Few rows, of which it is not known whether every change moves their time."""
-    return True
-
-
-def is_wanted_activity(record: Record, unit: Unit) -> bool:
-    """In a first read what the start date says; later all that was met, for events may be back-dated."""
-    at, end = record.get("timestamp"), unit.settings.get("end_date")
-    if not isinstance(at, str):
-        return True
-    return (unit.since is None or bool(unit.bookmark) or at >= unit.since) and (not end or at < end)
-
-
-def ids_as_text(schema: dict[str, Any], client: Client) -> dict[str, Any]:
-    """With `string_ids` the schema that singer-io's tap has: whole-number ids are text."""
-    if not client.settings["string_ids"]:
-        return schema
-    properties = dict(schema["properties"])
-    for name, part in properties.items():
-        if (name == "id" or name.endswith("_id")) and "integer" in part["type"]:
-            properties[name] = {**part, "type": ["null", "string"]}
-    return {**schema, "properties": properties}
-
-
 # The table
-
-stream = partial(Stream, extend_schema=ids_as_text)
-changed = partial(stream, seed=True, lookback=RECENT)
-full = partial(stream, seed=True)
-UNDER_CAMPAIGN = Parent(stream="campaigns", keys={"campaign_id": "id"})
-UNDER_BROADCAST = Parent(stream="broadcasts", keys={"broadcast_id": "id"})
-UNDER_NEWSLETTER = Parent(stream="newsletters", keys={"newsletter_id": "id"})
-UNDER_TEMPLATE = Parent(stream="transactional_messages", keys={"transactional_id": "id"})
-UNDER_SEGMENT = Parent(stream="segments", keys={"segment_id": "id"})
 
 BY_OFFSET = stream(
     name="eps_suppression",
@@ -352,7 +168,7 @@ STREAMS = (
         replication_key="created",
         lookback=lookback("messages_lookback_days", 86_400, at_least="lookback_minutes"),
         partitions=drafts,
-        next_page=after(),
+        next_page=delivery_pages,
         transform=delivery,
         window=Window(
             first=lambda settings: float(settings["messages_window_days"]),
@@ -371,6 +187,8 @@ STREAMS = (
         records=people,
         next_page=people_pages,
         keep=people_read,
+        fetch=exports.everybody,
+        doubts=doubts.of_people,
         identity=("id",),
         unique=True,
         transform=person,
@@ -404,7 +222,7 @@ STREAMS = (
         partitions=activity_types,
         next_page=after(empty_ends=True),
         unique=True,
-        size=lambda unit: 10_000_000,
+        ahead=True,  # no time filter and 100 rows a page: the longest walk of all
     ),
     full(
         name="sender_identities",
@@ -472,172 +290,10 @@ STREAMS = (
         partitions=suppression_lists,
         fetch=suppression_pages,
         transform=suppression,
+        doubts=doubts.of_suppressions,
     ),
-    # Not in the contract.
-    stream(
-        name="campaign_actions",
-        description="Steps and messages of campaigns, one row per language.",
-        path="/campaigns/{campaign_id}/actions",
-        records="actions",
-        parent=UNDER_CAMPAIGN,
-        key_properties=("campaign_id", "id"),
-        replication_key="updated",
-        lookback=RECENT,
-        next_page=after(),
-        aliases=("campaigns_actions",),
-    ),
-    stream(
-        name="broadcast_actions",
-        description="Messages of broadcasts.",
-        path="/broadcasts/{broadcast_id}/actions",
-        records="actions",
-        parent=UNDER_BROADCAST,
-        key_properties=("broadcast_id", "id"),
-        replication_key="updated",
-        lookback=RECENT,
-    ),
-    stream(
-        name="newsletter_contents",
-        description="Variants of newsletters.",
-        path="/newsletters/{newsletter_id}/contents",
-        records="contents",
-        parent=UNDER_NEWSLETTER,
-        key_properties=("newsletter_id", "id"),
-        aliases=("newsletter_variants",),
-    ),
-    stream(
-        name="newsletter_test_groups",
-        description="Groups of A/B tests.",
-        path="/newsletters/{newsletter_id}/test_groups",
-        records="test_groups",
-        parent=UNDER_NEWSLETTER,
-        key_properties=("newsletter_id", "id"),
-        selected=False,
-        cost="1 request per newsletter",
-    ),
-    stream(
-        name="transactional_contents",
-        description="Variants of transactional messages, one row per language.",
-        path="/transactional/{transactional_id}/contents",
-        records=one_of("contents", "content"),
-        parent=UNDER_TEMPLATE,
-        key_properties=("transactional_id", "id"),
-        selected=False,
-        cost="1 request per transactional message",
-    ),
-    stream(
-        name="broadcast_triggers",
-        description="When broadcasts were triggered.",
-        path="/broadcasts/{broadcast_id}/triggers",
-        records="triggers",
-        parent=UNDER_BROADCAST,
-        key_properties=("broadcast_id", "id"),
-        replication_key="created_at",
-        lookback=RECENT,
-        selected=False,
-        cost="1 request per broadcast",
-    ),
-    stream(
-        name="segment_members",
-        description="Who is in which segment; while a segment is being built the rows may be stale.",
-        path="/segments/{segment_id}/membership",
-        params={"limit": 30_000},
-        records="identifiers",
-        parent=UNDER_SEGMENT,
-        key_properties=("segment_id", "cio_id"),
-        next_page=after(),
-        selected=False,
-        cost="1 request per segment and 30,000 members",
-        aliases=("segment_memberships",),
-    ),
-    stream(
-        name="segment_customer_counts",
-        description="How many people are in a segment.",
-        path="/segments/{segment_id}/customer_count",
-        parent=UNDER_SEGMENT,
-        key_properties=("segment_id",),
-        selected=False,
-        cost="1 request per segment",
-    ),
-    stream(
-        name="segment_usage",
-        description="Which campaigns and newsletters use a segment.",
-        path="/segments/{segment_id}/used_by",
-        records=usage,
-        parent=UNDER_SEGMENT,
-        key_properties=("segment_id",),
-        selected=False,
-        cost="1 request per segment",
-    ),
-    stream(
-        name="sender_usage",
-        description="Which campaigns and newsletters use a sender.",
-        path="/sender_identities/{sender_id}/used_by",
-        records=usage,
-        parent=Parent(stream="sender_identities", keys={"sender_id": "id"}),
-        key_properties=("sender_id",),
-        unique=True,
-        selected=False,
-        cost="1 request per sender",
-    ),
-    stream(
-        name="collection_contents",
-        description="Rows of collections, numbered as they come.",
-        path="/collections/{collection_id}/content",
-        records=contents,
-        parent=Parent(stream="collections", keys={"collection_id": "id"}),
-        key_properties=("collection_id", "row"),
-        selected=False,
-        cost="1 request per collection",
-    ),
-    stream(
-        name="custom_objects",
-        description="Objects of each type.",
-        path="/objects",
-        method="POST",
-        params={"limit": 100},
-        body=every_object,
-        records="identifiers",
-        parent=Parent(stream="types", keys={"object_type_id": "id"}),
-        key_properties=("object_type_id", "cio_object_id"),
-        next_page=after(),
-        selected=False,
-        cost="1 request per type and 100 objects",
-    ),
-    stream(
-        name="custom_object_relationships",
-        description="People related to objects.",
-        path="/objects/{object_type_id}/{cio_object_id}/relationships",
-        params={"id_type": "cio_object_id", "limit": 100},
-        records="cio_relationships",
-        parent=Parent(
-            stream="custom_objects",
-            keys={"object_type_id": "object_type_id", "cio_object_id": "cio_object_id"},
-        ),
-        key_properties=("object_type_id", "cio_object_id", "cio_id"),
-        next_page=after(),
-        selected=False,
-        cost="1 request per object",
-    ),
-    stream(
-        name="subscription_channels",
-        description="Channels of the subscription center.",
-        path="/subscription_channels",
-        records="channels",
-        optional=True,
-        selected=False,
-    ),
-    stream(
-        name="optouts",
-        description="People who opted out of SMS or WhatsApp, by sender.",
-        path="/optouts",
-        params={"limit": 1000},
-        records="optouts",
-        key_properties=("cio_id",),
-        next_page=after(),
-        transform=opted_out,
-        selected=False,
-    ),
+    *CHILDREN,
+    *METRICS,
 )
 
 LEGACY: dict[str, dict[str, Any]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from shared.tap import Tap
 from . import __version__
 from .client import check, connect
 from .streams import LEGACY, STREAMS
+from .streams_children import HYDRATED_OBJECTS, LISTED_OBJECTS
 
 if TYPE_CHECKING:
     from shared.sandbox import Sandbox
@@ -138,6 +139,13 @@ SETTINGS = (
         schema=_INTEGERS,
     ),
     Setting(
+        name="customers_source",
+        description="customers: search, or export for more than a million people: one export of the workspace is made "
+        "for each run, which its users see; without devices and timestamps.",
+        default="search",
+        options=("search", "export"),
+    ),
+    Setting(
         name="esp_suppression_domains",
         type="array",
         description="eps_suppression: read these sending domains, each by itself. Default: the account's own lists.",
@@ -146,6 +154,26 @@ SETTINGS = (
         name="objects_filter_field",
         description="custom_objects: the attribute that every object has; those with it are found.",
         default="cio_object_id",
+    ),
+    Setting(
+        name="hydrate_objects",
+        type="boolean",
+        description="custom_objects: read each object's attributes too, 1 request per object.",
+        default=False,
+    ),
+    Setting(
+        name="metrics_resolution",
+        description="Metrics by hours, days, weeks or months. Where Customer.io gives no dates it keeps 24 hours, "
+        "45 days, 12 weeks or 121 months. After a change, --full-refresh '*_metrics' reads them all anew.",
+        default="days",
+        options=("hours", "days", "weeks", "months"),
+    ),
+    Setting(
+        name="metrics_lookback_days",
+        type="integer",
+        description="Metrics: periods so much older than the bookmark are read again, since counts grow late.",
+        default=30,
+        minimum=0,
     ),
     Setting(
         name="redact_webhook_credentials",
@@ -193,6 +221,8 @@ def validate(settings: dict[str, Any]) -> dict[str, Any]:
 
 def adapt(tap: Tap, settings: Settings) -> Tap:
     """The tap with the names and keys that the settings choose."""
+    if settings.get("hydrate_objects"):
+        tap = replace(tap, streams=tuple(_hydrating(tap.streams)))
     changes: dict[str, dict[str, Any]] = {}
     if settings.get("legacy_stream_names"):
         changes |= {name: {**change, "aliases": (name,)} for name, change in LEGACY.items()}
@@ -203,6 +233,16 @@ def adapt(tap: Tap, settings: Settings) -> Tap:
     names = {name: str(change.get("name", name)) for name, change in changes.items()}
     streams = (replace(each, **changes.get(each.name, {})) for each in tap.streams)
     return replace(tap, streams=tuple(_under(each, names) for each in streams))
+
+
+def _hydrating(streams: Iterable[Stream]) -> Iterator[Stream]:
+    """The streams with objects listed first and read then, one by one."""
+    for each in streams:
+        if each.name == HYDRATED_OBJECTS.name:
+            yield LISTED_OBJECTS
+            yield HYDRATED_OBJECTS
+        else:
+            yield _under(each, {HYDRATED_OBJECTS.name: LISTED_OBJECTS.name})
 
 
 def _under(stream: Stream, names: Mapping[str, str]) -> Stream:

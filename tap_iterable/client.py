@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from shared.answers import Response, answered, retry_after, standard_verdict, words
 from shared.client import Client, Context, Retry
-from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError
+from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, TooLargeError
 from shared.limits import Limits, Quota, Rates
 from shared.pagination import Request
 from shared.streams import Settings
@@ -38,9 +38,18 @@ MARGIN_SECONDS = 0.5
 """Iterable counts at arrival: the windows are a little longer than it says."""
 QUOTA_PATIENCE_SECONDS = 1800
 
+_KEY_IS_UNKNOWN = (
+    "Check api_key and region: a key belongs to one project in one data centre, US or EU. It has to be a server-side "
+    "key, or a read-only one; keys for mobile apps, websites and JWT are of no use here."
+)
+_KEY_IS_OF_A_WRONG_TYPE = (
+    "The key is known, and may not read this: it has to be a server-side key, or a read-only one, not one for mobile "
+    "apps, websites or JWT, and the project's list of allowed IP addresses has to let it in."
+)
 _RATE = re.compile(r"rate limit of (\d+(?:\.\d+)?) per (minute|second)")
-_VANISHING = re.compile(r"/api/(lists/getUsers|lists/\d+/size|templates/\w+/get|users/forgotten\w*)")
+_VANISHING = re.compile(r"/api/(lists/getUsers|lists/\d+/size|templates/\w+/get|users/forgotten\w*|export/[^/]+/files)")
 """Where 400 means that the object vanished, or that the project has nothing of the kind."""
+_MANY_IDS = ("/api/campaigns/metrics", "/api/experiments/metrics")
 
 
 def rates(per_minute: float) -> Rates:
@@ -84,12 +93,20 @@ def connect(context: Context) -> Client:
 
     return Client(
         context,
-        base_url=settings.get("base_url") or HOSTS[settings["region"]],
+        # `check` may have a look at the other data centre.
+        base_url=lambda: settings.get("base_url") or HOSTS[settings["region"]],
         authenticate=lambda request: {"Api-Key": str(settings["api_key"])},
         verdict=judge,
+        headers={"Accept": "*/*"},  # much of it is text, CSV, or lines of JSON
         limits=limits,
         # An export that fails is asked for once more as it was, then by halves.
-        retry=Retry(tries=6, too_large_after=2, quota_seconds=QUOTA_PATIENCE_SECONDS),
+        retry=Retry(
+            tries=6,
+            too_large_after=2,
+            quota_seconds=QUOTA_PATIENCE_SECONDS,
+            # A list that took so long and was cut is to be asked for again at least once.
+            budget_seconds=2.0 * int(settings["list_users_timeout_s"]),
+        ),
     )
 
 
@@ -125,23 +142,32 @@ def verdict(request: Request, response: Response) -> ApiError | None:
         return RetryableError(text(), wait_seconds=asked, everyone=True)
     if status in (401, 403):
         if request.path == CHECK:
-            return AuthError(
-                text(
-                    "Check api_key and region: a key belongs to one project in one data centre (US or EU), and has "
-                    "to be a server-side or a read-only key, not one for mobile, web or JWT; an IP allow-list "
-                    "refuses too."
-                )
-            )
+            return AuthError(text(_KEY_IS_UNKNOWN if status == 401 else _KEY_IS_OF_A_WRONG_TYPE))
         return RefusedError(
             text("The type of this key does not reach that endpoint: use a server-side key, or deselect the stream.")
         )
     if status == 400 and _VANISHING.fullmatch(request.path):
         return GoneError(text())
+    if status == 409 and request.path in _MANY_IDS:
+        return TooLargeError(text())
     return standard_verdict(request, response)
 
 
 def _is_own(request: Request) -> bool:
     return not request.path.startswith(("https://", "http://"))
+
+
+def _home(client: Client, settings: dict[str, Any]) -> str | None:
+    """The other data centre, if that is where the key belongs: both answer 401 to what they do not know."""
+    ours = settings["region"]
+    settings["region"] = other = next(region for region in HOSTS if region != ours)
+    try:
+        client.parting(timeout_seconds=10).json(Request(CHECK))
+    except ApiError:
+        return None
+    finally:
+        settings["region"] = ours
+    return other
 
 
 def check(client: Client) -> None:
@@ -150,8 +176,13 @@ def check(client: Client) -> None:
 
     The fields stand in the settings from then on, as `user_fields`, the key of users as `user_key`.
     """
-    client.json(Request(CHECK))
     settings = cast("dict[str, Any]", client.settings)
+    try:
+        client.json(Request(CHECK))
+    except AuthError as error:
+        if not settings.get("base_url") and (region := _home(client, settings)):
+            raise AuthError(f"The key is one of the {region} data centre: set region to {region}.") from error
+        raise
     try:
         answer = client.json(Request("/api/users/getFields", quota=USERS), stream="users")
         fields = answer.get("fields") if isinstance(answer, dict) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from shared.pagination import Row
@@ -25,6 +25,13 @@ class Export:
     data_type: str
     is_event: bool = True
     shape: Callable[[Row], Record] | None = None
+    only: tuple[str, ...] = ()
+    """Fields that are enough, where not all are wanted."""
+
+    def unwanted(self, deselected: Iterable[str]) -> list[str]:
+        """The fields that need not be sent, since nobody selected their columns and nothing is worked out of them."""
+        needed = {"createdAt", "profileUpdatedAt", "dataFields", *IDENTITY}
+        return sorted(name for name in deselected if name not in needed and name[0] != "_" and "," not in name)
 
 
 def with_transactional_data(row: Row) -> Record:

@@ -14,16 +14,18 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from shared import jobs
 from shared.errors import ApiError, RefusedError, TooLargeError
 from shared.pagination import Request
-from shared.streams import Batch, Checkpoint, Outcome, Step, Unit
+from shared.state import Bookmark
+from shared.streams import Checkpoint, Outcome, Received, Settings, Step, Unit, Window
 from shared.timestamps import floor_seconds, instant, seconds_between
+from shared.units import WindowPlan
 
 from .client import EXPORT, JOB_FILES, JOB_START
 from .events import Export
@@ -31,6 +33,7 @@ from .events import Export
 if TYPE_CHECKING:
     from array import array
 
+    from shared.answers import Response
     from shared.client import Client
 
 logger = logging.getLogger("tap-iterable")
@@ -39,6 +42,8 @@ FORMAT = "application/x-json-stream"
 DAY_SECONDS = 86_400
 MEGABYTE = 1_000_000
 SPOOL_IN_MEMORY = 4 * 1024 * 1024
+REFUSED = "export_jobs_are_refused"
+"""Stands in the settings once this run's key was not let start a job."""
 
 
 def resize(width: float, outcome: Outcome) -> float:
@@ -52,6 +57,34 @@ def resize(width: float, outcome: Outcome) -> float:
     return width / 2 if outcome.seconds > 150 else width
 
 
+WINDOW = Window(
+    first=lambda settings: float(settings["api_window_in_days"]),
+    largest=lambda settings: float(settings["max_window_in_days"]),
+    resize=resize,
+    parallel=False,  # each window tells how wide the next may be; the streams run side by side
+)
+
+
+def forecast(units: Iterable[Unit]) -> str | None:
+    """What the exports of a run will take if no window is too large."""
+    requests = through_jobs = 0
+    settings: Settings = {}
+    for each in units:
+        settings, plan = each.settings, WindowPlan.of(each, WINDOW, Bookmark())
+        is_for_a_job = _is_for_a_job(replace(each, window=(plan.origin, each.now)))
+        while (found := plan.next()) is not None and found.window:
+            plan.ended(found.window, Outcome(0, 0, 1, 0))
+            through_jobs += is_for_a_job
+            requests += not is_for_a_job
+    if not requests + through_jobs:
+        return None
+    minutes = requests / float(settings["export_requests_per_minute"])
+    return (
+        f"Exports to come, if none is too large: {requests} requests, which take {minutes:.0f} minutes, and "
+        f"{through_jobs} jobs."
+    )
+
+
 def fetch(export: Export) -> Callable[[Client, Unit], Generator[Step, None, None]]:
     """The rows of one window."""
 
@@ -62,7 +95,7 @@ def fetch(export: Export) -> Callable[[Client, Unit], Generator[Step, None, None
                 yield from _directly(client, unit, export)
                 return
             except TooLargeError:
-                if unit.settings["export_mode"] != "auto" or _seconds(unit) > DAY_SECONDS:
+                if not _may_choose(unit) or _seconds(unit) > DAY_SECONDS:
                     raise
             logger.info("%s: %s to %s is too much for one answer: through a job.", unit.stream, *_window(unit))
         try:
@@ -70,7 +103,7 @@ def fetch(export: Export) -> Callable[[Client, Unit], Generator[Step, None, None
         except RefusedError as error:
             if unit.settings["export_mode"] != "auto":
                 raise
-            logger.info("%s This window is asked for directly.", error)
+            logger.info("%s Exports are asked for directly.", error)
             yield from _directly(client, unit, export)
 
     return fetched
@@ -82,10 +115,13 @@ def _with_own_resume(unit: Unit) -> Unit:
     return unit if kept.get("window") == list(_window(unit)) else replace(unit, resume=None)
 
 
+def _may_choose(unit: Unit) -> bool:
+    return unit.settings["export_mode"] == "auto" and not unit.settings.get(REFUSED)
+
+
 def _is_for_a_job(unit: Unit) -> bool:
-    mode = unit.settings["export_mode"]
-    if mode != "auto":
-        return bool(mode == "job")
+    if not _may_choose(unit):
+        return bool(unit.settings["export_mode"] == "job")
     backfill = seconds_between(unit.since or _window(unit)[0], unit.now)
     return unit.resume is not None or backfill > float(unit.settings["job_threshold_days"]) * DAY_SECONDS
 
@@ -102,7 +138,9 @@ def _seconds(unit: Unit) -> float:
 def asked(export: Export, unit: Unit) -> dict[str, Any]:
     """The parameters of a window: the start is inclusive, the end exclusive, in UTC where no zone is named."""
     start, end = (f"{moment[:10]} {moment[11:19]}" for moment in _window(unit))
-    return {"dataTypeName": export.data_type, "startDateTime": start, "endDateTime": end}
+    chosen = {"onlyFields": export.only, "omitFields": export.unwanted(unit.deselected)}
+    fields = {name: ",".join(names) for name, names in chosen.items() if names}
+    return {"dataTypeName": export.data_type, "startDateTime": start, "endDateTime": end, **fields}
 
 
 # Directly
@@ -117,18 +155,19 @@ def _directly(client: Client, unit: Unit, export: Export) -> Generator[Step, Non
     request = Request("/api/export/data.json", asked(export, unit), quota=EXPORT)
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as file:
 
-        def read(response: Any) -> tuple[array[int], float]:
-            return scanned(file, export), response.seconds
+        def read(response: Response) -> tuple[array[int], Outcome]:
+            rows, hashes = scanned(file, export)
+            return hashes, Outcome(rows, file.tell(), 1, response.seconds)
 
         try:
-            hashes, seconds = client.send(
+            hashes, outcome = client.send(
                 request, stream=unit.stream, into=file, read=read, shrinkable=_seconds(unit) > 1
             )
         except ApiError as error:
             start, end = _window(unit)
             error.args = (f"{error} The window was {start} to {end}.",)
             raise
-        yield Batch([], seconds=seconds)
+        yield Received(outcome)
         count = Numbers(repeated([hashes])).count
         del hashes
         file.seek(0)
@@ -143,8 +182,8 @@ def _through_job(client: Client, unit: Unit, export: Export) -> Generator[Step, 
 
     job = jobs.Job(
         start=partial(start, export=export),
-        poll=poll,
-        pages=pages,
+        poll=partial(poll, stream=unit.stream),
+        pages=partial(pages, stream=unit.stream),
         give_up_seconds=float(unit.settings["job_timeout_s"]),
     )
     identifier, _ = yield from jobs.done(job, client, unit)
@@ -156,13 +195,16 @@ def _through_job(client: Client, unit: Unit, export: Export) -> Generator[Step, 
         hashes: list[array[int]] = []
 
         def take(file: jobs.File, body: IO[bytes]) -> None:
-            hashes.append(scanned(body, export))
+            hashes.append(scanned(body, export)[1])
             body.seek(0)
             shutil.copyfileobj(body, spool)
             _end_line(spool)
             names.append((file.name, spool.tell()))
 
         yield from jobs.collect(job, client, unit, identifier, take)
+        # A job has no timeout: how long it stood in the queue says nothing of the next. Not ahead, since the state
+        # keeps one job for a stream.
+        yield Received(Outcome(0, 0, 1, 0), begin_next=False)
         count = Numbers(repeated(hashes)).count
         hashes.clear()
         is_skipped = emitted in [name for name, _ in names]
@@ -199,31 +241,35 @@ def start(client: Client, unit: Unit, export: Export) -> int:
 
     body = {**asked(export, unit), "outputFormat": FORMAT}
     request = Request("/api/export/start", method="POST", body=body, quota=JOB_START)
-    return client.send(request, stream=unit.stream, read=lambda answer: int(answer.json()["jobId"]), started=begun)
+    try:
+        return client.send(request, stream=unit.stream, read=lambda answer: int(answer.json()["jobId"]), started=begun)
+    except RefusedError:
+        cast("dict[str, Any]", client.settings)[REFUSED] = True
+        raise
 
 
-def poll(client: Client, identifier: Any) -> jobs.Status:
+def poll(client: Client, identifier: Any, *, stream: str = "") -> jobs.Status:
     """How a job stands. A running one may go back to enqueued; the specification writes states with a capital, the
     service without.
     """
-    answer = _files(client, identifier, "")
+    answer = _files(client, identifier, "", stream)
     if answer.get("exportTruncated"):
         raise TooLargeError(f"The export job {identifier} was cut at the most that one may hold.")
     state = str(answer.get("jobState")).lower()
     return jobs.Status(is_done=state == "completed", is_lost=state in ("failed", "cancelled", "cancelling"))
 
 
-def pages(client: Client, identifier: Any, after: str) -> list[jobs.File]:
+def pages(client: Client, identifier: Any, after: str, *, stream: str = "") -> list[jobs.File]:
     """The files listed behind the one called `after`, with links that live for 30 minutes. An empty page is the end,
     whatever the size of the pages before.
     """
-    files = _files(client, identifier, after).get("files") or []
+    files = _files(client, identifier, after, stream).get("files") or []
     return [jobs.File(str(each["file"]), str(each["url"])) for each in files]
 
 
-def _files(client: Client, identifier: Any, after: str) -> dict[str, Any]:
+def _files(client: Client, identifier: Any, after: str, stream: str) -> dict[str, Any]:
     params = {"startAfter": after} if after else {}
-    answer = client.json(Request(f"/api/export/{identifier}/files", params, quota=JOB_FILES))
+    answer = client.json(Request(f"/api/export/{identifier}/files", params, quota=JOB_FILES), stream=stream)
     return answer if isinstance(answer, dict) else {}
 
 

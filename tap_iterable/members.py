@@ -1,21 +1,28 @@
 """Members of lists: text, one identifier a line, maybe millions of them, five requests a minute.
 
 A cut body has to be noticed, and there is no way to go on inside a list, so a list is spooled whole before its first
-line is written.
+line is written. Membership in all but dynamic lists also stands on the profiles (for Suppression and Internal lists
+unconfirmed), so that one export of all users can stand for many lists.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import ApiError, GoneError, RefusedError
-from shared.pagination import Request
-from shared.streams import Batch, Settings, Step, Unit
+from shared.errors import ApiError, GoneError, PartError, QuotaError, RefusedError, TooLargeError
+from shared.pagination import Request, Row
+from shared.state import Bookmark
+from shared.streams import Batch, Checkpoint, Received, Settings, Step, Unit, Window
+from shared.timestamps import floor_seconds, shift
+from shared.units import WindowPlan
 
+from . import exports
 from .client import LIST_USERS
+from .events import Export
 
 if TYPE_CHECKING:
     from shared.answers import Response
@@ -23,27 +30,84 @@ if TYPE_CHECKING:
 
 LINES = 2000
 SPOOL_IN_MEMORY = 4 * 1024 * 1024
+MOST_LISTS = 1_000_000
+"""Of lists that are read from profiles: all of them at once."""
+PROFILES = Export(data_type="user", is_event=False, only=("email", "userId", "emailListIds", "userListIds"))
+FIRST_PROFILES = "2013-01-01T00:00:00.000000Z"
+"""The year Iterable began."""
+WHOLE = Window(first=100_000, largest=100_000, parallel=False)
 
 
 def fetch(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    """The members of one list."""
+    """The members of one list, or of all that are on profiles."""
+    return of_profiles(client, unit) if unit.units else of_list(client, unit)
+
+
+def of_list(client: Client, unit: Unit) -> Generator[Step, None, None]:
+    """The members of one list, as it gives them."""
     from shared.extract import in_turn
 
     list_id = unit.parent["listId"]
     yield from in_turn(client, LIST_USERS)
-    request = Request("/api/lists/getUsers", {"listId": list_id}, quota=LIST_USERS)
+    request = Request(
+        "/api/lists/getUsers",
+        {"listId": list_id},
+        quota=LIST_USERS,
+        silence_seconds=float(unit.settings["list_users_timeout_s"]),
+    )
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as file:
         try:
             client.send(request, stream=unit.stream, into=file, read=_check)
-        except (GoneError, RefusedError) as error:
+        except (GoneError, RefusedError, QuotaError) as error:
             error.args = (f"{error} The list was {list_id}.",)
             raise
         except ApiError as error:
             # Some lists fail for ever: 13 hours of retries did not help (estuary/connectors#3883, 2025).
-            raise ApiError(f"{error} List {list_id} is left out of this run.") from error
+            raise PartError(f"{error} List {list_id} is left out of this run.", part=f"list {list_id}") from error
         file.seek(0)
         while lines := list(islice(file, LINES)):
             yield Batch(rows(lines, unit), size=sum(map(len, lines)))
+
+
+def of_profiles(client: Client, unit: Unit) -> Generator[Step, None, None]:
+    """The members of all lists that profiles name, from an export of all users, whole if that is not too large.
+
+    Who is updated meanwhile moves out of windows yet to come: those are read once more at the end.
+    """
+    begun = floor_seconds(unit.now)
+    plan = WindowPlan.of(replace(unit, since=FIRST_PROFILES), WHOLE, Bookmark())
+    while (found := plan.next()) is not None and found.window:
+        try:
+            yield from _exported(client, found)
+        except TooLargeError:
+            if not plan.split(found.window):
+                raise
+        plan.active -= 1
+    yield from _exported(client, replace(unit, window=(begun, shift(floor_seconds(client.now()), 1))))
+    for part in unit.units:
+        yield Checkpoint(unit=part)
+
+
+def _exported(client: Client, unit: Unit) -> Generator[Step, None, None]:
+    wanted = {part.parent["listId"] for part in unit.units}
+    by_user_id = unit.settings["project_type"] == "userid"
+    for step in exports.fetch(PROFILES)(client, unit):
+        if isinstance(step, Batch):
+            found = [
+                member(list_id, str(name), unit)
+                for row in step.rows
+                if (name := row.get("userId") if by_user_id else row.get("email") or row.get("userId"))
+                for list_id in sorted(wanted.intersection(_lists(row)))
+            ]
+            yield Batch(found, size=step.size)
+        elif not isinstance(step, Received):
+            yield step
+
+
+def _lists(row: Row) -> list[Any]:
+    """The lists on a profile; those in `userListIds` in projects that know users by more than their email."""
+    found = [row.get("emailListIds"), row.get("userListIds")]
+    return [each for ids in found if ids is not None for each in (ids if isinstance(ids, list) else [ids])]
 
 
 def _check(response: Response) -> None:
@@ -54,28 +118,36 @@ def _check(response: Response) -> None:
 
 def rows(lines: Sequence[bytes], unit: Unit) -> list[dict[str, Any]]:
     """Records of lines. Addresses may be placeholders, and are kept as they are."""
-    by_email = unit.settings.get("user_key", "email") == "email"
-    found = []
-    for line in lines:
-        text = line.decode("utf-8", "surrogateescape").strip()
-        if not text:
-            continue
-        is_email = by_email or "@" in text
-        found.append(
-            {
-                "listId": unit.parent["listId"],
-                "email": text if is_email else None,
-                "userId": None if is_email else text,
-                "userIdentifier": text,
-                "updatedAt": hour(unit),
-            }
-        )
-    return found
+    texts = (line.decode("utf-8", "surrogateescape").strip() for line in lines)
+    return [member(unit.parent["listId"], text, unit) for text in texts if text]
+
+
+def member(list_id: Any, text: str, unit: Unit) -> dict[str, Any]:
+    """The record of one member, called by an email or by a userId."""
+    is_email = "@" in text or unit.settings.get("user_key", "email") == "email"
+    return {
+        "listId": list_id,
+        "email": text if is_email else None,
+        "userId": None if is_email else text,
+        "userIdentifier": text,
+        "updatedAt": hour(unit),
+    }
 
 
 def hour(unit: Unit) -> str:
     """The hour in which this run began, for rows that have no time of their own."""
     return f"{unit.now[:13]}:00:00.000000Z"
+
+
+def is_on_profiles(unit: Unit) -> bool:
+    """Whether the list's members are to be found on profiles: those of dynamic lists are not there."""
+    is_static = unit.parent.get("listType") != "Dynamic"
+    return is_static and unit.settings["list_users_source"] == "users_export" and is_wanted(unit)
+
+
+def is_asked(unit: Unit) -> bool:
+    """Whether the list is to be asked for its members."""
+    return is_wanted(unit) and not is_on_profiles(unit)
 
 
 def is_wanted(unit: Unit) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.answers import Response
+from shared.errors import TooLargeError
 from shared.streams import Batch, Checkpoint, Step, Unit
 from shared.timestamps import EPOCH, canonical, from_milliseconds, shift
 
@@ -87,7 +89,7 @@ def settled(unit: Unit) -> Any:
 
 
 def of_campaigns(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    """The metrics of up to 100 campaigns over their whole life."""
+    """The metrics of up to 100 campaigns over their whole life; of half as many where that is too much for a URL."""
     from shared.extract import in_turn
     from shared.pagination import Request
 
@@ -97,10 +99,14 @@ def of_campaigns(client: Client, unit: Unit) -> Generator[Step, None, None]:
         "startDateTime": "1970-01-01 00:00:00",
     }
     yield from in_turn(client, METRICS)
-    yield Batch(client.send(Request("/api/campaigns/metrics", params, quota=METRICS), stream=unit.stream, read=rows))
-    yield from _vouched(unit)
-
-
-def _vouched(unit: Unit) -> Iterator[Checkpoint]:
-    for part in unit.units:
-        yield Checkpoint(unit=part)
+    try:
+        found = client.send(Request("/api/campaigns/metrics", params, quota=METRICS), stream=unit.stream, read=rows)
+    except TooLargeError:
+        middle = len(unit.units) // 2
+        if not middle:
+            raise
+        yield from of_campaigns(client, replace(unit, units=unit.units[:middle]))
+        yield from of_campaigns(client, replace(unit, units=unit.units[middle:]))
+        return
+    yield Batch(found)
+    yield from (Checkpoint(unit=part) for part in unit.units)

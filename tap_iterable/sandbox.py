@@ -1,19 +1,19 @@
 """Iterable's API 1.8 in miniature: `python -m tap_iterable.sandbox --port 8080`.
 
-`sandbox_data` makes the account, `sandbox_exports` serves exports and jobs, `sandbox_truth` says what a faultless read
-gives. `other=1` shows the other side of what no primary source confirms: answers of catalogs without their envelope,
-job states with a capital, metric columns once, whole URLs of next pages.
+`sandbox_data` makes the account, `sandbox_exports` serves exports and jobs, `sandbox_answers` the rest, `sandbox_truth`
+says what a faultless read gives. `other=1` shows the other side of what no primary source confirms: answers of catalogs
+without their envelope, job states with a capital, metric columns once, whole URLs of next pages.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
 
+from . import sandbox_answers as answers
 from . import sandbox_exports, sandbox_truth
 from .sandbox_data import BEGIN, EVENT_FIELDS, Account, fields, milliseconds
 from .sandbox_exports import Job
@@ -22,78 +22,14 @@ API_KEY = "0123456789abcdef0123456789abcdef"
 READ_ONLY_KEY = "fedcba9876543210fedcba9876543210"
 START_DATE = "2023-11-01T00:00:00Z"
 DRIFT_FROM_ROWS = 20
-MOST_METRICS = 400
 MEDIA = ("Email", "Push", "InApp", "SMS")
 TYPES = ("Base", "Blast", "Triggered", "Workflow")
-HEADERS = {"Total Email Sends": "total_email_sends", "Unique Email Opens (filtered)": "unique_email_opens_filtered",
-           "Purchases / M (Email)": "purchases_per_mille_email", "Revenue": "revenue"}  # fmt: skip
-METRIC_COLUMNS = (
-    "average_order_value purchases_per_mille revenue revenue_per_mille total_complaints total_email_opens "
-    "total_email_opens_filtered total_email_sends total_email_send_skips total_emails_bounced total_emails_clicked "
-    "total_emails_delivered total_hosted_unsubscribe_clicks total_purchases total_unsubscribes unique_email_clicks "
-    "unique_email_opens unique_email_opens_filtered unique_email_opens_or_clicks unique_email_sends "
-    "unique_emails_bounced unique_emails_delivered unique_hosted_unsubscribe_clicks unique_purchases "
-    "unique_unsubscribes purchases_per_mille_email total_pushes_sent total_pushes_delivered total_pushes_bounced "
-    "total_pushes_opened unique_pushes_sent unique_pushes_delivered unique_pushes_bounced unique_pushes_opened "
-    "total_in_apps_sent total_in_apps_delivered total_in_app_opens total_in_app_clicks unique_in_app_opens "
-    "unique_in_app_clicks total_sms_sent total_sms_delivered total_sms_bounced total_sms_clicks unique_sms_sent "
-    "unique_sms_clicks total_web_pushes_sent total_web_pushes_clicked unique_web_pushes_sent unique_web_pushes_clicked "
-    "total_custom_conversions unique_custom_conversions"
-)
-EXPERIMENTS = (
-    "Campaign ID,Experiment ID,Template ID,Name,Type,Created by,Creation Date,Last modified,Subject,Improvement,"
-    "Confidence,Total Email Sends,Clicks / Opens\n"
-    '101,12,500,"Name, with comma",Control,me@example.com,2025-01-02T16:15:33.780Z,2025-01-02T16:15:33.834Z,Hé,N/A,'
-    "N/A,5,\n"
-    "101,12,501,Variation 1,-,me@example.com,2025-01-06T22:55:34.807Z,2025-01-06T22:55:34.807Z,Hé,1.5,NaN,,0.25\n"
-)
-EXPERIMENT_COLUMNS = (
-    "campaignId experimentId templateId name type createdBy creationDate lastModified subject improvement confidence "
-    "total_email_sends email_delivery_rate total_emails_delivered total_email_opens unique_email_opens_or_clicks "
-    "email_open_rate total_emails_clicked unique_email_clicks clicks_opens email_click_rate "
-    "total_hosted_unsubscribe_clicks unique_hosted_unsubscribe_clicks total_complaints complaint_rate "
-    "total_emails_bounced unique_emails_bounced email_bounce_rate total_unsubscribes unique_unsubscribes "
-    "email_unsubscribe_rate revenue total_purchases unique_purchases average_order_value purchases_per_mille "
-    "revenue_per_mille"
-)
-MAPPINGS = {"definedMappings": {"price": "double"}, "undefinedFields": ["stock.here"]}
 _PAGED = {"page": Param("integer", default=1, least=1)}
 _NO_EXPORTS = ("/api/export/", "/api/lists/getUsers", "/api/catalogs", "/api/webhooks", "/api/users/forgotten")
 
 
 def _switch(text: str) -> bool:
     return text.strip().lower() in ("1", "true", "on", "yes")
-
-
-def _plain(name: str, make: Callable[[IterableSandbox], Any]) -> Callable[[IterableSandbox, Call], Answer]:
-    """An endpoint of one answer."""
-
-    def handler(sandbox: IterableSandbox, call: Call) -> Answer:
-        return Answer.of({name: make(sandbox)})
-
-    return handler
-
-
-def _page(sandbox: IterableSandbox, call: Call, name: str, total: str, key: str, *, enveloped: bool = False) -> Answer:
-    """A page of a collection by number, while rows may come and go."""
-    table = sandbox.table(name, key)
-    view = list(range(table.count))
-    if (keep := sandbox.filter(name, call)) is not None:
-        view = [number for number in view if keep(table.row(number))]
-    if table.drift is not None:
-        view = [number for number in view if table.drift.visible(number)]
-    size, number = call.params["pageSize"], call.params["page"]
-    start = (number - 1) * size
-    rows = [sandbox.shown(name, table.row(each)) for each in view[start : start + size]]
-    body: Row = {name: rows, total: len(view)}
-    if start + size < len(view):
-        root = sandbox.root_url if sandbox.options["other"] else ""
-        body["nextPageUrl"] = f"{root}{call.path}?page={number + 1}&pageSize={size}"
-    if table.drift is not None:
-        table.drift.step(view, min(start + size, len(view)), sandbox.clock.now())
-    if enveloped and not sandbox.options["other"]:
-        body = {"msg": "", "code": "Success", "params": body}
-    return Answer.of(body)
 
 
 class IterableSandbox(Sandbox):
@@ -104,7 +40,9 @@ class IterableSandbox(Sandbox):
         "export": ((4, 60.0),),
         "start": ((1, 1.0),),
         "files": ((1, 1.0),),
+        "cancel": ((1, 1.0),),
         "lists": ((5, 60.0),),
+        "sizes": ((5, 60.0),),
         "metrics": ((10, 60.0),),
         "users": ((3, 1.0),),
     }
@@ -188,12 +126,12 @@ class IterableSandbox(Sandbox):
         an_id = {"templateId": Param("integer", required=True), "locale": Param()}
 
         def page(name: str, total: str, key: str, **more: Any) -> Callable[[IterableSandbox, Call], Answer]:
-            return partial(_page, name=name, total=total, key=key, **more)
+            return partial(answers.paged, name=name, total=total, key=key, **more)
 
         made = [
-            Route(path="/api/channels", handler=_plain("channels", lambda s: s.channels())),
-            Route(path="/api/messageTypes", handler=_plain("messageTypes", lambda s: s.message_types())),
-            Route(path="/api/lists", handler=_plain("lists", lambda s: s.account.lists())),
+            Route(path="/api/channels", handler=answers.plain("channels", lambda s: s.channels())),
+            Route(path="/api/messageTypes", handler=answers.plain("messageTypes", lambda s: s.message_types())),
+            Route(path="/api/lists", handler=answers.plain("lists", lambda s: s.account.lists())),
             Route(
                 path="/api/campaigns",
                 handler=page("campaigns", "totalCampaignsCount", "id"),
@@ -214,43 +152,48 @@ class IterableSandbox(Sandbox):
                 handler=page("catalogNames", "totalCatalogsCount", "name", enveloped=True),
                 params=ten,
             ),
-            Route(path="/api/catalogs/{catalog}/fieldMappings", handler=_mappings),
-            Route(path="/api/catalogs/{catalog}/items", handler=_items, params=ten),
+            Route(path="/api/catalogs/{catalog}/fieldMappings", handler=answers.mappings),
+            Route(path="/api/catalogs/{catalog}/items", handler=answers.catalog_items, params=ten),
             Route(
-                path="/api/metadata", handler=_plain("results", lambda s: [{"name": n} for n in s.account.metadata()])
+                path="/api/metadata",
+                handler=answers.plain("results", lambda s: [{"name": name} for name in s.account.metadata()]),
             ),
-            Route(path="/api/metadata/{table}", handler=_metadata_keys, params={"nextMarker": Param()}),
-            Route(path="/api/metadata/{table}/{key}", handler=_metadata_value),
-            Route(path="/api/snippets", handler=_plain("snippets", lambda s: s.snippets())),
-            Route(path="/api/webhooks", handler=_plain("webhooks", lambda s: s.webhooks())),
+            Route(path="/api/metadata/{table}", handler=answers.metadata_keys, params={"nextMarker": Param()}),
+            Route(path="/api/metadata/{table}/{key}", handler=answers.metadata_value),
+            Route(path="/api/snippets", handler=answers.plain("snippets", lambda s: s.snippets())),
+            Route(path="/api/webhooks", handler=answers.plain("webhooks", lambda s: s.webhooks())),
             Route(
                 path="/api/users/getFields",
-                handler=_plain("fields", lambda s: s.account.user_fields()),
+                handler=answers.plain("fields", lambda s: s.account.user_fields()),
                 quota="users",
             ),
-            Route(path="/api/users/forgotten", handler=_forgotten("hashedEmails", "email"), quota="users"),
-            Route(path="/api/users/forgottenUserIds", handler=_forgotten("hashedUserIds", "userId"), quota="users"),
+            Route(path="/api/users/forgotten", handler=answers.forgotten("hashedEmails", "email"), quota="users"),
+            Route(
+                path="/api/users/forgottenUserIds",
+                handler=answers.forgotten("hashedUserIds", "userId"),
+                quota="users",
+            ),
             Route(
                 path="/api/lists/getUsers",
-                handler=_members,
+                handler=answers.members,
                 params={"listId": Param("integer", required=True), "preferUserId": Param("boolean")},
                 quota="lists",
             ),
-            Route(path="/api/lists/{list_id}/size", handler=_size, quota="lists"),
+            Route(path="/api/lists/{list_id}/size", handler=answers.size, quota="sizes"),
             Route(
                 path="/api/campaigns/metrics",
-                handler=_metrics,
+                handler=answers.campaign_metrics,
                 params={"campaignId": Param("integer"), **dates},
                 quota="metrics",
             ),
             Route(
                 path="/api/experiments/metrics",
-                handler=lambda sandbox, call: Answer(EXPERIMENTS.encode(), content_type="text/csv"),
+                handler=lambda sandbox, call: Answer(answers.EXPERIMENTS.encode(), content_type="text/csv"),
                 params={"campaignId": Param("integer"), "experimentId": Param("integer"), **dates},
             ),
         ]
         made += [
-            Route(path=f"/api/templates/{kind}/get", handler=partial(_template, kind=kind), params=an_id)
+            Route(path=f"/api/templates/{kind}/get", handler=partial(answers.template, kind=kind), params=an_id)
             for kind in ("email", "push", "sms", "inapp", "embedded")
         ]
         return [*made, *sandbox_exports.routes()]
@@ -332,6 +275,8 @@ class IterableSandbox(Sandbox):
         """The records of rows, and of parents, that were there from the beginning until now."""
 
         def stays(name: str, number: int) -> bool:
+            if name == "user" or name in EVENT_FIELDS:
+                return number not in self.account.moved.get(name, {})
             drift = self.table(name).drift
             return drift is None or drift.stayed(number)
 
@@ -342,18 +287,20 @@ class IterableSandbox(Sandbox):
         account = self.account
         if stream == "users":
             in_one = settings.get("users_layout") == "data_fields"
-            for _, row in account.users():
-                yield sandbox_truth.user(row, account.project, in_one=in_one)
+            for number, _, row in account.users():
+                if stays("user", number):
+                    yield sandbox_truth.user(row, account.project, in_one=in_one)
         elif data_type := data_type_of(stream):
-            times = account.times(data_type)
-            yield from sandbox_truth.events(data_type, (account.event(data_type, n) for n in range(len(times))))
+            numbers = [number for number in range(len(account.times(data_type))) if stays(data_type, number)]
+            yield from sandbox_truth.events(data_type, (account.event(data_type, number) for number in numbers))
         elif stream == "campaign_metrics":
             campaigns = self.table("campaigns")
             there = (campaigns.row(number) for number in range(campaigns.count) if stays("campaigns", number))
             rows = [row for row in there if row["campaignState"] != "Draft"]
-            yield from sandbox_truth.metrics(((row["id"], cells(row["id"])) for row in rows), HEADERS, METRIC_COLUMNS)
+            found = ((row["id"], answers.cells(row["id"])) for row in rows)
+            yield from sandbox_truth.metrics(found, answers.HEADERS, answers.METRIC_COLUMNS)
         elif stream == "experiment_metrics":
-            yield from _experiments()
+            yield from answers.experiments()
         else:
             spec = fields(sandbox_truth.FIELDS[stream])
             for row in self._raw(stream, settings, stays):
@@ -370,13 +317,13 @@ class IterableSandbox(Sandbox):
             "list_sizes": self._list_sizes,
             "metadata": self._metadata,
             "metadata_tables": lambda: ({"name": name, "extractedAt": hour} for name in account.metadata()),
-            "catalogs": lambda: ({"name": name, **MAPPINGS} for name in account.catalogs()),
+            "catalogs": lambda: ({"name": name, **answers.MAPPINGS} for name in account.catalogs()),
             "catalog_items": lambda: (row for name in account.catalogs() for row in self._staying(name, stays)),
             "user_fields": lambda: ({"name": name, "type": kind} for name, kind in account.user_fields().items()),
             "forgotten_users": lambda: (
                 {"hash": each, "kind": kind, "extractedAt": hour}
-                for kind in kinds_of(account.project)
-                for each in hashes(kind)
+                for kind in answers.kinds_of(account.project)
+                for each in answers.hashes(kind)
             ),
             "export_jobs": lambda: map(sandbox_exports.shown, self.jobs.values()),
             "lists": account.lists,
@@ -407,7 +354,7 @@ class IterableSandbox(Sandbox):
 
     def _metadata(self) -> Iterator[Row]:
         for name, keys in self.account.metadata().items():
-            yield from (_metadata(name, key, value) for key, value in keys.items() if value is not None)
+            yield from (answers.metadata_row(name, key, value) for key, value in keys.items() if value is not None)
 
     def _webhooks(self) -> list[Row]:
         return [{key: value for key, value in row.items() if key != "authToken"} for row in self.webhooks()]
@@ -428,129 +375,12 @@ class IterableSandbox(Sandbox):
         return self.clock.now().strftime("%Y-%m-%dT%H:00:00.000000Z")
 
 
-# What answers in ways of its own
-
-
 def data_type_of(stream: str) -> str:
     """A stream's type of data; "" when it is no export."""
     for data_type in EVENT_FIELDS:
         if "".join(f"_{c.lower()}" if c.isupper() else c for c in data_type.replace("whatsA", "whatsa")) == stream:
             return data_type
     return "emailUnSubscribe" if stream == "email_unsubscribe" else ""
-
-
-def cells(campaign: int) -> dict[str, str]:
-    """The metrics of a campaign, as the CSV has them."""
-    return {
-        "Total Email Sends": str(campaign * 3),
-        "Unique Email Opens (filtered)": "" if campaign % 5 == 0 else str(campaign),
-        "Purchases / M (Email)": ("NaN", "0.0", "12.5")[campaign % 3],
-        "Revenue": "N/A" if campaign % 7 == 0 else "0",
-    }
-
-
-def _metrics(sandbox: IterableSandbox, call: Call) -> Answer:
-    wanted = [int(text) for name, text in call.query if name == "campaignId"]
-    if len(wanted) > MOST_METRICS:
-        raise Refusal(414)
-    twice = 1 if sandbox.options["other"] else 2
-    headers = [header for header in HEADERS for _ in range(twice)]
-    lines = [",".join(["id", *(headers if wanted else [""])])]
-    for campaign in wanted:
-        found = cells(campaign)
-        row = [found[header] if place % twice == 0 or campaign % 2 else "" for place, header in enumerate(headers)]
-        lines.append(",".join([str(campaign), *row]))
-    return Answer("\n".join([*lines, ""]).encode(), content_type="text/plain; charset=utf-8")
-
-
-def _experiments() -> Iterator[Row]:
-    whole = dict.fromkeys(EXPERIMENT_COLUMNS.split())
-    first = {"campaignId": 101, "experimentId": 12, "createdBy": "me@example.com", "subject": "Hé"}
-    yield {**whole, **first, "templateId": 500, "name": "Name, with comma", "type": "Control",
-           "creationDate": "2025-01-02T16:15:33.780000Z", "lastModified": "2025-01-02T16:15:33.834000Z",
-           "total_email_sends": 5}  # fmt: skip
-    yield {**whole, **first, "templateId": 501, "name": "Variation 1", "type": "-",
-           "creationDate": "2025-01-06T22:55:34.807000Z", "lastModified": "2025-01-06T22:55:34.807000Z",
-           "improvement": 1.5, "clicks_opens": 0.25}  # fmt: skip
-
-
-def _members(sandbox: IterableSandbox, call: Call) -> Answer:
-    list_id = call.params["listId"]
-    if list_id == sandbox.options["broken"]:
-        raise Refusal(500)
-    if list_id not in range(1, 7):
-        raise Refusal(400, "Invalid email list id")
-    end = "\r\n" if list_id == 2 else "\n"
-    text = end.join([*sandbox.account.members(list_id), "", ""])
-    return Answer((text.strip() if list_id == 3 else text).encode(), content_type="text/plain; charset=utf-8")
-
-
-def _size(sandbox: IterableSandbox, call: Call) -> Answer:
-    list_id = int(call.args["list_id"])
-    if list_id not in range(1, 7):
-        raise Refusal(400, "Invalid email list id")
-    return Answer(str(len(sandbox.account.members(list_id))).encode(), content_type="text/plain")
-
-
-def _template(sandbox: IterableSandbox, call: Call, kind: str) -> Answer:
-    media = {"email": "Email", "push": "Push", "sms": "SMS", "inapp": "InApp", "embedded": "Embedded"}
-    for medium, _, row in sandbox.account.templates():
-        if row["templateId"] == call.params["templateId"] and medium == media[kind]:
-            return Answer.of(sandbox.account.template(kind, row))
-    raise Refusal(400, "Invalid template id")
-
-
-def _mappings(sandbox: IterableSandbox, call: Call) -> Answer:
-    body: Row = MAPPINGS
-    return Answer.of(body if sandbox.options["other"] else {"msg": "", "code": "Success", "params": body})
-
-
-def _items(sandbox: IterableSandbox, call: Call) -> Answer:
-    name = call.args["catalog"]
-    if name not in sandbox.account.catalogs():
-        raise Refusal(404)
-    answer = _page(sandbox, call, name, "totalItemsCount", "itemId", enveloped=True)
-    return Answer(answer.body.replace(f'"{name}":['.encode(), b'"catalogItemsWithProperties":['))
-
-
-def _metadata(table: str, key: str, value: Any) -> Row:
-    return {"table": table, "key": key, "size": 10, "lastModified": milliseconds(BEGIN), "value": value}
-
-
-def _metadata_keys(sandbox: IterableSandbox, call: Call) -> Answer:
-    keys = sandbox.account.metadata().get(call.args["table"])
-    if keys is None:
-        raise Refusal(404)
-    start = int(call.params.get("nextMarker", 0))
-    found = [_metadata(call.args["table"], key, 0) for key in list(keys)[start : start + 10]]
-    rows = [{name: part for name, part in row.items() if name != "value"} for row in found]
-    return Answer.of({"results": rows, **({"nextMarker": str(start + 10)} if start + 10 < len(keys) else {})})
-
-
-def _metadata_value(sandbox: IterableSandbox, call: Call) -> Answer:
-    value = sandbox.account.metadata().get(call.args["table"], {}).get(call.args["key"])
-    if value is None:
-        raise Refusal(404)
-    return Answer.of(_metadata(call.args["table"], call.args["key"], value))
-
-
-def kinds_of(project: str) -> Iterable[str]:
-    """Which hashes a project has."""
-    return {"email": ("email",), "userid": ("userId",)}.get(project, ("email", "userId"))
-
-
-def hashes(kind: str) -> list[str]:
-    """The hashes of forgotten users."""
-    return [hashlib.sha256(f"{kind}{number}".encode()).hexdigest() for number in range(3)]
-
-
-def _forgotten(name: str, kind: str) -> Callable[[IterableSandbox, Call], Answer]:
-    def handler(sandbox: IterableSandbox, call: Call) -> Answer:
-        if kind not in kinds_of(sandbox.account.project):
-            raise Refusal(400, "Not in this type of project")
-        return Answer.of({name: [*hashes(kind), hashes(kind)[0]]})
-
-    return handler
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from shared.sandbox import EPOCH, Row, mix, salt
@@ -141,6 +141,7 @@ class Account:
     def __init__(self, *, seed: int, scale: float, day: int, project: str) -> None:
         self.seed, self.scale, self.day, self.project = seed, scale, day, project
         self._times: dict[str, list[datetime]] = {}
+        self.moved: dict[str, dict[int, datetime]] = {}
 
     def number(self, *names: Any) -> int:
         """Chance that depends on the seed and the names alone."""
@@ -227,10 +228,30 @@ class Account:
             return {"email": email, "itblUserId": names["itblUserId"]}
         return {**names, "email": email if number % 3 else None}
 
+    def happen(self, data_type: str, now: datetime) -> None:
+        """What happens while an export is read: a user is updated, or an event comes, and one comes late."""
+        now = now.replace(microsecond=0)
+        moved = self.moved.setdefault(data_type, {})
+        if data_type == "user":
+            if len(moved) < int(30 * self.scale):
+                moved[10 * len(moved) + 5] = now
+            return
+        times = self.times(data_type)
+        for moment in (now, now - timedelta(seconds=LATE_SECONDS)):
+            moved[len(times)] = moment
+            times.append(moment)
+
+    def turn_over(self, list_id: int, now: datetime) -> None:
+        """One member leaves a list while it is read."""
+        people = self._of_list(list_id)
+        gone = self.moved.setdefault(f"list {list_id}", {})
+        if len(gone) < len(people) // 10:
+            gone[people[mix(self.seed, list_id, len(gone)) % len(people)]] = now
+
     # Users
 
-    def users(self) -> Iterator[tuple[datetime, Row]]:
-        """Every user there is, with when the profile was last updated."""
+    def users(self) -> Iterator[tuple[int, datetime, Row]]:
+        """Every user there is: number, when the profile was last updated, profile."""
         count = int(300 * self.scale) + 3 * self.day
         for number in range(count):
             if number and number <= self.day:
@@ -240,11 +261,14 @@ class Account:
             for day in range(self.day):
                 if chance % 20 == day % 20 or number >= int(300 * self.scale) + 3 * day:
                     updated = EPOCH + timedelta(days=day, hours=1 + number % 20)
-            yield updated, self._user(number, chance, updated)
+            updated = self.moved.get("user", {}).get(number, updated)
+            yield number, updated, self._user(number, chance, updated)
 
     def _user(self, number: int, chance: int, updated: datetime) -> Row:
         row: Row = {**self.person(number), "profileUpdatedAt": wire(updated)}
-        row |= {"signupDate": wire(BEGIN), "emailListIds": [1, chance % 6], "firstName": _TEXTS[chance % 7]}
+        listed = [list_id for list_id, people in self._static_lists if number in people]
+        row["emailListIds" if self.project == "email" else "userListIds"] = listed
+        row |= {"signupDate": wire(BEGIN), "firstName": _TEXTS[chance % 7]}
         row |= {"itblInternal.emailDomain": "example.com", "itblInternal.documentUpdatedAt": wire(updated)}
         row |= {"industry": "a", "Industry": "b"} if number % 2 else {"Industry": None}
         row |= {"loyalty.points": [1, 2] if number % 17 == 3 else chance % 900, "score": chance % 100 / 8}
@@ -275,13 +299,20 @@ class Account:
 
     def members(self, list_id: int) -> list[str]:
         """The lines of a list; list 4 is empty, list 7 is gone."""
-        if list_id == 4:
-            return []
-        count = int(20 * list_id * self.scale) + self.day
-        people = [self.person(list_id * 3 + number) for number in range(count)]
+        gone = self.moved.get(f"list {list_id}", {})
+        people = [self.person(number) for number in self._of_list(list_id) if number not in gone]
         if self.project == "userid":
             return [str(each["userId"]) for each in people]
         return [str(each.get("email") or each["userId"]) for each in people]
+
+    @cached_property
+    def _static_lists(self) -> list[tuple[int, range]]:
+        """The lists that stand on profiles, with the numbers of their members."""
+        return [(each["id"], self._of_list(each["id"])) for each in self.lists() if each["listType"] != "Dynamic"]
+
+    def _of_list(self, list_id: int) -> range:
+        count = int(20 * list_id * self.scale) + self.day if list_id not in (4, 7) else 0
+        return range(list_id * 3, list_id * 3 + count)
 
     # The rest
 

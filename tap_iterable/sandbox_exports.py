@@ -4,8 +4,8 @@ expire.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ class Job:
     start: datetime
     end: datetime
     scheduled: datetime
+    fields: Row = field(default_factory=dict)
     polls: int = 0
     state: str = "enqueued"
     fails: bool = False
@@ -54,7 +55,7 @@ def routes() -> list[Route]:
         Route(path="/api/export/start", handler=_start, method="POST", quota="start"),
         Route(path="/api/export/jobs", handler=_jobs, params={"jobState": Param()}),
         Route(path="/api/export/{job_id}/files", handler=_files, params={"startAfter": Param()}, quota="files"),
-        Route(path="/api/export/{job_id}", handler=_cancel, method="DELETE"),
+        Route(path="/api/export/{job_id}", handler=_cancel, method="DELETE", quota="cancel"),
         Route(
             path="/files/{job_id}/{file}",
             handler=_file,
@@ -77,7 +78,7 @@ def rows(sandbox: IterableSandbox, data_type: str, start: datetime, end: datetim
     """The rows of a window, unsorted."""
     account = sandbox.account
     if data_type == "user":
-        found = [row for at, row in account.users() if start <= at < end]
+        found = [row for _, at, row in account.users() if start <= at < end]
         yield from sorted(found, key=lambda row: mix(salt(1, row["profileUpdatedAt"], str(row.get("email")))))
         return
     times = account.times(data_type)
@@ -86,9 +87,19 @@ def rows(sandbox: IterableSandbox, data_type: str, start: datetime, end: datetim
         yield account.event(data_type, number)
 
 
+def chosen(row: Row, params: Mapping[str, Any]) -> Row:
+    """A row without the fields that were not asked for."""
+    only, omitted = (str(params.get(name) or "") for name in ("onlyFields", "omitFields"))
+    names = set(only.split(",")) if only else set(row)
+    return {name: value for name, value in row.items() if name in names and name not in omitted.split(",")}
+
+
 def _direct(sandbox: IterableSandbox, call: Call) -> Answer:
     start, end = _read(call.params["startDateTime"]), _read(call.params["endDateTime"])
-    lines = [dumps(row) for row in rows(sandbox, call.params["dataTypeName"], start, end)]
+    found = rows(sandbox, call.params["dataTypeName"], start, end)
+    lines = [dumps(chosen(row, call.params)) for row in found]
+    if sandbox.options["drift"]:
+        sandbox.account.happen(call.params["dataTypeName"], sandbox.clock.now())
     body = b"\n".join(lines)  # the last line lacks its end
     most = sandbox.options["cut"]
     if most and len(lines) > most:
@@ -103,7 +114,7 @@ def _direct(sandbox: IterableSandbox, call: Call) -> Answer:
 
 def _start(sandbox: IterableSandbox, call: Call) -> Answer:
     body = call.json()
-    if set(body) - {"dataTypeName", "outputFormat", "startDateTime", "endDateTime"}:
+    if set(body) - {"dataTypeName", "outputFormat", "startDateTime", "endDateTime", "onlyFields", "omitFields"}:
         raise Refusal(400, "Unknown member", title="BadJsonBody")
     if body.get("dataTypeName") not in DATA_TYPES or body.get("outputFormat") not in (JSON_LINES, "text/csv"):
         raise Refusal(400, "Invalid JSON body", title="BadJsonBody")
@@ -114,6 +125,7 @@ def _start(sandbox: IterableSandbox, call: Call) -> Answer:
         _read(body["startDateTime"]),
         _read(body["endDateTime"]),
         sandbox.clock.now(),
+        {name: body[name] for name in ("onlyFields", "omitFields") if name in body},
     )
     ill = sandbox.job_ills
     job.fails = "fail" in ill and not any(each.data_type == job.data_type for each in sandbox.jobs.values())
@@ -173,8 +185,10 @@ def _files(sandbox: IterableSandbox, call: Call) -> Answer:
 
 def _content(sandbox: IterableSandbox, job: Job) -> list[bytes]:
     if job.identity not in sandbox.contents:
-        found = [dumps(row) for row in rows(sandbox, job.data_type, job.start, job.end)]
+        found = [dumps(chosen(row, job.fields)) for row in rows(sandbox, job.data_type, job.start, job.end)]
         sandbox.contents[job.identity] = found
+        if sandbox.options["drift"]:
+            sandbox.account.happen(job.data_type, sandbox.clock.now())
     return sandbox.contents[job.identity]
 
 

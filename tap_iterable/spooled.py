@@ -23,9 +23,12 @@ BATCH_ROWS, BATCH_BYTES = 1000, 256 * 1024
 BUCKETS = 256
 
 
-def scanned(file: IO[bytes], export: Export) -> array[int]:
-    """Eight bytes for each event, by which equal ones are found. ValueError: the body is not whole lines of JSON."""
+def scanned(file: IO[bytes], export: Export) -> tuple[int, array[int]]:
+    """How many rows there are, and eight bytes for each event, by which equal ones are found. ValueError: the body is
+    not whole lines of JSON.
+    """
     hashes: array[int] = array("Q")
+    rows = 0
     file.seek(0)
     for number, line in enumerate(file, 1):
         if line.isspace():
@@ -33,9 +36,10 @@ def scanned(file: IO[bytes], export: Export) -> array[int]:
         row, _ = parse(line)
         if row.__class__ is not dict:
             raise ValueError(f"line {number} is no JSON object")
+        rows += 1
         if export.is_event:
             hashes.append(_short(identity(export.data_type, row)))
-    return hashes
+    return rows, hashes
 
 
 def repeated(hashes: Iterable[array[int]]) -> frozenset[int]:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from shared.errors import GoneError
 from shared.pagination import Params, Request, Row, cursor, overlapping
-from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit, Window
+from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit
 
-from . import events, exports, members, metrics, profiles
+from . import exports, members, metrics, profiles
 from .client import LIST_SIZE, PLAIN
+from .event_streams import EVENTS
 from .events import Export
 
 if TYPE_CHECKING:
@@ -175,111 +176,14 @@ def journey_states(settings: Settings) -> dict[str, Params]:
     return {"": {}, **({"archived": {"state": "Archived"}} if settings["include_archived_journeys"] else {})}
 
 
-def event_key(settings: Settings) -> tuple[str, ...] | None:
-    """The key of events that `event_key` names."""
-    return {"append": (), "documented": ("email",)}.get(settings["event_key"])
-
-
 def metadata_key(settings: Settings) -> tuple[str, ...] | None:
     """The key of metadata that `metadata_key` names."""
     return ("key",) if settings["metadata_key"] == "documented" else None
 
 
-# Rows of a kind
+# The table
 
-WINDOW = Window(
-    first=lambda settings: float(settings["api_window_in_days"]),
-    largest=lambda settings: float(settings["max_window_in_days"]),
-    resize=exports.resize,
-    parallel=False,  # each window tells how wide the next may be; the streams run side by side
-)
-
-
-def export(name: str, data_type: str, description: str, **members: Any) -> Stream:
-    """A stream of events."""
-    shape = members.pop("shape", None)
-    defaults: dict[str, Any] = {
-        "key_properties": ("_event_id",),
-        "contract_key": ("email",),
-        "choose_key": event_key,
-        "automatic": ("email",),
-        "replication_key": "createdAt",
-        "path": "/api/export/data.json",
-        "window": WINDOW,
-        "lookback": lambda settings: 60.0 * float(settings["lookback_minutes"]),
-        "fetch": exports.fetch(Export(data_type=data_type, shape=shape)),
-        "cancel": exports.cancel,
-        "cost": "1 of 4 requests a minute for each window, at least one a run",
-        "deletions": "events are not deleted",
-        "selected": False,
-    }
-    return Stream(name=name, description=description, **{**defaults, **members})
-
-
-seed = partial(export, seed=True, selected=True)
-default = partial(export, selected=True)
-_TRANSACTIONAL = events.with_transactional_data
-_CUSTOM_EVENT = events.with_own_fields(
-    "email", "userId", "itblUserId", "createdAt", "eventName", "campaignId", "templateId", "messageId", "contentId",
-    "messageTypeId", "channelId", "workflowId", "id", "itblInternal",
-)  # fmt: skip
-
-EVENTS = (
-    seed("email_bounce", "emailBounce", "Emails that bounced"),
-    seed("email_click", "emailClick", "Clicks in emails"),
-    seed("email_complaint", "emailComplaint", "Emails reported as spam"),
-    seed("email_open", "emailOpen", "Opens of emails, those by machines included"),
-    seed("email_send", "emailSend", "Emails sent", shape=_TRANSACTIONAL),
-    seed("email_send_skip", "emailSendSkip", "Emails not sent, and why", shape=_TRANSACTIONAL),
-    seed("email_subscribe", "emailSubscribe", "Subscriptions to lists, channels and message types"),
-    seed("email_unsubscribe", "emailUnSubscribe", "Unsubscriptions from them"),
-    export("hosted_unsubscribe_click", "hostedUnsubscribeClick", "Clicks on hosted unsubscribe pages"),
-    default("purchase", "purchase", "Purchases"),
-    default("custom_event", "customEvent", "Custom events, their own fields in `dataFields`", shape=_CUSTOM_EVENT),
-    default("push_send", "pushSend", "Push notifications sent", shape=_TRANSACTIONAL),
-    default("push_open", "pushOpen", "Push notifications opened"),
-    default("push_bounce", "pushBounce", "Push notifications that bounced"),
-    export("push_uninstall", "pushUninstall", "Apps found uninstalled"),
-    export("push_send_skip", "pushSendSkip", "Push notifications not sent, and why"),
-    default("sms_send", "smsSend", "SMS sent", shape=_TRANSACTIONAL),
-    default("sms_click", "smsClick", "Clicks in SMS"),
-    default("sms_received", "smsReceived", "SMS received"),
-    default("sms_bounce", "smsBounce", "SMS that bounced"),
-    export("sms_send_skip", "smsSendSkip", "SMS not sent, and why"),
-    export("sms_usage_info", "smsUsageInfo", "Use of SMS"),
-    default("in_app_send", "inAppSend", "In-app messages sent"),
-    default("in_app_open", "inAppOpen", "In-app messages opened"),
-    default("in_app_click", "inAppClick", "Clicks in in-app messages"),
-    export("in_app_close", "inAppClose", "In-app messages closed"),
-    export("in_app_delete", "inAppDelete", "In-app messages deleted"),
-    export("in_app_delivery", "inAppDelivery", "In-app messages delivered"),
-    export("in_app_send_skip", "inAppSendSkip", "In-app messages not sent, and why"),
-    export("in_app_recall", "inAppRecall", "In-app messages recalled"),
-    export("inbox_session", "inboxSession", "Visits to the mobile inbox"),
-    export("inbox_message_impression", "inboxMessageImpression", "Messages seen in the mobile inbox"),
-    export("web_push_send", "webPushSend", "Web push notifications sent"),
-    export("web_push_click", "webPushClick", "Clicks on web push notifications"),
-    export("web_push_send_skip", "webPushSendSkip", "Web push notifications not sent, and why"),
-    export("rcs_send", "rcsSend", "RCS messages sent", shape=_TRANSACTIONAL),
-    export("rcs_send_skip", "rcsSendSkip", "RCS messages not sent, and why"),
-    export("embedded_send", "embeddedSend", "Embedded messages sent"),
-    export("embedded_send_skip", "embeddedSendSkip", "Embedded messages not sent, and why"),
-    export("embedded_click", "embeddedClick", "Clicks in embedded messages"),
-    export("embedded_received", "embeddedReceived", "Embedded messages received"),
-    export("embedded_impression", "embeddedImpression", "Embedded messages seen"),
-    export("embedded_session", "embeddedSession", "Visits that showed embedded messages"),
-    export("whatsapp_send", "whatsAppSend", "WhatsApp messages sent", shape=_TRANSACTIONAL),
-    export("whatsapp_bounce", "whatsAppBounce", "WhatsApp messages that bounced"),
-    export("whatsapp_click", "whatsAppClick", "Clicks in WhatsApp messages"),
-    export("whatsapp_received", "whatsAppReceived", "WhatsApp messages received"),
-    export("whatsapp_seen", "whatsAppSeen", "WhatsApp messages read"),
-    export("whatsapp_send_skip", "whatsAppSendSkip", "WhatsApp messages not sent, and why"),
-    export("whatsapp_usage_info", "whatsAppUsageInfo", "Use of WhatsApp"),
-    export("journey_exit", "journeyExit", "Exits from journeys"),
-    export("unknown_session", "unknownSession", "Visits of unknown users", aliases=("anon_session",)),
-)
-
-in_lists = partial(Parent, stream="lists", keys={"listId": "id"}, carry=("listType",), where=members.is_wanted)
+in_lists = partial(Parent, stream="lists", keys={"listId": "id"}, carry=("listType",))
 
 
 def detail(name: str, medium: str, kind: str, description: str) -> Stream:
@@ -297,6 +201,7 @@ def detail(name: str, medium: str, kind: str, description: str) -> Stream:
             stream="templates", keys={"templateId": "templateId"}, carry=("messageMedium",), where=is_of_medium
         ),
         key_properties=("templateId",),
+        at_once=8,
         selected=False,
         cost="1 request per template",
     )
@@ -391,35 +296,21 @@ STREAMS = (
         cost="1 request per key",
     ),
     Stream(
-        name="users",
-        description="Users, with the project's own fields",
-        path="/api/export/data.json",
-        fetch=exports.fetch(Export(data_type="user", is_event=False)),
-        cancel=exports.cancel,
-        transform=profiles.records,
-        extend_schema=profiles.extend,
-        window=WINDOW,
-        lookback=lambda settings: 60.0 * float(settings["lookback_minutes"]),
-        key_properties=("email",),
-        choose_key=profiles.key,
-        replication_key="profileUpdatedAt",
-        seed=True,
-        cost="1 of 4 requests a minute for each window, at least one a run",
-        deletions="deleted and forgotten users vanish without a trace",
-    ),
-    Stream(
         name="list_users",
         description="Which users are in which list",
         path="/api/lists/getUsers",
-        parent=in_lists(),
+        parent=(
+            in_lists(where=members.is_asked),
+            in_lists(where=members.is_on_profiles, batch=members.MOST_LISTS),
+        ),
         fetch=members.fetch,
+        cancel=exports.cancel,
         at_once=2,
         key_properties=("email", "listId"),
         choose_key=profiles.member_key,
         seed=True,
         cost="1 of 5 requests a minute per list",
     ),
-    *EVENTS,
     Stream(
         name="campaign_metrics",
         description="Metrics of campaigns over their whole life",
@@ -464,6 +355,7 @@ STREAMS = (
             where=lambda unit: unit.parent.get("messageMedium") is None,
         ),
         key_properties=("templateId",),
+        at_once=8,
         selected=False,
         cost="1 request per template of a medium that no filter tells",
     ),
@@ -498,6 +390,7 @@ STREAMS = (
         key_properties=("catalogName", "itemId"),
         identity=("itemId",),
         next_page=by_number,
+        at_once=8,
         selected=False,
         cost="1 request per 1000 items",
     ),
@@ -534,7 +427,7 @@ STREAMS = (
         name="list_sizes",
         description="Sizes of lists",
         path="/api/lists/{listId}/size",
-        parent=in_lists(),
+        parent=in_lists(where=members.is_wanted),
         decode=as_number,
         transform=stamped,
         quota=LIST_SIZE,
@@ -550,8 +443,33 @@ STREAMS = (
         records="jobs",
         selected=False,
     ),
+    # The exports come last: what is cheap need not wait for them.
+    Stream(
+        name="users",
+        description="Users, with the project's own fields",
+        path="/api/export/data.json",
+        fetch=exports.fetch(Export(data_type="user", is_event=False)),
+        cancel=exports.cancel,
+        transform=profiles.records,
+        extend_schema=profiles.extend,
+        window=exports.WINDOW,
+        lookback=lambda settings: 60.0 * float(settings["lookback_minutes"]),
+        key_properties=("email",),
+        choose_key=profiles.key,
+        replication_key="profileUpdatedAt",
+        seed=True,
+        cost="1 of 4 requests a minute for each window, at least one a run",
+        deletions="deleted and forgotten users vanish without a trace",
+    ),
+    *EVENTS,
 )
 
 
 def _generated(batches: Iterator[Batch]) -> Generator[Step, None, None]:
     yield from batches
+
+
+def forecast(units: Sequence[Unit]) -> str | None:
+    """What the exports among the streams to read will take."""
+    names = {"users", *(stream.name for stream in EVENTS)}
+    return exports.forecast(unit for unit in units if unit.stream in names)

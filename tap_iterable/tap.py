@@ -14,7 +14,7 @@ from shared.tap import Tap
 
 from . import __version__
 from .client import check, connect
-from .streams import STREAMS
+from .streams import STREAMS, forecast
 
 if TYPE_CHECKING:
     from shared.sandbox import Sandbox
@@ -135,6 +135,20 @@ SETTINGS = (
         options=("event_id", "append", "documented"),
     ),
     Setting(
+        name="list_users_source",
+        description="Members of lists: from each list (api), or, of all lists but dynamic ones, from an export of all "
+        "users (users_export), which is quicker where lists are many. In userID projects project_type has to say so.",
+        default="api",
+        options=("api", "users_export"),
+    ),
+    Setting(
+        name="list_users_timeout_s",
+        type="integer",
+        description="Seconds to wait for the members of a list to go on; large lists take long to begin.",
+        default=1800,
+        minimum=1,
+    ),
+    Setting(
         name="metadata_key",
         description="The key of metadata: table and key, or the documented one, key alone, which repeats.",
         default="table_key",
@@ -231,6 +245,7 @@ TAP = Tap(
     check=check,
     streams=STREAMS,
     validate=validate,
+    forecast=forecast,
     read_state=read_state,
     sandbox=_sandbox,
     describe_key="A server-side API key is made in Iterable under Integrations, API keys.",

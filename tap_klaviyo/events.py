@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import schema
 from shared.pagination import Params, Row, link
-from shared.streams import Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
+from shared.streams import Batch, Joint, Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
 from shared.timestamps import shift
 
 from .jsonapi import resources
@@ -113,13 +113,26 @@ def is_own(metric: Mapping[str, Any]) -> bool:
 
 
 def metrics(body: Any) -> Sequence[Row]:
-    """A page of metrics, each with the stream it feeds: Klaviyo's own one, or else whatever has that name."""
-    rows: list[Row] = list(resources()(body))
+    """A page of metrics, each with the stream it feeds as far as this page can tell."""
+    return feeding(list(resources()(body)))
+
+
+def feeding(rows: Sequence[Row]) -> Sequence[Row]:
+    """The account's metrics, each with the stream it feeds: Klaviyo's own one, or else whatever has that name."""
     owned = {stream_of(row) for row in rows if is_own(row)}
     for row in rows:
         name = stream_of(row)
         row["feeds"] = name if name not in owned or is_own(row) else None
     return rows
+
+
+def every_metric(client: Client, unit: Unit) -> Generator[Step, None, None]:
+    """All metrics at once: which of those that share a name is Klaviyo's own may show on a later page alone."""
+    from shared.extract import pages
+
+    batches = list(pages(client, unit, METRICS))
+    rows = [row for batch in batches for row in batch.rows]
+    yield Batch(feeding(rows), size=sum(batch.size for batch in batches))
 
 
 def plain_metrics(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -167,12 +180,14 @@ _ATTRIBUTES = ("timestamp", "event_properties", "datetime", "uuid")
 
 
 def sparse(*, metric: bool) -> Callable[[Sequence[str]], Params]:
-    """Leaves off the wire what is deselected. The profile is most of an event. `metric`: it has to be side-loaded."""
+    """Leaves off the wire what is deselected. The profile is most of an event. `metric`: it is side-loaded, which makes
+    sure that an event says of which metric it is.
+    """
 
     def params(deselected: Sequence[str]) -> Params:
         gone = set(deselected)
         wanted = ["attributions"] * ("attribution_ids" not in gone)
-        wanted += ["metric"] * (metric and not {"metric", "metric_name"} <= gone)
+        wanted += ["metric"] * metric
         wanted += ["profile"] * ("profile" not in gone)
         asked_for: dict[str, Any] = {"include": ",".join(wanted) or None}
         if gone & set(_ATTRIBUTES):
@@ -182,6 +197,19 @@ def sparse(*, metric: bool) -> Callable[[Sequence[str]], Params]:
         return asked_for
 
     return params
+
+
+def pays(wanted: int, metrics: int) -> bool:
+    """Whether one pass over the events of all metrics takes fewer requests than one for each metric wanted: a metric
+    takes a request for each window at least, however few its events are.
+    """
+    return 2 * wanted > metrics
+
+
+def metric_of(event: Row) -> str | None:
+    """The id of an event's metric, None where that cannot be resolved any more."""
+    found: str | None = event.get("metric_id")
+    return found
 
 
 def window(settings: Settings) -> float:
@@ -259,7 +287,7 @@ _event = partial(
     is_new=is_asked_for,
     next_page=link("links.next"),
     lookback=lookback,
-    window=Window(first=window, largest=730, lag_seconds=LAG_SECONDS, resize=resize),
+    window=Window(first=window, largest=730, lag_seconds=LAG_SECONDS, resize=resize, pages=MANY_PAGES),
     fetch=with_future,
     deletions="never: events survive their profile",
 )
@@ -267,6 +295,7 @@ metric_stream = partial(
     _event,
     records=resources("profile"),
     sparse=sparse(metric=False),
+    joint=Joint(stream="events", unit_of=metric_of, pays=pays),
     replication_key="timestamp",
     cost="1 request per 1000 events of its metric, 1 at least per window",
 )
@@ -298,6 +327,17 @@ CONTRACT: tuple[Stream, ...] = tuple(
 )
 
 
+METRICS = Stream(
+    name="metrics",
+    description="Metrics: what events are of",
+    path="/api/metrics",
+    quota="M metrics",
+    records=metrics,
+    next_page=link("links.next"),
+    fetch=every_metric,
+    transform=plain_metrics,
+)
+
 # Metrics that only this account has
 
 
@@ -308,7 +348,7 @@ def own_streams(client: Client) -> Iterable[Stream]:
         return ()
     from .client import pages
 
-    found = [row for body in pages(client, "/api/metrics", quota="M metrics") for row in metrics(body)]
+    found = feeding([row for body in pages(client, "/api/metrics", quota="M metrics") for row in metrics(body)])
     chosen = {_plain(text) for text in wanted}
     rows = [
         row

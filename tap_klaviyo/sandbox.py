@@ -58,7 +58,8 @@ def _collection(endpoint: Endpoint, sandbox: KlaviyoSandbox, call: Call) -> Answ
         (number,) = place(text, 1)
         order = order[order.index(number) + 1 :]
     view = [number for number in order if sandbox.is_visible(table, number) and matches(table.row(number), clauses)]
-    size = int(params.get("page[size]") or endpoint.fixed)
+    fixed = sandbox.options["metrics_page"] if endpoint.stream == "metrics" else endpoint.fixed
+    size = int(params.get("page[size]") or fixed)
     shown = view[:size]
     following = cursor(shown[-1]) if len(view) > len(shown) else None
     answer = _page(endpoint, sandbox, call, [table.row(number) for number in shown], following)
@@ -189,6 +190,7 @@ class KlaviyoSandbox(Recorded):
         "rotate": (str, "0", "1: each refresh gives a new refresh token, and the old one is dead"),
         "gone_profile": (str, "null", "linkage of an event whose profile is gone: null or missing"),
         "linkage": (str, "sparse", "always: relations carry their ids wherever they may"),
+        "metrics_page": (int, "200", "metrics on a page"),
         "limit_list": (str, "1", "0: RateLimit-Limit is a single number"),
     }
 
@@ -214,6 +216,13 @@ class KlaviyoSandbox(Recorded):
             day=self.day,
             gone_profile=self.options["gone_profile"],
         )
+
+    def prepare(self) -> None:
+        """Events in their order, and what is found by id."""
+        self.account.find({"type": "nothing", "id": ""})
+        assert self.account.all_times
+        for name in ("campaigns", "lists"):
+            self.account.table(name, {})
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def poll(client: Client, batch: Any) -> jobs.Status:
         return jobs.Status()
     url = answer.get("response_body_url")
     # Finished and nothing stored happens: then it is to be submitted again (singer-io/tap-mailchimp, 2020).
-    return jobs.Status(is_done=True, files=(str(url),)) if url else jobs.Status(is_lost=True)
+    return jobs.Status(is_done=True, files=(jobs.File("archive", str(url)),)) if url else jobs.Status(is_lost=True)
 
 
 # The archive

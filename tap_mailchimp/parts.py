@@ -1,18 +1,17 @@
-"""What rows of the table of streams are made of: parameters, partitions, parents and small hooks used by several."""
+"""What rows of several tables of streams are made of: parameters, partitions, parents, small hooks, defaults."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from shared.pagination import Params, Row, halve, offset
 from shared.streams import Parent, Record, Settings, Stream, Unit
-from shared.timestamps import instant, rfc3339, shift
+from shared.timestamps import rfc3339, shift
 
-from .activity import COUNTERS
-
-DAY_SECONDS = 86_400
+Transform = Callable[[Sequence[Row], Unit], Iterator[Record]]
 
 # Parameters
 
@@ -59,17 +58,7 @@ def since(param: str) -> Callable[[Unit], Params]:
     return of
 
 
-EVERY_MEMBER = {"include_cleaned": True, "include_transactional": True, "include_unsubscribed": True}
-"""Segments count and list subscribed members alone unless asked (2026-06)."""
-
 # Partitions
-
-
-def sweeps(settings: Settings) -> dict[str, Params]:
-    """The plain listing leaves archived members out (2026-06). Archiving and its reverse move `last_changed`, so each
-    sweep has a bookmark of its own: with one for both, a member that changes sides between them would be missed.
-    """
-    return {"default": {}, **({"archived": {"status": "archived"}} if settings["include_archived"] else {})}
 
 
 def by_type(setting: str) -> Callable[[Settings], dict[str, Params]]:
@@ -90,45 +79,12 @@ def is_wanted_list(unit: Unit) -> bool:
     return not wanted or unit.parent["list_id"] in wanted
 
 
-def members_of_list(unit: Unit) -> int:
-    """About how many members a sweep over a list meets."""
-    known = sum(int(unit.parent.get(f"stats.{name}_count") or 0) for name in ("member", "unsubscribe", "cleaned"))
-    if unit.partition == "archived":
-        return max(0, int(unit.parent.get("stats.total_contacts") or 0) - known)
-    return known
-
-
 IN_LIST = Parent(
     stream="lists",
     keys={"list_id": "id"},
     carry=("stats.member_count", "stats.unsubscribe_count", "stats.cleaned_count", "stats.total_contacts"),
     where=is_wanted_list,
 )
-IN_STORE = Parent(stream="ecommerce_stores", keys={"store_id": "id"})
-
-
-def in_report(
-    *carry: str,
-    where: Callable[[Unit], bool] | None = None,
-    batch: int | Callable[[Settings], int] = 1,
-) -> tuple[Parent, ...]:
-    """Under each campaign that has a report; with `report_automation_emails` also under e-mails of automations, whose
-    ids answer under `/reports` as well (not documented).
-
-    `/reports` says which campaigns these are: drafts have none, and whether a status filter on `/campaigns` would find
-    archived ones is unknown.
-    """
-    carried = tuple(dict.fromkeys((*COUNTERS, "send_time", "emails_sent", *carry)))
-    return (
-        Parent(stream="reports", keys={"campaign_id": "id"}, carry=carried, where=where, batch=batch),
-        Parent(
-            stream="automation_emails",
-            keys={"campaign_id": "id"},
-            carry=("emails_sent",),
-            batch=batch,
-            when="report_automation_emails",
-        ),
-    )
 
 
 def carried(name: str) -> Callable[[Unit], int]:
@@ -149,7 +105,7 @@ null, which a key refuses (target-duckdb 0.8, COPY with EMPTYASNULL).
 """
 
 
-def filled(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
+def filled(*names: str) -> Transform:
     """NONE for key columns that the API leaves empty or out."""
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -159,47 +115,25 @@ def filled(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
     return transform
 
 
-def as_text(*names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
-    """Ids that come as numbers now and then, as text."""
-
-    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-        for row in rows:
-            yield {**row, **{name: str(row[name]) for name in names if row.get(name) is not None}}
-
-    return transform
-
-
-def numbered(name: str, *names: str) -> Callable[[Sequence[Row], Unit], Iterator[Record]]:
-    """A column that tells rows of one parent apart which are equal in `names`: 0, 1.. in the order given, so that a
-    new row on top renames none of those that differ from it.
+def numbered(*names: str, texts: Sequence[str] = ()) -> Transform:
+    """`_index`, for rows without an id: 0, 1.. among those of one parent that are equal in `names` and `texts`, in the
+    order given, so that a new row on top renames none of those that differ from it. Empty `texts` are filled.
     """
+    fill = filled(*texts)
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-        for row in rows:
-            same = tuple(str(row.get(each)) for each in names)
+        for row in fill(rows, unit):
+            same = tuple(str(row.get(name)) for name in (*names, *texts))
             number = unit.counts.get(same, 0)
             unit.counts[same] = number + 1
-            yield {**row, name: number}
+            yield {**row, "_index": number}
 
     return transform
 
 
-def of_status(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """The campaigns whose status `campaign_status` names. Filtered here, since the API's filter takes one status, and a
-    campaign that moves on between two walks would be in neither.
-    """
-    wanted = unit.settings["campaign_status"]
-    return (row for row in rows if not wanted or row.get("status") in wanted)
-
-
-def is_recent(record: Record, unit: Unit) -> bool:
-    """Days are dates without a time, and are compared as the instants at which they begin."""
-    return unit.since is None or (instant(record.get("day")) or "") >= unit.since[:10]
-
-
-def is_always_new(record: Record, unit: Unit) -> bool:
-    """A campaign that moved is written whole: an open may become visible after later ones of other members."""
-    return True
+def whole_row(row: Row) -> str:
+    """What rows without an id are known by, on pages that overlap."""
+    return json.dumps(row, sort_keys=True)
 
 
 # The defaults of a row

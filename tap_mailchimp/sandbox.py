@@ -1,8 +1,8 @@
 """Mailchimp's Marketing API 3.0 in miniature: `python -m tap_mailchimp.sandbox --port 8080`.
 
-ENDPOINTS is a table; to serve one more stream, add a method for its rows to `sandbox_data.Account`, a row here, and its
-field list to `sandbox_truth`. Streams that few need have all of that in `sandbox_further` and `sandbox_fields`. Batches
-and OAuth, which are no collections, are in `sandbox_services`.
+Its collections are in `sandbox_endpoints`, what they hold in `sandbox_account` and the modules named there, how they
+are served in `sandbox_pages`. Batches and OAuth, which are no collections, are in `sandbox_services`; what a faultless
+tap makes of it all is in `sandbox_truth`.
 """
 
 from __future__ import annotations
@@ -18,36 +18,19 @@ from shared.sandbox import Answer, Call, Drift, Param, Problem, Refusal, Route, 
 from shared.timestamps import instant
 
 from . import sandbox_services, sandbox_truth
-from .sandbox_further import FURTHER_ENDPOINTS, WholeAccount
-from .sandbox_pages import (
-    CURSOR,
-    UNPAGED,
-    Endpoint,
-    endpoint,
-    equal,
-    in_list,
-    in_report,
-    in_store,
-    item,
-    one_of,
-    page,
-    page_after,
-    times,
-    trim,
-    whole,
-    wire,
-)
+from .sandbox_account import Account
+from .sandbox_endpoints import ALL_ORDERS, BY_STREAM, ENDPOINTS
+from .sandbox_pages import CURSOR, Endpoint, item, page, page_after, trim, whole
 from .sandbox_services import BATCH_DAYS, Batch
 
 API_KEY = "0123456789abcdef0123456789abcdef-us6"
 ACCESS_TOKEN = "sandbox-access-token"
 START_DATE = "2020-01-01T00:00:00Z"
-DRIFT_FROM_ROWS = 20
-"""Shorter collections stay as they are under `drift`, lest all of three lists be gone."""
+SMALL_ROWS = 20
+"""In shorter collections more of the rows move under `drift`, but never the first, lest the largest list be gone."""
 _BOOKMARKS = {
     "list_members": "last_changed",
     "member_tags": "member_last_changed",
-    "member_notes": "member_last_changed",
     "audience_contacts": "last_updated_at",
     "file_manager_files": "created_at",
 }
@@ -56,264 +39,6 @@ _PROBLEM_TYPE = "https://mailchimp.com/developer/marketing/docs/errors/"
 _NOT_VALID = (
     "The resource submitted could not be validated. For field-specific details, see the 'errors' array."  # their words
 )
-
-# --- How the table is written ---
-
-_FLAGS = {f"include_{status}": Param("boolean") for status in ("cleaned", "transactional", "unsubscribed")}
-_ALL_FLAGS = dict.fromkeys(_FLAGS, True)
-
-
-def _members_listed(table: Table, view: list[int], params: Mapping[str, Any]) -> list[int]:
-    """The plain listing silently leaves archived members out (probed, 2026-07)."""
-    status = table.column("status")
-    return view if "status" in params else [number for number in view if status[number] != "archived"]
-
-
-def _segment_members_listed(table: Table, view: list[int], params: Mapping[str, Any]) -> list[int]:
-    """Without flags only subscribed ones (probed, 2026-07)."""
-    shown = {"subscribed", *(name.removeprefix("include_") for name in _FLAGS if params.get(name))}
-    status = table.column("status")
-    return [number for number in view if status[number] in shown]
-
-
-def _segment_counted(row: Row, params: Mapping[str, Any]) -> Row:
-    """The flags change `member_count` and nothing else (probed, 2026-07)."""
-    shown = {"subscribed", *(name.removeprefix("include_") for name in _FLAGS if params.get(name))}
-    count = sum(number for status, number in row["_counts"].items() if status in shown)
-    return {**{name: value for name, value in row.items() if name != "_counts"}, "member_count": count}
-
-
-def _events_since(row: Row, params: Mapping[str, Any]) -> Row:
-    """`since` empties the nested list, but every recipient still comes (probed, 2026-07)."""
-    if "since" not in params or "activity" not in row:
-        return row
-    since = wire(params["since"])
-    return {**row, "activity": [entry for entry in row["activity"] if entry["timestamp"] > since]}
-
-
-def _opened_since(table: Table, view: list[int], params: Mapping[str, Any]) -> list[int]:
-    if "since" not in params:
-        return view
-    since, last = wire(params["since"]), table.column("_last")
-    return [number for number in view if last[number] > since]
-
-
-def _opens_since(row: Row, params: Mapping[str, Any]) -> Row:
-    if "since" not in params:
-        return row
-    since = wire(params["since"])
-    return {**row, "opens": [entry for entry in row["opens"] if entry["timestamp"] > since]}
-
-
-def _prefixed(table: Table, view: list[int], params: Mapping[str, Any]) -> list[int]:
-    prefix, names = str(params.get("name", "")).lower(), table.column("name")
-    return [number for number in view if names[number].lower().startswith(prefix)]
-
-
-# --- The table ---
-
-_CAMPAIGN_TYPES = one_of("type", "regular", "plaintext", "absplit", "rss", "variate")
-_SINCE = {"since": Param("date-time")}
-
-ENDPOINTS = (
-    endpoint(
-        stream="lists",
-        path="/lists",
-        key="lists",
-        filters={**times("date_created", campaign_last_sent="stats.campaign_last_sent")},
-        params={"include_total_contacts": Param("boolean")},
-        sort={"date_created": "date_created"},
-        sums=lambda table: {"constraints": {"may_create": True, "max_instances": 5, "current_total_instances": 4}},
-        item=True,
-    ),
-    in_list(
-        stream="list_members",
-        path="/lists/{list_id}/members",
-        key="members",
-        filters={
-            **times("last_changed", "timestamp_opt"),
-            **one_of("status", "subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived"),
-            **equal("email_type", "unique_email_id"),
-        },
-        sort={name: name for name in ("timestamp_opt", "timestamp_signup", "last_changed")},
-        select=_members_listed,
-    ),
-    in_list(
-        stream="list_segments",
-        path="/lists/{list_id}/segments",
-        key="segments",
-        # An unknown type gives 200 without rows (probed, 2026-07), so there are no options here.
-        filters={**times("created_at", "updated_at"), **equal("type")},
-        params=_FLAGS,
-        shape=_segment_counted,
-        asked=_ALL_FLAGS,
-    ),
-    Endpoint(
-        stream="list_segment_members",
-        path="/lists/{list_id}/segments/{segment_id}/members",
-        key="members",
-        parent=("list_segments", {"segment_id": "id"}),
-        params=_FLAGS,
-        asked=_ALL_FLAGS,
-        select=_segment_members_listed,
-        # Counts the default population, whatever the flags (probed, 2026-07).
-        total=lambda table: table.column("status").count("subscribed"),
-    ),
-    endpoint(
-        stream="campaigns",
-        path="/campaigns",
-        key="campaigns",
-        filters={
-            **times("create_time", "send_time"),
-            **_CAMPAIGN_TYPES,
-            **one_of("status", "save", "paused", "schedule", "sending", "sent"),
-            **equal(list_id="recipients.list_id", folder_id="settings.folder_id"),
-        },
-        sort={"create_time": "create_time", "send_time": "send_time"},
-        item=True,
-    ),
-    endpoint(
-        stream="reports",
-        path="/reports",
-        key="reports",
-        filters={**times("send_time"), **_CAMPAIGN_TYPES},
-        item=True,
-    ),
-    in_report(
-        stream="reports_email_activity",
-        path="/reports/{campaign_id}/email-activity",
-        key="emails",
-        params=_SINCE,
-        shape=_events_since,
-    ),
-    in_report(stream="unsubscribes", path="/reports/{campaign_id}/unsubscribed", key="unsubscribes"),
-    in_report(stream="reports_sent_to", path="/reports/{campaign_id}/sent-to", key="sent_to"),
-    in_report(
-        stream="reports_open_details",
-        path="/reports/{campaign_id}/open-details",
-        key="members",
-        params=_SINCE,
-        sort={"opens_count": "opens_count"},
-        select=_opened_since,
-        shape=_opens_since,
-        sums=lambda table: {"total_opens": sum(table.column("opens_count"))},
-    ),
-    in_report(
-        stream="reports_click_details",
-        path="/reports/{campaign_id}/click-details",
-        key="urls_clicked",
-        sort={"total_clicks": "total_clicks", "unique_clicks": "unique_clicks"},
-    ),
-    in_report(
-        stream="reports_domain_performance",
-        path="/reports/{campaign_id}/domain-performance",
-        key="domains",
-        sums=lambda table: {"total_sent": sum(table.column("emails_sent"))},
-        paged=UNPAGED,
-    ),
-    in_report(stream="reports_locations", path="/reports/{campaign_id}/locations", key="locations"),
-    in_report(stream="reports_abuse", path="/reports/{campaign_id}/abuse-reports", key="abuse_reports", paged=UNPAGED),
-    in_report(
-        stream="reports_ecommerce_product_activity",
-        path="/reports/{campaign_id}/ecommerce-product-activity",
-        key="products",
-        sort={name: name for name in ("title", "total_revenue", "total_purchased")},
-        sort_dir=False,
-        envelope=(),
-    ),
-    endpoint(stream="campaign_folders", path="/campaign-folders", key="folders"),
-    endpoint(
-        stream="automations",
-        path="/automations",
-        key="automations",
-        filters={**times("create_time", "start_time"), **one_of("status", "save", "paused", "sending")},
-        item=True,
-    ),
-    endpoint(
-        stream="automation_emails",
-        path="/automations/{workflow_id}/emails",
-        key="emails",
-        parent=("automations", {"workflow_id": "id"}),
-        paged=UNPAGED,
-    ),
-    in_list(
-        stream="interest_categories",
-        path="/lists/{list_id}/interest-categories",
-        key="categories",
-        filters=equal("type"),
-    ),
-    Endpoint(
-        stream="interests",
-        path="/lists/{list_id}/interest-categories/{category_id}/interests",
-        key="interests",
-        parent=("interest_categories", {"category_id": "id"}),
-        envelope=("list_id", "category_id"),
-    ),
-    in_list(stream="merge_fields", path="/lists/{list_id}/merge-fields", key="merge_fields", filters=equal("type")),
-    in_list(
-        stream="tags",
-        path="/lists/{list_id}/tag-search",
-        key="tags",
-        params={"name": Param()},
-        select=_prefixed,
-        envelope=(),
-    ),
-    in_list(
-        stream="list_growth_history",
-        path="/lists/{list_id}/growth-history",
-        key="history",
-        sort={"month": "month"},
-    ),
-    in_list(stream="list_activity", path="/lists/{list_id}/activity", key="activity"),
-    in_list(stream="list_locations", path="/lists/{list_id}/locations", key="locations", paged=UNPAGED),
-    in_list(stream="list_clients", path="/lists/{list_id}/clients", key="clients", paged=UNPAGED),
-    in_list(stream="list_abuse_reports", path="/lists/{list_id}/abuse-reports", key="abuse_reports"),
-    endpoint(
-        stream="templates",
-        path="/templates",
-        key="templates",
-        filters={**times("date_created"), **equal("type", "category", "created_by", "folder_id", "content_type")},
-        sort={name: name for name in ("date_created", "date_edited", "name")},
-    ),
-    endpoint(stream="ecommerce_stores", path="/ecommerce/stores", key="stores", item=True),
-    in_store(
-        stream="ecommerce_orders",
-        path="/ecommerce/stores/{store_id}/orders",
-        key="orders",
-        filters=equal("campaign_id", customer_id="customer.id"),
-    ),
-    in_store(
-        stream="ecommerce_customers",
-        path="/ecommerce/stores/{store_id}/customers",
-        key="customers",
-        filters=equal("email_address"),
-    ),
-    in_store(stream="ecommerce_products", path="/ecommerce/stores/{store_id}/products", key="products"),
-    in_store(stream="ecommerce_carts", path="/ecommerce/stores/{store_id}/carts", key="carts"),
-    endpoint(
-        stream="landing_pages",
-        path="/landing-pages",
-        key="landing_pages",
-        sort={"created_at": "created_at", "updated_at": "updated_at"},
-        paged=("count",),
-    ),
-    endpoint(stream="reporting_landing_pages", path="/reporting/landing-pages", key="landing_pages"),
-    *FURTHER_ENDPOINTS,
-)
-ALL_ORDERS = endpoint(
-    stream="",
-    joins="ecommerce_orders",
-    path="/ecommerce/orders",
-    key="orders",
-    filters=equal("campaign_id", customer_id="customer.id"),
-)
-BY_STREAM = {
-    **{each.stream: each for each in ENDPOINTS},
-    "account": Endpoint(stream="account", path="/", key=""),
-}
-
-
-# --- The sandbox ---
 
 
 def _root(sandbox: MailchimpSandbox, call: Call) -> Answer:
@@ -349,7 +74,7 @@ class MailchimpSandbox(Sandbox):
         """The account of the day, made anew."""
         scale, seed = self.options["scale"], self.options["seed"]
         self._drifts.clear()
-        self.account = WholeAccount(seed=seed, scale=scale, day=self.day, keep_all=self.options["drift"])
+        self.account = Account(seed=seed, scale=scale, day=self.day, keep_all=self.options["drift"])
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -429,12 +154,21 @@ class MailchimpSandbox(Sandbox):
             table = endpoint.table(self.account, args)
         except (KeyError, ValueError):
             raise Refusal(404) from None
-        if self.options["drift"] and table.count >= DRIFT_FROM_ROWS:
+        if self.options["drift"]:
             key = (endpoint.path, *(str(value) for name, value in args.items() if f"{{{name}}}" in endpoint.path))
             if key not in self._drifts:
-                self._drifts[key] = Drift(table, salt(self.options["seed"], *key))
+                pace = {"late": 4, "removed": 2, "stay": 1} if table.count < SMALL_ROWS else {}
+                self._drifts[key] = Drift(table, salt(self.options["seed"], *key), **pace)
             table.drift = self._drifts[key]
         return table
+
+    def moved(self) -> set[str]:
+        """The streams of which rows were removed or appeared so far, under `drift`."""
+        found = set()
+        for (path, *_), drift in self._drifts.items():
+            if drift.moved:
+                found |= {each.stream for each in ENDPOINTS if each.path == path}
+        return found
 
     def collection(self, path: str) -> tuple[Endpoint, Row] | None:
         """The collection that a path names, with the path's ids."""

@@ -1,108 +1,23 @@
-"""The sandbox's audiences: lists, their members, segments and what else hangs below a list.
-
-A member is a function of list, number and day. Only numbers, stamps and states are held for a whole list; rows are
-made when a page asks for them.
-"""
+"""The sandbox's audiences, and what hangs below a list but its members."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from shared.sandbox import EPOCH, Kept, Row, Table, mix, salt
+from shared.sandbox import Row, Table, mix
 
-HOUR, DAY = 3600, 86400
-START = int(EPOCH.timestamp())
-STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived")
-PENDING, ARCHIVED = STATUSES.index("pending"), STATUSES.index("archived")
-IMPORTED_AT = START - 200 * DAY
-IMPORTED = range(300, 1500)
-"""Members of the first audience that one import stamped with one second: more than a full page of them."""
-KEPT_ROWS = 60_000
-"""For how many rows their numbers, stamps and states are kept at a time."""
+from .sandbox_people import ARCHIVED, CITIES, DAY, HOUR, PENDING, START, STATUSES, Audience, short_id, stamp
+from .sandbox_reports import Reports
 
-FIRST_NAMES = (
-    "Ana", "Bo", "Zoë", "李雷", "Søren", "محمد", "Olga", "Jürgen", "O'Brien", "Ана", "Yuki", "Núria", 'Tom "T"',
-    "Émile", "Chloé 🌸", "",
-)  # fmt: skip
-LAST_NAMES = ("Ruiz", "Smith", "Müller", "王", "D’Arcy", "Kowalska", "Nguyễn", "Back\\slash", "Ødegård", "García López")
-_MAILBOX = (
-    "ana", "bo", "Zoe", "li", "soren", "mo", "Olga", "jurgen", "obrien", "anna", "yuki", "nuria", "tom", "emile",
-    "chloe", "x",
-)  # fmt: skip
-_DOMAINS = ("example.com", "example.org", "mail.example.net", "Example.COM", "shop.example", "gmail.example")
-_LANGUAGES = ("en", "es", "de", "", "zh", "fr", "pt", "")
-_CITIES: tuple[Row, ...] = (
-    {"latitude": 0, "longitude": 0, "gmtoff": 0, "dstoff": 0, "country_code": "", "timezone": "", "region": ""},
-    {"latitude": 40.4168, "longitude": -3.7038, "gmtoff": 1, "dstoff": 2, "country_code": "ES",
-     "timezone": "Europe/Madrid", "region": "MD"},
-    {"latitude": 33.749, "longitude": -84.388, "gmtoff": -5, "dstoff": -4, "country_code": "US",
-     "timezone": "America/New_York", "region": "GA"},
-    {"latitude": 35.6762, "longitude": 139.6503, "gmtoff": 9, "dstoff": 9, "country_code": "JP",
-     "timezone": "Asia/Tokyo", "region": "13"},
-)  # fmt: skip
-_CITIES_WITHOUT_REGION = tuple({name: city[name] for name in city if name != "region"} for city in _CITIES)
+_CITIES_WITHOUT_REGION = tuple({name: city[name] for name in city if name != "region"} for city in CITIES)
 _SEGMENT_MEMBER_FIELDS = (
     "email_address", "email_client", "email_type", "id", "interests", "ip_opt", "ip_signup", "language",
     "last_changed", "last_note", "list_id", "member_rating", "merge_fields", "status", "timestamp_opt",
     "timestamp_signup", "unique_email_id", "vip",
 )  # fmt: skip
-_ADDRESS = {"addr1": "1 Main St", "addr2": "", "city": "Atlanta", "state": "GA", "zip": "30303", "country": "US"}
-LINK = {"rel": "self", "href": "https://us6.api.mailchimp.com/3.0/", "method": "GET"}
-
-_dates: dict[int, str] = {}
-
-
-def stamp(seconds: int) -> str:
-    """Unix seconds the way the API writes them; 0 is unset, which the API writes as an empty string."""
-    if not seconds:
-        return ""
-    day, rest = divmod(seconds, DAY)
-    text = _dates.get(day)
-    if text is None:
-        text = _dates[day] = (date(1970, 1, 1) + timedelta(days=day)).isoformat()
-    return f"{text}T{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}+00:00"
-
-
-def spread(value: int) -> int:
-    """64 bits from one number: the quick half of `mix`, for what is asked of every row."""
-    value = (value * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
-    value = ((value ^ (value >> 29)) * 0xBF58476D1CE4E5B9) & 0xFFFFFFFFFFFFFFFF
-    return value ^ (value >> 32)
-
-
-def short_id(*names: Any) -> str:
-    """Ten hexadecimal digits, as ids of lists and campaigns have."""
-    return f"{salt(0, *names):016x}"[:10]
-
-
-@dataclass(slots=True)
-class Audience:
-    """One list: `size` members on day 0 and `daily` more each day. `deleted` ones live on in reports only."""
-
-    number: int
-    id: str
-    name: str
-    size: int
-    daily: int
-    salt: int
-    overlap: int
-    deleted: bool = False
-    interests: list[dict[str, bool]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Members:
-    """What is known of a list's members without making their rows. `numbers`: those that exist, in API order."""
-
-    numbers: list[int]
-    changed: dict[int, int]
-    status: dict[int, int]
-    version: dict[int, int]
 
 
 @dataclass(slots=True)
@@ -121,49 +36,73 @@ class Segment:
     ghost: bool = False
 
 
-class Audiences:
-    """The lists of one day's account; `keep_all`: tables are kept for good, since rows move in them."""
+class Audiences(Reports):
+    """Methods named after streams give the table of one list's rows."""
 
     def __init__(self, *, seed: int, scale: float, day: int, keep_all: bool) -> None:
-        self.seed, self.scale, self.day = seed, scale, day
-        self.now = START + day * DAY
-        self._kept = Kept(float("inf") if keep_all else KEPT_ROWS)
-        self.audiences = self._make_audiences()
-        self.live = [audience for audience in self.audiences if not audience.deleted]
-        self.audiences_by_id = {audience.id: audience for audience in self.audiences}
+        super().__init__(seed=seed, scale=scale, day=day, keep_all=keep_all)
         self.segments_by_id = {
             (audience.id, segment.id): segment for audience in self.live for segment in self._make_segments(audience)
         }
 
-    def _make_audiences(self) -> list[Audience]:
-        """The big list grows with the root of the scale, the rest of the account by more lists of a few thousand."""
-        scale, root = self.scale, min(self.scale, self.scale**0.5)
-        sizes = [int(2600 * root), int(1300 * root), min(40, int(40 * scale) or 1), 0]
-        rest = int(3940 * scale) - sum(sizes)
-        while rest > 200:
-            size = min(rest, 1500 + mix(self.seed, len(sizes)) % 1500)
-            sizes.append(size)
-            rest -= size
-        names = ["Newsletter", "Kunden & Freunde 🎉", 'Beta "testers"', "Empty"]
-        audiences = []
-        for number, size in enumerate([*sizes, 120]):
-            deleted = number == len(sizes)
-            name = "Old list" if deleted else names[number] if number < len(names) else f"Audience {number}"
-            audience = Audience(
-                number=number,
-                id=short_id(self.seed, "list", "old" if deleted else number),
-                name=name,
-                size=size,
-                daily=0 if deleted or not size else max(1, size // 130),
-                salt=salt(self.seed, "members", number),
-                # The second list shares people with the first; the others begin anywhere.
-                overlap=(0, 2000)[number] if number < 2 else number * 7919 % 90_000,
-                deleted=deleted,
-            )
-            ids = [short_id(audience.id, "interest", place) for place in range(5)]
-            audience.interests = [{name: bool(bits >> at & 1) for at, name in enumerate(ids)} for bits in range(32)]
-            audiences.append(audience)
-        return audiences
+    def lists(self, args: Mapping[str, str]) -> Table:
+        """/lists"""
+        return self.keep(("lists",), lambda: Table.of([self._list(audience) for audience in self.live]))
+
+    def _list(self, audience: Audience) -> Row:
+        members = self.members(audience)
+        counts = [0] * len(STATUSES)
+        for status in members.status.values():
+            counts[status] += 1
+        sent = max((c.sent for c in self.all_campaigns if c.has_report and c.audience is audience), default=0)
+        row: Row = {
+            "id": audience.id,
+            "web_id": 360_000 + audience.number,
+            "name": audience.name,
+            "contact": {"company": "Acme", "address1": "1 Main St", "address2": "", "city": "Atlanta", "state": "GA",
+                        "zip": "30303", "country": "US", "phone": ""},
+            "permission_reminder": "You signed up.\nReally.",
+            "use_archive_bar": True,
+            "campaign_defaults": {"from_name": "Acme ™", "from_email": "a@example.com", "subject": "",
+                                  "language": "en"},
+            "notify_on_subscribe": "",
+            "notify_on_unsubscribe": "",
+            "date_created": stamp(START - (900 - audience.number) * DAY),
+            "list_rating": 3,
+            "email_type_option": False,
+            "subscribe_url_short": f"http://eepurl.example/{audience.id}",
+            "subscribe_url_long": f"https://acme.us6.list-manage.example/subscribe?u=1&id={audience.id}",
+            "beamer_address": f"us6-{audience.id}@inbound.mailchimp.example",
+            "visibility": "pub" if audience.number else "prv",
+            "double_optin": False,
+            "has_welcome": False,
+            "marketing_permissions": False,
+            "modules": [],
+            "stats": {
+                "member_count": counts[0],
+                "total_contacts": len(members.numbers),
+                "unsubscribe_count": counts[1],
+                "cleaned_count": counts[2],
+                "member_count_since_send": audience.number,
+                "unsubscribe_count_since_send": 0,
+                "cleaned_count_since_send": 0,
+                "campaign_count": sum(c.audience is audience for c in self.all_campaigns),
+                "campaign_last_sent": stamp(sent),
+                "merge_field_count": 6,
+                "avg_sub_rate": 12,
+                "avg_unsub_rate": 0.5,
+                "target_sub_rate": 1.25,
+                "open_rate": 64.7,
+                "click_rate": 3.2,
+                "last_sub_date": stamp(max(members.changed.values(), default=0)),
+                "last_unsub_date": "",
+            },
+        }  # fmt: skip
+        if audience.number == 1:
+            row["stats"]["contact_score"] = 4.5  # Awkward: an unknown field inside a known object
+        return row
+
+    # --- Segments ---
 
     def _make_segments(self, audience: Audience) -> list[Segment]:
         if not audience.size:
@@ -196,170 +135,6 @@ class Audiences:
         if audience.number == 2:
             segments[0].id = 0  # Awkward: 0 is an id like any other
         return segments
-
-    def audience(self, args: Mapping[str, str]) -> Audience:
-        """The list that a path names; KeyError when there is none."""
-        audience = self.audiences_by_id[args["list_id"]]
-        if audience.deleted:
-            raise KeyError(audience.id)
-        return audience
-
-    def keep(self, key: tuple[Any, ...], make: Callable[[], Table]) -> Table:
-        """A table made once and kept for a while."""
-        table: Table | None = self._kept.get(key)
-        if table is None:
-            table = make()
-            self._kept.put(key, table, table.count + 20)
-        return table
-
-    # --- Members ---
-
-    def members(self, audience: Audience) -> Members:
-        """Which members exist, their status, their last change, how often they changed."""
-        kept: Members | None = self._kept.get(("state", audience.id))
-        if kept is None:
-            kept = self._make_members(audience)
-            self._kept.put(("state", audience.id), kept, audience.size // 2 + 20)
-        return kept
-
-    def is_gone(self, audience: Audience, number: int) -> bool:
-        """Whether the member was permanently deleted by now."""
-        base = audience.salt + number
-        return any(spread(base ^ day << 40) % 400 == 0 for day in range(1, self.day + 1))
-
-    def _make_members(self, audience: Audience) -> Members:
-        imported = IMPORTED if audience.number == 0 else range(0)
-        made = Members([], {}, {}, {})
-        for number in range(audience.size + audience.daily * self.day):
-            h = spread(audience.salt + number)
-            share = h % 100
-            status = 0 if share < 78 else 1 if share < 88 else 2 if share < 92 else 3 if share < 94 else 4
-            status = ARCHIVED if share >= 95 else status
-            version, born = 0, 0
-            if number in imported:
-                changed = IMPORTED_AT
-            elif number < audience.size:
-                # One in four on a full hour, so that stamps tie here and there.
-                changed = START - 700 * DAY + (h >> 16) % (699 * DAY)
-                changed -= changed % HOUR if h >> 60 < 4 else 0
-            else:
-                born = (number - audience.size) // audience.daily + 1
-                changed = START + (born - 1) * DAY + 60 + (h >> 16) % (DAY - 120)
-                status = 0
-            if number == 11:
-                changed = START  # Awkward: in the very second in which day 0 begins
-            gone = False
-            for day in range(born + 1 if born else 1, self.day + 1):
-                change = spread(audience.salt + number ^ day << 40)
-                kind = change % 400
-                if kind == 0:
-                    gone = True
-                    break
-                if kind < 18:
-                    version += 1
-                    changed = START + (day - 1) * DAY + 1 + (change >> 16) % (DAY - 1)
-                    if kind < 3:
-                        status = 0 if status == ARCHIVED else ARCHIVED
-                    elif kind < 6 and status == 0:
-                        status = 1
-            if not gone:
-                made.numbers.append(number)
-                made.changed[number], made.status[number] = changed, status
-                if version:
-                    made.version[number] = version
-        # The API's own order is undocumented; here it is neither by time nor by id.
-        made.numbers.sort(key=lambda number: spread(number ^ audience.salt >> 3))
-        return made
-
-    def person(self, audience: Audience, number: int) -> tuple[str, str, int]:
-        """Address, its hash and a number of the person behind a member; lists overlap."""
-        who = number + audience.overlap
-        h = spread(who + self.seed * 1_000_003)
-        address = f"{_MAILBOX[h & 15]}.{who}@{_DOMAINS[(h >> 8) % 6]}"
-        return address, hashlib.md5(address.lower().encode(), usedforsecurity=False).hexdigest(), h
-
-    def member(self, audience: Audience, number: int, members: Members) -> Row:
-        """One member's row."""
-        address, hashed, who = self.person(audience, number)
-        h = spread(audience.salt + number)
-        version = members.version.get(number, 0)
-        status = members.status[number]
-        first, last = FIRST_NAMES[who & 15], LAST_NAMES[(who >> 12) % 10]
-        opted = START - 800 * DAY + (h >> 20) % (90 * DAY)
-        tags = [{"id": 14_351_128 + audience.number * 1000, "name": "2022 0"}] if h & 0x3F00 == 0 else []
-        row: Row = {
-            "id": hashed,
-            "email_address": address,
-            "unique_email_id": f"{who:016x}"[:10],
-            "contact_id": f"{h:016x}{who:016x}",
-            "full_name": f"{first} {last}".strip(),
-            "web_id": 546_000_000 + audience.number * 1_000_000 + number,
-            "email_type": "html",
-            "status": STATUSES[status],
-            "consents_to_one_to_one_messaging": h & 1024 == 0,
-            "sms_phone_number": "",
-            "sms_subscription_status": "",
-            "sms_subscription_last_updated": "",
-            "merge_fields": {
-                "FNAME": first,
-                "LNAME": last,
-                "ADDRESS": _ADDRESS if h & 0x1800 == 0 else "",
-                "PHONE": "",
-                "BIRTHDAY": f"{1 + (h >> 30) % 12:02}/{1 + (h >> 34) % 28:02}" if h & 0x2000 else "",
-                "POINTS": (h >> 24) % 500 + version,
-            },
-            "interests": audience.interests[h >> 40 & 31],
-            "stats": {"avg_open_rate": (h >> 3) % 101 / 100, "avg_click_rate": (h >> 9) % 41 / 100},
-            "ip_signup": "",
-            "timestamp_signup": "" if h & 0x4000 else stamp(opted - 60),
-            "ip_opt": f"203.0.113.{h >> 44 & 255}",
-            "timestamp_opt": stamp(opted),
-            "member_rating": 1 + ((h >> 50) + version) % 5,
-            "last_changed": stamp(members.changed[number]),
-            "language": _LANGUAGES[h >> 53 & 7],
-            "vip": h % 97 == 0,
-            "email_client": "" if h & 0x8000 else "Gmail",
-            "location": _CITIES[h >> 56 & 3],
-            "source": "Import" if number in IMPORTED else "API - Generic",
-            "tags_count": len(tags),
-            "tags": tags,
-            "list_id": audience.id,
-        }
-        if status == 1:
-            row["unsubscribe_reason"] = "N/A (Unsubscribed by admin)"
-        if h % 53 == 0:
-            created = stamp(opted + DAY)
-            row["last_note"] = {"note_id": number, "created_at": created, "created_by": "Ana", "note": "called ☎"}
-        if number < 24 and audience.number == 0:
-            _make_awkward(row, number)
-        return row
-
-    def list_members(self, args: Mapping[str, str]) -> Table:
-        """/lists/{list_id}/members"""
-        audience = self.audience(args)
-
-        def make() -> Table:
-            members = self.members(audience)
-            numbers = members.numbers
-
-            def touch(place: int, now: datetime) -> None:
-                number = numbers[place]
-                members.changed[number] = int(now.timestamp())
-                members.version[number] = members.version.get(number, 0) + 1
-                changed[place] = stamp(members.changed[number])
-
-            changed = [stamp(members.changed[number]) for number in numbers]
-            status = [STATUSES[members.status[number]] for number in numbers]
-            return Table(
-                len(numbers),
-                lambda place: self.member(audience, numbers[place], members),
-                {"last_changed": changed, "status": status},
-                touch,
-            )
-
-        return self.keep(("members", audience.id), make)
-
-    # --- Segments ---
 
     def segment_numbers(self, segment: Segment) -> list[int]:
         """The members of a segment; archived and pending ones are in none."""
@@ -418,7 +193,7 @@ class Audiences:
                 part = {name: whole[name] for name in _SEGMENT_MEMBER_FIELDS if name in whole}
                 stats = whole["stats"]
                 part["stats"] = {name: stats[name] for name in ("avg_open_rate", "avg_click_rate")}
-                part["location"] = _CITIES_WITHOUT_REGION[_CITIES.index(whole["location"])]
+                part["location"] = _CITIES_WITHOUT_REGION[CITIES.index(whole["location"])]
                 return part
 
             return Table(len(numbers), row, {"status": [STATUSES[members.status[number]] for number in numbers]})
@@ -431,14 +206,14 @@ class Audiences:
         found = [rows.row(place) for place in range(rows.count)]
         return Table.of([{"id": row["id"], "name": row["name"]} for row in found if row["type"] == "static"])
 
-    # --- What else hangs below a list ---
+    # --- Interests, fields, forms ---
 
     def interest_categories(self, args: Mapping[str, str]) -> Table:
         """/lists/{list_id}/interest-categories"""
         audience = self.audience(args)
         if not audience.size:
             return Table.of([])
-        kinds = (("checkboxes", "Groups"), ("dropdown", "Größe"))
+        kinds = (("checkboxes", "Groups"), ("dropdown", "Größe"), ("hidden", ""))
         return Table.of(
             [
                 {"list_id": audience.id, "id": short_id(audience.id, "category", place), "title": title,
@@ -450,8 +225,8 @@ class Audiences:
     def interests(self, args: Mapping[str, str]) -> Table:
         """/lists/{list_id}/interest-categories/{category_id}/interests"""
         audience = self.audience(args)
-        place = [short_id(audience.id, "category", place) for place in range(2)].index(args["category_id"])
-        ids = list(audience.interests[0])[:3] if place == 0 else list(audience.interests[0])[3:]
+        place = [short_id(audience.id, "category", place) for place in range(3)].index(args["category_id"])
+        ids = (list(audience.interests[0])[:3], list(audience.interests[0])[3:], [])[place]
         return Table.of(
             [
                 {"category_id": args["category_id"], "list_id": audience.id, "id": interest,
@@ -477,6 +252,30 @@ class Audiences:
             for place, (tag, kind, options) in enumerate(kinds)
         ]  # fmt: skip
         return Table.of(rows)
+
+    def list_webhooks(self, args: Mapping[str, str]) -> Table:
+        """/lists/{list_id}/webhooks"""
+        audience = self.audience(args)
+        events = {"subscribe": True, "unsubscribe": False, "profile": True, "cleaned": False, "upemail": True,
+                  "campaign": False}  # fmt: skip
+        return Table.of(
+            [{"id": short_id(audience.id, "hook", place), "list_id": audience.id, "events": events,
+              "url": "https://hooks.example/?a=1&b=ü", "sources": {"user": True, "admin": False, "api": place == 0}}
+             for place in range(1 + audience.number % 3)]
+        )  # fmt: skip
+
+    def list_signup_forms(self, args: Mapping[str, str]) -> Table:
+        """/lists/{list_id}/signup-forms"""
+        audience = self.audience(args)
+        # Awkward: a form without an address of its own.
+        url = "" if audience.number == 2 else f"https://acme.us6.list-manage.example/subscribe?id={audience.id}"
+        return Table.of(
+            [{"list_id": audience.id, "signup_form_url": url, "header": {"text": audience.name, "image_width": "0"},
+              "contents": [{"section": "signup_message", "value": "Hi!"}],
+              "styles": [{"selector": "page", "options": [{"property": "color", "value": "#fff"}]}]}]
+        )  # fmt: skip
+
+    # --- Statistics ---
 
     def list_growth_history(self, args: Mapping[str, str]) -> Table:
         """/lists/{list_id}/growth-history"""
@@ -524,37 +323,12 @@ class Audiences:
         names = ("Gmail", "Apple Mail", "Outlook 2016", "") if size else ()
         return Table.of([{"client": name, "members": size // (place + 2)} for place, name in enumerate(names)])
 
-
-def _make_awkward(row: Row, number: int) -> None:
-    """Awkward: what the first members of the first list are like."""
-    if number == 3:
-        row["beta_score"] = {"value": 7, "_links": [LINK]}
-        row["beta_flag"] = True
-    elif number == 4:
-        row["member_rating"] = "high"
-    elif number == 5:
-        row["full_name"] = "Nul\x00l"
-        row["merge_fields"] = {"FNAME": "a\x00b"}
-    elif number == 6:
-        del row["merge_fields"]
-    elif number == 7:
-        row["merge_fields"] = None
-        row["interests"] = None
-    elif number == 8:
-        row["member_rating"] = 4.0
-        row["stats"] = {**row["stats"], "ecommerce_data": {"total_revenue": 1.5, "number_of_orders": 2,
-                                                           "currency_code": "USD"}}  # fmt: skip
-    elif number == 9:
-        row["full_name"] = "👩‍👩‍👧‍👦 \u2028 \u202e"
-        row["tags"] = [{"id": place, "name": f"tag {place}"} for place in range(50)]
-        row["tags_count"] = 60
-    elif number == 10:
-        row["member_rating"] = 2.5
-    elif number == 12:
-        row["marketing_permissions"] = [{"marketing_permission_id": "a1", "text": "Email", "enabled": False}]
-        row["sms_phone_number"] = "+15550100"
-        row["sms_subscription_status"] = "subscribed"
-        row["sms_subscription_last_updated"] = row["last_changed"]
-    elif number == 13:
-        row["timestamp_opt"] = None
-        row["language"] = None
+    def list_abuse_reports(self, args: Mapping[str, str]) -> Table:
+        """/lists/{list_id}/abuse-reports"""
+        audience = self.audience(args)
+        rows = []
+        for campaign in self.all_campaigns:
+            if campaign.audience is audience and campaign.has_report and not campaign.ghost:
+                table = self.reports_abuse({"campaign_id": campaign.id})
+                rows += [table.row(place) for place in range(table.count)]
+        return Table.of([{name: row[name] for name in row if name != "list_is_active"} for row in rows])

@@ -1,4 +1,4 @@
-"""What the API's collections have in common: filters, sorting, pages, trimming. The table of them is in `sandbox`."""
+"""What the API's collections have in common: filters, sorting, pages, trimming. `sandbox_endpoints` lists them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.sandbox import Answer, Call, Param, Refusal, Row, Table, dumps
 
-from .sandbox_audiences import stamp
-from .sandbox_data import Account
+from .sandbox_account import Account
+from .sandbox_people import stamp
 
 if TYPE_CHECKING:
     from .sandbox import MailchimpSandbox

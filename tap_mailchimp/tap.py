@@ -70,8 +70,9 @@ SETTINGS = (
         START_DATE,
         required=True,
         description=(
-            "Where list_members, reports_email_activity and list_activity begin: RFC 3339, a date, or MM/DD/YYYY; UTC "
-            "without a zone. Other streams are read whole."
+            "Where list_members, reports_email_activity, list_activity, member_tags, audience_contacts and "
+            "file_manager_files begin: RFC 3339, a date, or MM/DD/YYYY; UTC without a zone. Other streams are read "
+            "whole."
         ),
     ),
     Setting(

@@ -42,6 +42,8 @@ def fields(schema: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Any
         for member, part in schema.get("properties", {}).items():
             if member != "_links":
                 yield from fields(part, f"{name}.{member}" if name else member)
+    for form in schema.get("oneOf", ()):
+        yield from fields(form, name)
 
 
 def answer(contract: Mapping[str, Any], path: str, method: str = "get") -> Mapping[str, Any]:

@@ -26,6 +26,9 @@ SMALL_PAGES: dict[str, dict[str, Any]] = {
 }
 """Settings that make a tap's walks long."""
 
+GRANTED: dict[str, dict[str, Any]] = {"tap_customerio": {"rate": 1000}}
+"""Options of a sandbox that grants more requests a second than its API, where that alone would make a test long."""
+
 WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "tap_iterable": (
         ("email_send", {}),
@@ -46,10 +49,20 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("reports_email_activity", {"email_activity_mode": "batch"}),
         ("audience_contacts", {}),
     ),
-    "tap_customerio": (("customers", {}), ("messages", {}), ("activities", {}), ("eps_suppression", {})),
+    "tap_customerio": (("eps_suppression", {}),),
     "tap_campaign_monitor": (("list_active_subscribers", {}), ("campaign_opens", {}), ("campaign_recipients", {})),
 }
 """Each kind of walk of a tap: a stream that is read that way, and the settings for it."""
+
+APART: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "tap_mailchimp": (
+        ("member_activity", "member_activity_feed", "member_events", "member_goals"),
+        {"scale": 0.02},
+    ),
+}
+"""Streams that take a request per row of another, however large it is: read apart from all others, in an account of the
+size that the sandbox's options say.
+"""
 
 ROOT = Path(__file__).parent.parent
 

@@ -378,6 +378,12 @@ def test_trying_ends_when_the_time_is_spent() -> None:
         with pytest.raises(RetryableError, match="after 3 tries"):
             fixture.client.json(Request("/things"))
         assert fixture.waits == [40, 40]
+    verdict = lambda *_: RetryableError("busy", wait_seconds=40, most_seconds=30)  # noqa: E731
+    with (
+        closing(Fixture(retry=Retry(tries=99, budget_seconds=100), verdict=verdict)) as fixture,
+        pytest.raises(RetryableError, match="after 1 tries"),
+    ):
+        fixture.client.json(Request("/things"))
 
 
 @responses.activate
@@ -466,6 +472,14 @@ def test_server_trouble_thrice_running_asks_for_less_where_that_is_possible(fixt
 
 
 @responses.activate
+def test_a_server_that_takes_all_the_time_there_is_to_fail_is_asked_for_less() -> None:
+    responses.get(f"{API}/things", status=504, headers={"Retry-After": "60"})
+    with closing(Fixture(retry=Retry(budget_seconds=50))) as fixture, pytest.raises(TooLargeError):
+        fixture.client.send(Request("/things"), shrinkable=True)
+    assert len(responses.calls) == 1
+
+
+@responses.activate
 def test_server_trouble_now_and_then_does_not_ask_for_less(fixture: Fixture) -> None:
     responses.get(f"{API}/things", status=504)
     responses.get(f"{API}/things", status=504)
@@ -508,6 +522,16 @@ def test_a_credential_refused_after_its_renewal_is_refused() -> None:
     with closing(Fixture(refresh=lambda: None)) as fixture, pytest.raises(AuthError, match="Check the credential"):
         fixture.client.json(Request("/things"))
     assert len(responses.calls) == 2
+
+
+@responses.activate
+def test_a_credential_that_expires_again_and_again_is_renewed_a_few_times() -> None:
+    responses.get(f"{API}/things", status=401)
+    verdict = lambda *_: AuthError("Expired.", has_expired=True)  # noqa: E731
+    fixture = Fixture(refresh=lambda: None, verdict=verdict)
+    with closing(fixture), pytest.raises(AuthError, match="Expired"):
+        fixture.client.json(Request("/things"))
+    assert len(responses.calls) == 6
 
 
 @responses.activate
@@ -617,8 +641,8 @@ def test_a_hanging_server_is_given_up_and_asked_again() -> None:
     def hang(connection: socket.socket) -> None:
         release.wait(5)
 
-    with Served(hang, GOOD) as served, closing(Fixture(served.url, timeout=(1, 0.05))) as fixture:
-        assert fixture.client.json(Request("/x")) == {"ok": 1}
+    with Served(hang, GOOD) as served, closing(Fixture(served.url, timeout=(1, 9))) as fixture:
+        assert fixture.client.json(Request("/x", silence_seconds=0.05)) == {"ok": 1}
         release.set()
         assert fixture.report.retries == ["GET /x got no answer: nothing came for 0.05 seconds."]
 

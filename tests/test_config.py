@@ -100,6 +100,26 @@ def test_null_and_empty_mean_not_given(folder: Path, nothing: Any) -> None:
     assert read({"page_size": nothing, "request_timeout": nothing}).settings["page_size"] == 1000
 
 
+def test_null_may_be_a_value_where_the_setting_says_so(folder: Path) -> None:
+    tap = tap_with(KEY, Setting(name="days", type="integer", default=7, null=True))
+    assert read({"days": None}, tap=tap).settings["days"] is None
+    assert read({"days": ""}, tap=tap).settings["days"] == read({}, tap=tap).settings["days"] == 7
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00.000000"),
+        ("01/31/2026", "2026-01-31T00:00:00.000000"),
+        ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000000Z"),
+        ("2026-01-31T08:00:00+01:00", "2026-01-31T07:00:00.000000Z"),
+    ],
+)
+def test_a_date_may_stay_without_a_zone(folder: Path, given: str, kept: str) -> None:
+    tap = tap_with(KEY, replace(START_DATE, local=True))
+    assert read({"start_date": given}, tap=tap).settings["start_date"] == kept
+
+
 @pytest.mark.parametrize("zero", [0, "0", "", None])
 def test_zero_is_the_default_where_older_taps_said_so(folder: Path, zero: Any) -> None:
     assert read({"request_timeout": zero}).settings["request_timeout"] == 300

@@ -6,12 +6,13 @@ import json
 import signal
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL_PAGES, TAPS, THOROUGH, WALKS, tap_of
+from conftest import APART, GRANTED, SMALL_PAGES, TAPS, THOROUGH, WALKS, tap_of
 
 from shared.sandbox import Sandbox
 from shared.testing import (
@@ -28,25 +29,61 @@ from shared.testing import (
     upserted,
 )
 
-STREAMS = [(package, stream.name) for package in TAPS for stream in tap_of(package).streams if not stream.hidden]
 MOMENTS = {package: 20 if package == THOROUGH else 2 for package in TAPS}
-SEEDS = {package: (1, 2, 3) if package == THOROUGH else (1,) for package in TAPS}
+DRIFTS = {package: ((1, False), (2, True), (3, True)) if package == THOROUGH else ((1, True),) for package in TAPS}
+"""Which accounts are read while their rows come and go, in small pages or large ones."""
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 SPEED = 100
 """The sandbox's clock, and with it the tap's waits and its pace of STATE lines, so that tests need not wait."""
 
 
-def sandbox(package: str, **options: Any) -> Sandbox:
-    """The tap's sandbox, not started."""
-    make = tap_of(package).sandbox
-    assert make is not None
-    return make({name: str(value) for name, value in options.items()})
+@dataclass(frozen=True)
+class Part:
+    """What one run reads of a tap: all its streams but those of APART, or these."""
+
+    package: str
+    is_apart: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.package}{'-apart' if self.is_apart else ''}"
+
+    @property
+    def select(self) -> list[str]:
+        """The arguments that choose the streams."""
+        apart = APART.get(self.package, ((), {}))[0]
+        if self.is_apart:
+            return [word for stream in apart for word in ("--select", stream)]
+        return ["--select", "*", *(word for stream in apart for word in ("--exclude", stream))]
+
+    def sandbox(self, **options: Any) -> Sandbox:
+        """The tap's sandbox, not started."""
+        make = tap_of(self.package).sandbox
+        assert make is not None
+        return make({name: str(value) for name, value in self._with(options).items()})
+
+    def options(self, **options: Any) -> list[str]:
+        """The arguments that have the tap start its sandbox."""
+        text = ",".join(f"{name}={value}" for name, value in self._with({"speed": SPEED, **options}).items())
+        return ["--sandbox", text]
+
+    def _with(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {**(APART[self.package][1] if self.is_apart else {}), **options}
+
+
+WHOLE = [Part(package) for package in TAPS]
+PARTS = [*WHOLE, *(Part(package, is_apart=True) for package in APART)]
+STREAMS = [
+    (Part(package, stream.name in APART.get(package, ((), {}))[0]), stream.name)
+    for package in TAPS
+    for stream in tap_of(package).streams
+    if not stream.hidden
+]
 
 
 @cache
-def truth(package: str, stream: str, **options: Any) -> list[dict[str, Any]]:
+def truth(part: Part, stream: str, **options: Any) -> list[dict[str, Any]]:
     """What a faultless read of the stream gives."""
-    box = sandbox(package, **options)
+    box = part.sandbox(**options)
     return box.truth(stream, settings(box))
 
 
@@ -62,20 +99,14 @@ def settings(box: Sandbox) -> dict[str, Any]:
 def secrets(package: str) -> list[str]:
     """The credentials of the sandbox."""
     tap = tap_of(package)
-    values = settings(sandbox(package))
+    values = settings(Part(package).sandbox())
     return [str(values[each.name]) for each in tap.settings if each.secret and values.get(each.name)]
 
 
-def options_of(**options: Any) -> str:
-    """Options as `--sandbox` takes them."""
-    return ",".join(f"{name}={value}" for name, value in options.items())
-
-
 @cache
-def full_run(package: str, folder: Path, **options: Any) -> Result:
+def full_run(part: Part, folder: Path, **options: Any) -> Result:
     """A run of all streams, once for all tests of this process."""
-    given_options = {"speed": SPEED, **options}
-    return run_tap(package, "--sandbox", options_of(**given_options), "--select", "*", folder=folder)
+    return run_tap(part.package, *part.options(**options), *part.select, folder=folder)
 
 
 @pytest.fixture(scope="session")
@@ -83,46 +114,41 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
-@pytest.mark.parametrize(("package", "stream"), STREAMS)
-def test_a_full_run_gives_every_record_once(package: str, stream: str, folder: Path) -> None:
-    result = full_run(package, folder)
+@pytest.mark.parametrize(("part", "stream"), STREAMS, ids=str)
+def test_a_full_run_gives_every_record_once(part: Part, stream: str, folder: Path) -> None:
+    result = full_run(part, folder)
     assert result.status == 0, result.stderr[-2000:]
     records = result.by_stream()[stream]
-    assert differences(records, truth(package, stream)) == []
+    assert differences(records, truth(part, stream)) == []
     keys = result.keys(stream)
     if keys:
         assert len(upserted(records, keys)) == len(records), "a key is not unique"
 
 
-@pytest.mark.parametrize("package", TAPS)
-def test_every_line_of_a_full_run_is_valid_and_holds_no_secret(package: str, folder: Path) -> None:
-    assert problems(full_run(package, folder), secrets=secrets(package)) == []
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_every_line_of_a_full_run_is_valid_and_holds_no_secret(part: Part, folder: Path) -> None:
+    assert problems(full_run(part, folder), secrets=secrets(part.package)) == []
 
 
-@pytest.mark.parametrize("package", TAPS)
-def test_faults_change_nothing(package: str, folder: Path) -> None:
-    result = full_run(package, folder, faults="on")
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_faults_change_nothing(part: Part, folder: Path) -> None:
+    result = full_run(part, folder, faults="on")
     assert result.status == 0, result.stderr[-2000:]
-    assert problems(result, secrets=secrets(package)) == []
+    assert problems(result, secrets=secrets(part.package)) == []
     for stream, records in result.by_stream().items():
-        assert differences(records, truth(package, stream)) == [], stream
+        assert differences(records, truth(part, stream)) == [], stream
 
 
 @pytest.mark.parametrize(
-    ("package", "seed", "small"),
-    [
-        (package, seed, small)
-        for package in TAPS
-        for seed in SEEDS[package]
-        for small in ([False, True] if package == THOROUGH else [True])
-    ],
+    ("package", "seed", "small"), [(package, *drift) for package in TAPS for drift in DRIFTS[package]]
 )
 def test_nothing_that_stayed_is_missed_while_rows_come_and_go(
     package: str, seed: int, small: bool, tmp_path: Path
 ) -> None:
-    with sandbox(package, drift=1, seed=seed) as box:
+    part = Part(package)
+    with part.sandbox(drift=1, seed=seed, **GRANTED.get(package, {})) as box:
         config = {**box.settings, "base_url": box.base_url, **(SMALL_PAGES[package] if small else {})}
-        result = run_tap(package, "--select", "*", config=config, folder=tmp_path)
+        result = run_tap(package, *part.select, config=config, folder=tmp_path)
         assert result.status == 0, result.stderr[-2000:]
         assert problems(result) == []
         for stream, records in result.by_stream().items():
@@ -136,18 +162,16 @@ def lost_keys(records: list[Any], stayed: list[Any], keys: list[str]) -> list[An
     return [key for key in upserted(stayed, keys) if key not in written]
 
 
-@pytest.mark.parametrize("package", TAPS)
-def test_a_day_later_everything_new_and_changed_is_written(package: str, folder: Path, tmp_path: Path) -> None:
-    first = full_run(package, folder)
-    second = run_tap(
-        package, "--sandbox", options_of(day=1, speed=SPEED), "--select", "*", state=first.state, folder=tmp_path
-    )
+@pytest.mark.parametrize("part", PARTS, ids=str)
+def test_a_day_later_everything_new_and_changed_is_written(part: Part, folder: Path, tmp_path: Path) -> None:
+    first = full_run(part, folder)
+    second = run_tap(part.package, *part.options(day=1), *part.select, state=first.state, folder=tmp_path)
     assert second.status == 0, second.stderr[-2000:]
     assert problems(second) == []
     incremental = set(second.state["bookmarks"])
-    box = sandbox(package)
+    box = part.sandbox()
     for stream, records in second.by_stream().items():
-        keys, today, as_read = second.keys(stream), truth(package, stream, day=1), box.as_read(stream)
+        keys, today, as_read = second.keys(stream), truth(part, stream, day=1), box.as_read(stream)
         held = upserted([*first.records(stream), *records], keys)
         lost = [
             key
@@ -163,10 +187,10 @@ def without(record: Mapping[str, Any] | None, names: frozenset[str]) -> dict[str
     return None if record is None else {name: value for name, value in record.items() if name not in names}
 
 
-@pytest.mark.parametrize("package", TAPS)
-def test_a_second_run_at_once_repeats_little_of_what_has_bookmarks(package: str, folder: Path, tmp_path: Path) -> None:
-    first = full_run(package, folder)
-    second = run_tap(package, "--sandbox", options_of(speed=SPEED), "--select", "*", state=first.state, folder=tmp_path)
+@pytest.mark.parametrize("part", WHOLE, ids=str)
+def test_a_second_run_at_once_repeats_little_of_what_has_bookmarks(part: Part, folder: Path, tmp_path: Path) -> None:
+    first = full_run(part, folder)
+    second = run_tap(part.package, *part.options(), *part.select, state=first.state, folder=tmp_path)
     assert second.status == 0, second.stderr[-2000:]
     for stream, entry in first.state["bookmarks"].items():
         written, again = len(first.records(stream)), len(second.records(stream))
@@ -175,10 +199,10 @@ def test_a_second_run_at_once_repeats_little_of_what_has_bookmarks(package: str,
             assert again < written / 2, f"{stream}: {again} of {written} again"
 
 
-@pytest.mark.parametrize("package", TAPS)
-def test_no_bookmark_ever_moves_back(package: str, folder: Path) -> None:
+@pytest.mark.parametrize("part", WHOLE, ids=str)
+def test_no_bookmark_ever_moves_back(part: Part, folder: Path) -> None:
     before: dict[tuple[str, ...], str] = {}
-    for state in bookmarks(full_run(package, folder)):
+    for state in bookmarks(full_run(part, folder)):
         for stream, entry in state.items():
             for path, value in instants(entry, (stream,)):
                 assert value >= before.get(path, ""), path
@@ -199,21 +223,28 @@ def instants(entry: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], s
 
 
 @pytest.mark.parametrize(
-    ("package", "moment"), [(package, number + 1) for package in TAPS for number in range(MOMENTS[package])]
+    ("part", "moment", "moments"),
+    [
+        (part, number + 1, moments)
+        for part in PARTS
+        for moments in [2 if part.is_apart else MOMENTS[part.package]]
+        for number in range(moments)
+    ],
+    ids=str,
 )
 def test_killed_at_any_moment_and_resumed_it_loses_nothing(
-    package: str, moment: int, folder: Path, tmp_path: Path
+    part: Part, moment: int, moments: int, folder: Path, tmp_path: Path
 ) -> None:
-    config = given(tmp_path, config=SMALL_PAGES[package])
-    whole = full_run(package, folder)
+    config = given(tmp_path, config=SMALL_PAGES[part.package])
+    whole = full_run(part, folder)
     total = sum(map(len, whole.by_stream().values()))
     first, second = killed_and_resumed(
-        package, ["--select", "*", *config], total * moment // (MOMENTS[package] + 1), SIGNALS[moment % 3], tmp_path
+        part, [*part.select, *config], total * moment // (moments + 1), SIGNALS[moment % 3], tmp_path
     )
     for stream in whole.by_stream():
         records = [*first.records(stream), *second.records(stream)]
-        assert missing(records, truth(package, stream)) == [], stream
-    if moment > MOMENTS[package] // 2:
+        assert missing(records, truth(part, stream)) == [], stream
+    if moment > moments // 2:
         assert sum(map(len, second.by_stream().values())) < total, "it began anew"
 
 
@@ -229,24 +260,25 @@ def test_killed_at_any_moment_and_resumed_it_loses_nothing(
 def test_killed_inside_each_kind_of_walk_and_resumed_it_loses_nothing(
     package: str, stream: str, extra: Mapping[str, Any], number: int, tmp_path: Path
 ) -> None:
-    expected = truth(package, stream)
+    part = Part(package)
+    expected = truth(part, stream)
     arguments = ["--select", stream, *given(tmp_path, config={**SMALL_PAGES[package], **extra})]
     first, second = killed_and_resumed(
-        package, arguments, len(expected) * (2 * number + 1) // 6, SIGNALS[number], tmp_path
+        part, arguments, len(expected) * (2 * number + 1) // 6, SIGNALS[number], tmp_path
     )
     assert missing([*first.records(stream), *second.records(stream)], expected) == []
 
 
 def killed_and_resumed(
-    package: str, arguments: list[str], records: int, send: signal.Signals, folder: Path
+    part: Part, arguments: list[str], records: int, send: signal.Signals, folder: Path
 ) -> tuple[Result, Result]:
     """A run that gets a signal after so many records, and the run that goes on from its last STATE."""
-    box = ["--sandbox", options_of(speed=SPEED)]
-    first = run_tap_until(package, *box, *arguments, records=records, send=send)
+    box = part.options()
+    first = run_tap_until(part.package, *box, *arguments, records=records, send=send)
     assert first.status == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[send], first.stderr[-2000:]
     assert first.seconds < 5, "it took too long to stop"
     assert problems(first, killed=send == signal.SIGKILL) == []
-    second = run_tap(package, *box, *arguments, state=first.state, folder=folder)
+    second = run_tap(part.package, *box, *arguments, state=first.state, folder=folder)
     assert second.status == 0, second.stderr[-2000:]
     assert problems(second) == []
     return first, second
@@ -255,7 +287,7 @@ def killed_and_resumed(
 @pytest.mark.parametrize("package", TAPS)
 def test_a_closed_pipe_ends_it_quietly(package: str) -> None:
     process = subprocess.Popen(
-        command(package, ["--sandbox", options_of(speed=SPEED)]), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command(package, Part(package).options()), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None and process.stderr is not None
     process.stdout.readline()
@@ -278,16 +310,16 @@ def test_what_is_deselected_is_not_written(package: str, folder: Path, tmp_path:
     assert automatic <= written <= automatic | {"_extra"}
 
 
-@pytest.mark.parametrize("package", TAPS)
-def test_a_catalog_of_its_own_discovery_gives_the_same_run(package: str, folder: Path, tmp_path: Path) -> None:
-    found = subprocess.run(command(package, ["--discover"]), capture_output=True, check=True)
+@pytest.mark.parametrize("part", WHOLE, ids=str)
+def test_a_catalog_of_its_own_discovery_gives_the_same_run(part: Part, folder: Path, tmp_path: Path) -> None:
+    found = subprocess.run(command(part.package, ["--discover"]), capture_output=True, check=True)
+    expected = full_run(part, folder).by_stream()
     catalog = json.loads(found.stdout)
     for entry in catalog["streams"]:
         for each in entry["metadata"]:
             if not each["breadcrumb"]:
-                each["metadata"]["selected"] = True
-    result = run_tap(package, "--sandbox", options_of(speed=SPEED), catalog=catalog, folder=tmp_path)
+                each["metadata"]["selected"] = entry["stream"] in expected
+    result = run_tap(part.package, *part.options(), catalog=catalog, folder=tmp_path)
     assert result.status == 0, result.stderr[-2000:]
-    expected = full_run(package, folder).by_stream()
     for stream, records in result.by_stream().items():
         assert differences(records, expected[stream]) == [], stream

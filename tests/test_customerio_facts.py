@@ -34,6 +34,7 @@ OF_SANDBOX = {
     "text": "string",
     "bool": "boolean",
     "ts": "date-time",
+    "instant": "date-time",
     "json": "object",
 }
 

@@ -16,10 +16,11 @@ from shared.settings import settings_of
 from shared.streams import Stream, Unit
 from shared.units import partitions
 from tap_iterable import exports, sandbox_exports, sandbox_truth
+from tap_iterable.event_streams import EVENTS
 from tap_iterable.events import Export
 from tap_iterable.sandbox import IterableSandbox, data_type_of
 from tap_iterable.sandbox_data import COMMON, EVENT_FIELDS, fields
-from tap_iterable.streams import EVENTS, MEDIA, STREAMS, TEMPLATE_TYPES
+from tap_iterable.streams import MEDIA, STREAMS, TEMPLATE_TYPES
 from tap_iterable.tap import TAP
 
 FACTS = json.loads((Path(__file__).parent / "data" / "iterable_facts.json").read_text("utf-8"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shared.testing import Result, command, differences, given, problems, run_tap, upserted
+from shared.testing import Result, command, differences, given, missing, problems, run_tap
 from tap_iterable.sandbox import READ_ONLY_KEY, IterableSandbox
 from tap_iterable.sandbox_exports import Job
 
@@ -32,44 +32,75 @@ def run(folder: Path, streams: list[str], box: str = "", state: Any = None, **co
     return run_tap("tap_iterable", "--sandbox", options, *selected(streams), config=config, state=state, folder=folder)
 
 
-def assert_exact(result: Result, box: IterableSandbox) -> None:
-    assert result.status == 0, result.stderr[-2000:]
+def assert_exact(result: Result, box: IterableSandbox, *, status: int = 0) -> None:
+    assert result.status == status, result.stderr[-2000:]
     assert problems(result) == []
     for stream, records in result.by_stream().items():
         assert differences(records, box.truth(stream)) == [], stream
 
 
-@pytest.mark.parametrize("project", ["userid", "hybrid"])
-@pytest.mark.parametrize("mode", ["stream", "job"])
-def test_every_type_of_project_is_read_exactly_in_either_mode(project: str, mode: str, tmp_path: Path) -> None:
-    streams = [*EXPORTS, "list_users", "forgotten_users"]
-    result = run(tmp_path, streams, f"project={project}", export_mode=mode)
-    assert_exact(result, IterableSandbox({"project": project}))
-    assert result.keys("users") == ["itblUserId"]
-    assert result.keys("list_users") == ["userIdentifier", "listId"]
+@pytest.mark.parametrize(
+    ("project", "mode", "ills", "source"),
+    [
+        ("email", "stream", "cut=150", "users_export"),
+        ("email", "job", "jobs=fail+truncate+expire,faults=on", "api"),
+        ("userid", "stream", "cut=150,faults=on", "users_export"),
+        ("userid", "job", "jobs=expire", "users_export"),
+        ("hybrid", "stream", "cut=150", "api"),
+        ("hybrid", "job", "jobs=fail", "users_export"),
+    ],
+)
+def test_all_streams_of_every_type_of_project_are_read_exactly_in_either_mode_whatever_befalls(
+    project: str, mode: str, ills: str, source: str, tmp_path: Path
+) -> None:
+    """Without quotas and ills, the email project is the shared contract's own."""
+    config: dict[str, Any] = {"export_mode": mode, "list_users_source": source}
+    config |= {"project_type": "userid"} if project == "userid" else {}
+    config |= {"api_window_in_days": 1200, "max_window_in_days": 1200} if mode == "job" else {}
+    options = f"speed=1000,project={project},broken=2,{ills}"
+    arguments = ["--sandbox", options, "--select", "*", "--exclude", "export_jobs"]
+    result = run_tap("tap_iterable", *arguments, config=config, folder=tmp_path)
+    assert_exact(result, IterableSandbox({"project": project, "broken": "2"}), status=1)
+    key, member = ("email", "email") if project == "email" else ("itblUserId", "userIdentifier")
+    assert (result.keys("users"), result.keys("list_users")) == ([key], [member, "listId"])
+    assert "tap-iterable: list_users: Left out: list 2." in result.stderr.rstrip().splitlines()[-1]
 
 
 def test_all_modes_give_the_same_records_and_the_same_state(tmp_path: Path) -> None:
     found = []
+    streams = ["email_send", "email_open", "users"]
     for mode in ("auto", "stream", "job"):
-        result = run(tmp_path, EXPORTS, export_mode=mode, end_date="2026-10-01")
+        result = run(tmp_path, streams, export_mode=mode, end_date="2026-10-01")
         assert result.status == 0, result.stderr[-2000:]
         found.append((result.by_stream(), result.state))
     for records, state in found[1:]:
         assert state == found[0][1]
-        for stream in EXPORTS:
+        for stream in streams:
             assert differences(records[stream], found[0][0][stream]) == []
 
 
-@pytest.mark.parametrize("mode", ["stream", "auto"])
-def test_exports_that_are_cut_or_time_out_are_read_by_smaller_windows(mode: str, tmp_path: Path) -> None:
-    result = run(tmp_path, ["email_send", "email_open", "users"], "cut=150", export_mode=mode)
+def test_what_is_too_much_for_an_answer_of_a_day_goes_through_a_job(tmp_path: Path) -> None:
+    result = run(tmp_path, ["email_send"], "cut=150", export_mode="auto", job_threshold_days=9999)
     assert_exact(result, IterableSandbox({}))
+    assert "is too much for one answer: through a job" in result.stderr
 
 
-def test_jobs_that_fail_or_are_truncated_and_links_that_expire_change_nothing(tmp_path: Path) -> None:
-    result = run(tmp_path, EXPORTS, "jobs=fail+truncate+expire", export_mode="job")
-    assert_exact(result, IterableSandbox({}))
+def test_what_comes_or_moves_while_it_is_read_arrives_in_this_run_or_the_next(tmp_path: Path) -> None:
+    streams = ["email_bounce", "email_click", "users", "list_users"]
+    with IterableSandbox({"drift": "1", "cut": "150"}) as box:
+        config = {
+            **box.settings,
+            "api_window_in_days": 60,
+            "max_window_in_days": 90,
+            "list_users_source": "users_export",
+        }
+        first = run_tap("tap_iterable", *selected(streams), config=config, folder=tmp_path)
+        assert missing(first.records("users"), box.truth("users")), "nobody moved out of a window yet to come"
+        assert missing(first.records("list_users"), box.truth("list_users")) == []
+        box.options["drift"] = False
+        second = run_tap("tap_iterable", *selected(streams), config=config, state=first.state, folder=tmp_path)
+        for stream in streams[:3]:
+            assert missing([*first.records(stream), *second.records(stream)], box.truth(stream)) == [], stream
 
 
 def test_a_key_that_may_start_no_jobs_reads_directly(tmp_path: Path) -> None:
@@ -82,33 +113,75 @@ def test_what_is_unconfirmed_may_be_either_way(tmp_path: Path) -> None:
     assert_exact(run(tmp_path, streams, "other=1", export_mode="job"), IterableSandbox({}))
 
 
-def test_a_list_that_always_fails_is_named_and_the_others_are_complete(tmp_path: Path) -> None:
-    result = run(tmp_path, ["list_users", "channels"], "broken=3")
-    assert result.status == 1
-    assert "List 3 is left out" in result.stderr
-    assert differences(result.records("list_users"), IterableSandbox({"broken": "3"}).truth("list_users")) == []
-    assert result.records("channels")
-
-
 def test_users_may_have_their_own_fields_in_one_column(tmp_path: Path) -> None:
     result = run(tmp_path, ["users"], users_layout="data_fields")
     truth = IterableSandbox({}).truth("users", {"users_layout": "data_fields"})
     assert differences(result.records("users"), truth) == []
 
 
-def test_late_events_within_the_look_back_arrive_and_repeats_keep_their_ids(tmp_path: Path) -> None:
-    first = run(tmp_path, ["email_open"])
-    second = run(tmp_path, ["email_open"], "day=1", state=first.state)
-    truth = IterableSandbox({"day": "1"}).truth("email_open")
-    held = upserted([*first.records("email_open"), *second.records("email_open")], ["_event_id"])
-    assert differences(held.values(), truth) == []
-    assert len(second.records("email_open")) < 10
+def test_append_only_events_that_come_late_arrive_and_none_is_written_twice(tmp_path: Path) -> None:
+    """That late events arrive with the other keys too is part of the contract."""
+    config: Any = {"event_key": "append", "lookback_minutes": 30 * 24 * 60}
+    first = run(tmp_path, EVENTS, **config)
+    again = run(tmp_path, EVENTS, state=first.state, **config)
+    later = run(tmp_path, EVENTS, "day=1", state=again.state, **config)
+    assert later.keys("email_open") == []
+    box = IterableSandbox({"day": "1"})
+    for stream in EVENTS:
+        assert again.records(stream) == []
+        records = [*first.records(stream), *later.records(stream)]
+        assert differences(records, box.truth(stream)) == [], stream
 
 
-def test_an_append_only_run_has_no_key_and_the_same_records(tmp_path: Path) -> None:
-    result = run(tmp_path, ["email_open"], event_key="append")
-    assert result.keys("email_open") == []
-    assert_exact(result, IterableSandbox({}))
+SINCE = "2025-06-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("config", "kept"),
+    [
+        (
+            {"start_date": "2023-11-01T00:00:00Z", "api_window_in_days": "30"},
+            {
+                "currently_syncing": None,
+                "bookmarks": {
+                    "email_open": {"createdAt": SINCE},
+                    "users": {"profileUpdatedAt": SINCE},
+                    "templates": {"updatedAt": "2023-11-03T00:00:00.000000Z"},
+                },
+            },
+        ),
+        (
+            {"start_date": "2023-11-01", "region": "US", "end_date": "2026-11-01T11:00:00Z"},
+            {
+                "bookmarks": {
+                    "email_open": {
+                        "replication_key": "createdAt",
+                        "replication_key_value": "2025-06-01T00:00:00+00:00",
+                    },
+                    "users": {"replication_key": "profileUpdatedAt", "replication_key_value": SINCE},
+                    "templates": {
+                        "partitions": [
+                            {"context": {"messageMedium": "Email"}, "replication_key_value": "2025-01-01T00:00:00Z"},
+                            {"context": {"messageMedium": "Push"}, "replication_key_value": "2023-11-03T00:00:00Z"},
+                        ]
+                    },
+                }
+            },
+        ),
+    ],
+    ids=["singer-io", "meltano"],
+)
+def test_config_and_state_of_the_other_taps_go_on_here(config: Any, kept: Any, tmp_path: Path) -> None:
+    streams = {"email_open": "createdAt", "users": "profileUpdatedAt", "templates": "updatedAt"}
+    result = run(tmp_path, [*streams, "channels"], state=kept, **config)
+    assert (result.status, problems(result)) == (0, []), result.stderr[-2000:]
+    first = {"templates": "2023-11-03T00:00:00.000000Z"}
+    for stream, field in streams.items():
+        since = first.get(stream, "2025-05-31T23:00:00.000000Z")  # the look-back
+        expected = [record for record in IterableSandbox({}).truth(stream) if record[field] >= since]
+        assert differences(result.records(stream), expected) == [], stream
+        assert result.state["bookmarks"][stream].keys() == {field}
+    assert result.records("channels")
 
 
 def test_a_first_run_over_three_years_needs_few_exports_under_the_documented_quota(tmp_path: Path) -> None:

@@ -215,6 +215,17 @@ def test_delay_counts_those_in_line_and_never_blocks() -> None:
     assert limits.delay() == 20
 
 
+def test_a_request_of_a_long_chain_goes_before_those_in_line() -> None:
+    clock = Clock()
+    limits = Limits(connections=8, quotas=[Quota("", ((1, 10),))], clock=clock, wait=clock.wait)
+    with limits.slot():
+        pass
+    limits._waiting += [_Ticket(limits._line(""), ahead=True), _Ticket(limits._line(""))]
+    with limits.slot(ahead=True) as waited:
+        assert waited == 20, "one chain goes before another only when its turn comes"
+    assert [ticket.ahead for ticket in limits._waiting] == [True, False]
+
+
 def test_delay_says_soon_when_only_a_connection_is_wanting() -> None:
     limits = Limits(connections=1)
     with limits.slot():

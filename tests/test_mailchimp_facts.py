@@ -42,7 +42,10 @@ PARENTS_KEYS = {
     "ecommerce_carts": {"store_id": "string"},
     "ecommerce_promo_rules": {"store_id": "string"},
     "ecommerce_promo_codes": {"store_id": "string", "promo_rule_id": "string"},
-    "member_tags": {"list_id": "string", "email_id": "string"},
+    **{
+        f"member_{name}": {"list_id": "string", "email_id": "string"}
+        for name in ("tags", "activity", "activity_feed", "events", "goals")
+    },
     "reports_advice": {"campaign_id": "string"},
     "reports_sub_reports": {"campaign_id": "string"},
     "campaign_content": {"campaign_id": "string"},
@@ -54,6 +57,10 @@ MADE_BY_HOOKS = {
     "reports_open_details": {"last_opened_at": "date-time"},
     "member_tags": {"member_last_changed": "date-time"},
     "member_notes": {"member_last_changed": "date-time"},
+    "member_activity": {"member_last_changed": "date-time", "_index": "integer"},
+    "member_activity_feed": {"member_last_changed": "date-time", "_index": "integer"},
+    "member_events": {"member_last_changed": "date-time", "_index": "integer"},
+    "member_goals": {"member_last_changed": "date-time"},
     "reports_advice": {"_index": "integer"},
     "chimp_chatter": {"_index": "integer"},
     "conversation_messages": {"list_id": "string"},  # published as an integer, although ids of lists are text
@@ -132,9 +139,9 @@ def test_every_parameter_sent_is_published(name: str) -> None:
 
 
 @every_stream
-def test_every_paged_request_says_count(name: str) -> None:
-    stream = STREAMS[name]
-    assert ("count" in dict(sent(stream))) is (stream.next_page is not None)
+def test_every_request_for_rows_says_count(name: str) -> None:
+    """Also those that come whole: `tag-search` obeys it although that is not published (observed 2026-06)."""
+    assert ("count" in dict(sent(STREAMS[name]))) is bool(FACTS["streams"][name]["items"])
 
 
 @every_stream

@@ -374,14 +374,23 @@ def test_a_table_sorts_by_fields_inside_objects_and_keeps_ties_in_order() -> Non
     assert table.order("a.b", descending=True) == [0, 3, 4, 1, 2]
 
 
-@given(count=st.integers(0, 300), seed=st.integers(0, 2**63), pages=st.lists(st.integers(0, 60), max_size=60))
-def test_what_stayed_under_drift_was_there_all_the_time(count: int, seed: int, pages: list[int]) -> None:
+@given(
+    count=st.integers(0, 300),
+    seed=st.integers(0, 2**63),
+    pages=st.lists(st.integers(0, 60), max_size=60),
+    removed=st.sampled_from([10, 2]),
+    stay=st.integers(0, 2),
+)
+def test_what_stayed_under_drift_was_there_all_the_time(
+    count: int, seed: int, pages: list[int], removed: int, stay: int
+) -> None:
     table = Table(count, lambda number: {"id": number})
-    drift = Drift(table, seed)
+    drift = Drift(table, seed, late=4 * removed, removed=removed, stay=stay)
     always = {number for number in range(count) if drift.visible(number)}
     for served in pages:
         view = [number for number in range(count) if drift.visible(number)]
         drift.step(view, min(served, len(view)), EPOCH)
         always &= {number for number in range(count) if drift.visible(number)}
     assert {number for number in range(count) if drift.stayed(number)} == always
-    assert len(drift.removed) <= count // 10
+    assert len(drift.removed) <= count // removed
+    assert set(range(min(stay, count))) <= always

@@ -10,6 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.answers import Response
+from shared.extract import Errand
+from shared.report import Report
 from shared.schedule import Active, Run, Schedule, Waiting
 from shared.state import Bookmark
 from shared.streams import Outcome, Stream, Unit, Window
@@ -41,6 +44,17 @@ def test_large_units_are_handed_out_first_and_the_end_is_told() -> None:
         queue.idle()
     assert taken == [50, 7, 1]
     assert queue.take() is None
+
+
+def test_a_long_chain_goes_before_all_else_that_is_ready() -> None:
+    queue = schedule()
+    large, chain = active(run_of(), 10**9), active(run_of(ahead=True))
+    queue.errand(Errand(lambda: Response(200), Report("tap-test")))
+    queue.again(large)
+    queue.again(chain)
+    assert queue.take() is chain
+    assert isinstance(queue.take(), Errand)
+    assert queue.take() is large
 
 
 def test_a_parents_reader_goes_first_until_too_many_children_wait(monkeypatch: Any) -> None:

@@ -33,14 +33,27 @@ def test_units_keep_value_mark_and_windows_in_the_shortest_form() -> None:
     state.put("s", "t", "b", Bookmark(second(1), mark=[1, "x"]))
     state.put("s", "t", "c", Bookmark(None, mark=7))
     state.put("s", "t", "d", Bookmark(second(1), done=((second(3), second(4)),)))
+    state.put("s", "t", "e", Bookmark("2026-05-01T12:29:31.000000Z"), to_the_minute=True)
     assert state.value["bookmarks"]["s"]["units"] == {
         "a": second(1),
         "b": [second(1), [1, "x"]],
         "c": [None, 7],
         "d": [second(1), None, [[second(3), second(4)]]],
+        "e": "2026-05-01T12:29Z",
     }
+    assert state.get("s", "t", "e").value == "2026-05-01T12:29:00.000000Z"
     read = State.read(state.value)
     assert [read.get("s", "t", key) for key in "abcd"] == [state.get("s", "t", key) for key in "abcd"]
+
+
+def test_what_lies_in_the_future_was_not_read() -> None:
+    state = State.read({"bookmarks": {"s": {"t": second(9), "done": [[second(2), second(9)], [second(7), second(8)]]}}})
+    state.put("s", "t", "u", Bookmark(second(9), mark=1))
+    state.put("s", "t", "v", Bookmark(second(3)))
+    state.clamp("s", "t", second(5))
+    assert state.get("s", "t") == Bookmark(second(5), done=((second(2), second(5)),))
+    assert state.get("s", "t", "u") == Bookmark(second(5), mark=1)
+    assert state.get("s", "t", "v") == Bookmark(second(3))
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1))

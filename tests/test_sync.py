@@ -20,6 +20,7 @@ from shared.errors import (
     ApiError,
     AuthError,
     GoneError,
+    PartError,
     QuotaError,
     RefusedError,
     Stopped,
@@ -31,7 +32,7 @@ from shared.messages import Writer
 from shared.pagination import Request, cursor, halve, numbered, offset
 from shared.report import Report
 from shared.state import State
-from shared.streams import Batch, Checkpoint, Parent, Stream, Unit, Wait, Window
+from shared.streams import Anyway, Batch, Checkpoint, Outcome, Parent, Received, Stream, Unit, Wait, Window
 from shared.timestamps import from_seconds, shift
 
 NOW = "2026-11-10T00:00:00.000000Z"
@@ -74,6 +75,7 @@ class Api:
         finally:
             with self.lock:
                 self.under_way -= 1
+            self.report.request(stream, method=request.method, path=request.path, status=200, seconds=0.0)
         response = Response(status=200, headers={}, content=orjson.dumps(body), url="", seconds=0.0)
         return read(response) if read else response
 
@@ -134,6 +136,7 @@ def run(
     *,
     state: Mapping[str, Any] | None = None,
     select: Sequence[str] = (),
+    forecast: Any = None,
     **settings: Any,
 ) -> Ran:
     """A whole sync of `streams`, all selected unless `select` says otherwise."""
@@ -145,8 +148,8 @@ def run(
         None, streams, {s.name: schema for s in streams}, select=list(select), exclude=[], settings=merged
     )
     out = io.BytesIO()
-    report = Report("tap-test")
-    tap: Any = SimpleNamespace(name="tap-test")
+    report = api.report
+    tap: Any = SimpleNamespace(name="tap-test", forecast=forecast)
     client: Any = api
     status = sync.run(
         tap=tap,
@@ -239,53 +242,86 @@ def test_grandchildren_carry_the_key_that_their_parents_rows_lack() -> None:
     assert {r["parent_id"] for r in ran.rows("g")} == {1, 2, 3}
 
 
+FOLLOWER = Stream(
+    name="c",
+    path="/p/{parent_id}/c",
+    key_properties=("parent_id", "id"),
+    replication_key="at",
+    parent=Parent(stream="p", keys={"parent_id": "id"}, changed_only=True),
+)
+
+
+def sided(*names: str) -> Stream:
+    """A parent in partitions: side a has the rows 1 to 3, side b 5 and 6, each from `since` on."""
+    partitions: Mapping[str, Any] = {name: {"side": name} for name in names}
+    since = lambda unit: {"since": unit.since}  # noqa: E731
+    return Stream(name="p", path="/p", replication_key="at", order="ascending", partitions=partitions, since=since)
+
+
+def two_sides(request: Request) -> Any:
+    if request.path != "/p":
+        return rows(1)
+    kept = range(1, 4) if request.params.get("side") == "a" else range(5, 7)
+    return [row for row in rows(*kept) if row["at"] >= request.params.get("since", "")]
+
+
 def test_children_of_changed_parents_only_keep_a_bookmark_of_their_own() -> None:
     parent = Stream(name="p", path="/p", replication_key="at")
-    child = Stream(
-        name="c",
-        path="/p/{parent_id}/c",
-        key_properties=("parent_id", "id"),
-        replication_key="at",
-        parent=Parent(stream="p", keys={"parent_id": "id"}, changed_only=True),
-    )
-    first = run([parent, child], family)
+    first = run([parent, FOLLOWER], family)
     assert {r["parent_id"] for r in first.rows("c")} == {1, 2, 3}
-    assert first.bookmarks["c"]["at"] == day(3)
-    assert "units" not in first.bookmarks["c"]
-    again = run([parent, child], family, state=first.state)
+    assert first.bookmarks["c"] == {"at": day(3)}
+    again = run([parent, FOLLOWER], family, state=first.state)
     assert {r["parent_id"] for r in again.rows("c")} == {3}
 
 
 def test_children_of_changed_parents_only_miss_none_that_the_parents_bookmarks_leave_out() -> None:
-    """Also with partitions, and when the child was selected later than its parent, or broke off."""
-
-    def answer(request: Request) -> Any:
-        if request.path != "/p":
-            return rows(1)
-        kept = range(1, 4) if request.params.get("side") == "a" else range(5, 7)
-        return [row for row in rows(*kept) if row["at"] >= request.params.get("since", "")]
-
-    parent = Stream(
-        name="p",
-        path="/p",
-        replication_key="at",
-        partitions={"a": {"side": "a"}, "b": {"side": "b"}},
-        since=lambda unit: {"since": unit.since},
-    )
-    child = Stream(
-        name="c",
-        path="/p/{parent_id}/c",
-        key_properties=("parent_id", "id"),
-        replication_key="at",
-        parent=Parent(stream="p", keys={"parent_id": "id"}, changed_only=True),
-    )
-    alone = run([parent, child], answer, select=["p"])
-    both = run([parent, child], answer, state=alone.state)
+    """The child was selected later than its parent."""
+    parent = sided("a", "b")
+    alone = run([parent, FOLLOWER], two_sides, select=["p"])
+    both = run([parent, FOLLOWER], two_sides, state=alone.state)
     assert {r["parent_id"] for r in both.rows("c")} == {1, 2, 3, 5, 6}
-    assert both.bookmarks["c"] == {"at": day(6)}
-    again = run([parent, child], answer, state=both.state)
-    assert {r["parent_id"] for r in again.rows("c")} == {6}
-    assert [each.params.get("since") for each in again.api.asked if each.path == "/p"] == [day(3), day(6)]
+    assert both.bookmarks["c"] == {"units": {"a": day(3), "b": day(6)}}
+    again = run([parent, FOLLOWER], two_sides, state=both.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {3, 6}
+    assert {each.params.get("since") for each in again.api.asked if each.path == "/p"} == {day(3), day(6)}
+
+
+def test_children_of_changed_parents_only_follow_a_unit_that_joins_later_from_its_beginning() -> None:
+    """Whether that is older or newer than what they have seen of the others."""
+    for first, all_new in (("a", {5, 6}), ("b", {1, 2, 3})):
+        one = run([sided(first), FOLLOWER], two_sides)
+        both = run([sided("a", "b"), FOLLOWER], two_sides, state=one.state)
+        assert all_new <= {r["parent_id"] for r in both.rows("c")} < {1, 2, 3, 5, 6}
+        assert both.bookmarks["c"] == {"units": {"a": day(3), "b": day(6)}}
+
+
+def test_children_of_changed_parents_only_go_on_from_an_older_state_with_one_bookmark_for_all() -> None:
+    state = {"bookmarks": {"p": {"units": {"a": day(3)}}, "c": {"at": day(3)}}}
+    ran = run([sided("a", "b"), FOLLOWER], two_sides, state=state)
+    assert {r["parent_id"] for r in ran.rows("c")} == {3, 5, 6}
+    again = run([sided("a", "b"), FOLLOWER], two_sides, state=ran.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {3, 6}
+
+
+def test_children_of_changed_parents_only_go_on_behind_those_that_are_finished() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p/2/c":
+            raise ApiError("c: no.")
+        return two_sides(request)
+
+    broken = run([sided("a", "b"), FOLLOWER], answer)
+    assert broken.status == 1
+    assert broken.bookmarks["c"] == {"units": {"a": day(2), "b": day(6)}}
+    again = run([sided("a", "b"), FOLLOWER], two_sides, state=broken.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {2, 3, 6}
+
+
+def test_full_tables_below_changed_parents_see_all_of_them_and_keep_no_bookmark() -> None:
+    child = replace(FOLLOWER, full_table=True)
+    first = run([sided("a", "b"), child], two_sides)
+    again = run([sided("a", "b"), child], two_sides, state=first.state)
+    assert {r["parent_id"] for r in again.rows("c")} == {1, 2, 3, 5, 6}
+    assert "c" not in again.bookmarks
 
 
 def test_a_stream_whose_only_parent_is_switched_off_is_complete_and_empty() -> None:
@@ -313,6 +349,26 @@ def test_a_vanished_parent_is_skipped_and_only_when_all_are_gone_the_child_has_f
     gone = {"/p/1/c", "/p/2/c", "/p/3/c"}
     assert run([PARENT, CHILD], answer).status == 1
     assert run([PARENT, replace(CHILD, optional=True)], answer).status == 0
+
+
+def test_an_optional_child_that_some_parents_lack_says_so_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    lacking = {"/p/1/c", "/p/2/c"}
+
+    def answer(request: Request) -> Any:
+        if request.path in lacking:
+            raise GoneError("c: gone.")
+        return family(request)
+
+    child = replace(CHILD, optional=True)
+    ran = run([PARENT, child], answer)
+    assert (ran.status, {r["parent_id"] for r in ran.rows("c")}) == (0, {3})
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "c: 2 parents have none, or are gone; skipped."
+    ]
+    caplog.clear()
+    lacking.add("/p/3/c")
+    assert run([PARENT, child], answer).status == 0
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_partitions_and_parents_have_bookmarks_of_their_own() -> None:
@@ -351,6 +407,27 @@ def test_a_gate_skips_what_did_not_move_and_keeps_its_mark_when_the_unit_is_comp
     moved = run([PARENT, child], answer, state=ran.state)
     assert moved.api.paths == ["/p", "/p/1/c"]
     assert moved.bookmarks["c"] == {"units": {"1": [day(4), [8]]}}
+
+
+def test_a_gate_may_have_a_unit_read_anyway_and_say_at_its_end_what_to_keep() -> None:
+    def transform(found: Any, unit: Unit) -> Any:
+        unit.counts["rows"] = len(found)
+        return found
+
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}/c",
+        key_properties=("parent_id", "id"),
+        replication_key="at",
+        parent=Parent(stream="p", keys={"parent_id": "id"}),
+        transform=transform,
+        gate=lambda unit: Anyway(lambda read: read.counts["rows"] if read.key == "1" else None),
+    )
+    ran = run([PARENT, child], lambda r: rows(1, 2) if r.path == "/p" else rows(4, 5))
+    assert ran.bookmarks["c"] == {"units": {"1": [day(5), 2], "2": day(5)}}
+    again = run([PARENT, child], lambda r: rows(1, 2) if r.path == "/p" else rows(4, 5), state=ran.state)
+    assert again.api.paths == ["/p", "/p/1/c", "/p/2/c"]
+    assert again.bookmarks["c"] == ran.bookmarks["c"]
 
 
 def test_a_broken_unit_keeps_its_old_mark() -> None:
@@ -435,6 +512,13 @@ def test_windows_are_read_side_by_side_and_the_bookmark_is_the_end_of_the_finish
     assert again.bookmarks["a"] == {"at": NOW}
 
 
+def test_windows_finished_beyond_a_bookmark_are_read_again_where_all_is_read() -> None:
+    window = Window(first=1, largest=1)
+    stream = Stream(name="a", path="/a", replication_key="at", full_table=True, window=window)
+    state = {"bookmarks": {"a": {"at": day(2), "done": [[day(5), NOW]]}}}
+    assert len(run([stream], lambda _: [], state=state).api.asked) == 9
+
+
 def test_a_window_that_is_too_large_is_read_in_halves() -> None:
     stream = Stream(
         name="a",
@@ -453,6 +537,35 @@ def test_a_window_that_is_too_large_is_read_in_halves() -> None:
     ran = run([stream], answer)
     assert (ran.status, sorted(ran.ids("a"))) == (0, list(range(1, 10)))
     assert ran.bookmarks["a"] == {"at": NOW}
+
+
+@pytest.mark.parametrize("same_second", [1, 4, 9])
+def test_a_window_of_many_pages_is_ended_early_and_what_is_left_is_read_side_by_side(same_second: int) -> None:
+    everything = rows(*range(90), at=lambda n: shift(day(1), n // same_second * same_second * 7200))
+
+    def answer(request: Request) -> Any:
+        begin, end = request.params["from"], request.params["to"]
+        found = [row for row in everything if begin <= row["at"] < end]
+        at = int(request.params.get("page", 0))
+        return {"rows": found[at : at + 5], "more": at + 5 if at + 5 < len(found) else None}
+
+    def stream(pages: int | None) -> Stream:
+        return Stream(
+            name="a",
+            path="/a",
+            records="rows",
+            replication_key="at",
+            window=Window(first=30, largest=30, pages=pages),
+            params=lambda unit: {"from": unit.window[0], "to": unit.window[1]} if unit.window else {},
+            next_page=cursor("more", param="page"),
+        )
+
+    in_one, in_many = run([stream(None)], answer), run([stream(2)], answer)
+    for ran in (in_one, in_many):
+        assert sorted(ran.ids("a")) == list(range(90))
+        assert ran.bookmarks["a"] == {"at": NOW}
+    assert in_one.report.longest_chain == 18
+    assert in_many.report.longest_chain < 18
 
 
 def test_a_request_that_is_too_large_is_asked_again_smaller() -> None:
@@ -507,6 +620,27 @@ def test_pages_whose_number_is_known_go_side_by_side() -> None:
     ran = run([stream], api)
     assert ran.ids("a") == list(range(1, 9)), "in their own order"
     assert api.most > 1
+
+
+def test_the_longest_chain_is_of_requests_that_needed_one_another() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p":
+            number = int(request.params.get("at", 1))
+            return {"rows": rows(number), "more": number % 3 and number + 1}
+        return {"rows": rows(request.params.get("page", 1)), "pages": 8}
+
+    parent = Stream(name="p", path="/p", records="rows", next_page=cursor("more", param="at"))
+    child = Stream(
+        name="c",
+        path="/p/{parent_id}",
+        records="rows",
+        key_properties=("parent_id", "id"),
+        parent=Parent(stream="p", keys={"parent_id": "id"}),
+        next_page=numbered(pages="pages"),
+    )
+    ran = run([parent, child], answer)
+    assert len(ran.api.asked) > 20
+    assert ran.report.longest_chain == 5, "three pages of parents, a first page of children, one of those beside it"
 
 
 def test_one_answer_may_hold_several_streams() -> None:
@@ -620,7 +754,7 @@ def exporting(lost: set[int]) -> tuple[Stream, list[Any]]:
         if identifier in lost:
             return jobs.Status(is_lost=True)
         polls[identifier] = polls.get(identifier, 0) + 1
-        return jobs.Status(is_done=polls[identifier] > 2, files=(f"https://files/{identifier}",))
+        return jobs.Status(is_done=polls[identifier] > 2, files=(jobs.File("result", f"https://files/{identifier}"),))
 
     def results(file: BinaryIO, unit: Unit) -> Iterator[Any]:
         for part in unit.units:
@@ -708,6 +842,32 @@ def test_a_file_that_stays_broken_fails_the_unit() -> None:
     assert "half a line" in str(ran.report.rows())
 
 
+def test_parts_that_cannot_be_read_are_named_together_and_the_others_are_read_however_many_there_are() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p":
+            return rows(*range(1, 9))
+        number = int(request.path.split("/")[2])
+        if number < 8:
+            raise PartError(f"c: {request.path} answered 500.", part=f"list {number}")
+        return rows(1)
+
+    ran = run([PARENT, CHILD], answer, concurrency=1)
+    assert (ran.status, len(ran.rows("c"))) == (1, 1)
+    (problem,) = next(row["problems"] for row in ran.report.rows() if row["stream"] == "c")
+    assert all(f"list {number}" in problem for number in range(1, 8))
+    assert "/p/1/c answered 500" in problem
+
+
+def test_a_tap_may_say_what_a_run_will_take(caplog: Any) -> None:
+    def forecast(units: Sequence[Unit]) -> str:
+        return f"to come: {[(unit.stream, unit.since) for unit in units]}"
+
+    stream = Stream(name="a", path="/a", replication_key="at", lookback=86_400)
+    with caplog.at_level("INFO", logger="tap-test"):
+        run([stream, PARENT], lambda _: [], state={"bookmarks": {"a": {"at": day(4)}}}, select=["a"], forecast=forecast)
+    assert f"to come: [('a', '{day(3)}')]" in caplog.text
+
+
 @pytest.mark.parametrize(("chosen", "key"), [(("name",), ["name"]), ((), []), (None, ["id"])])
 def test_a_setting_may_choose_the_key_and_append_only_has_none(chosen: Any, key: list[str]) -> None:
     stream = Stream(name="a", path="/a", choose_key=lambda settings: chosen, automatic=("at",))
@@ -723,7 +883,7 @@ def test_windows_grow_by_what_the_api_took_not_by_what_was_waited() -> None:
 
     def fetch(client: Any, unit: Unit) -> Iterator[Any]:
         yield Wait(0.001)
-        yield Batch([], seconds=40.0)
+        yield Received(Outcome(0, 0, 1, 40.0))
 
     def resize(width: float, outcome: Any) -> float:
         outcomes.append(outcome.seconds)
@@ -732,6 +892,27 @@ def test_windows_grow_by_what_the_api_took_not_by_what_was_waited() -> None:
     window = Window(first=30, largest=30, resize=resize)
     run([Stream(name="a", replication_key="at", fetch=fetch, window=window)], lambda _: None)  # type: ignore[arg-type]
     assert outcomes == [40.0]
+
+
+def test_the_next_window_is_asked_for_while_one_is_being_written_and_keeps_its_own_resume() -> None:
+    spans: list[Any] = []
+    is_ahead = threading.Event()
+
+    def fetch(client: Any, unit: Unit) -> Iterator[Any]:
+        spans.append(unit.window)
+        if len(spans) == 2:
+            yield Checkpoint(resume={"id": 7, "window": list(unit.window or ())})
+            is_ahead.set()
+            raise ApiError("a: broken")
+        yield Received(Outcome(1, 1, 1, 1.0))
+        assert is_ahead.wait(5)
+        yield Batch(rows(1))
+
+    window = Window(first=5, largest=5, parallel=False)
+    stream = Stream(name="a", replication_key="at", fetch=fetch, window=window)  # type: ignore[arg-type]
+    ran = run([stream], lambda _: None)
+    assert spans == [(day(1), day(6)), (day(6), NOW)]
+    assert ran.bookmarks == {"a": {"at": day(6), "resume": {"units": {"": {"id": 7, "window": [day(6), NOW]}}}}}
 
 
 def test_a_scarce_quota_is_waited_for_without_holding_a_worker() -> None:
@@ -842,8 +1023,39 @@ def test_a_full_walk_that_broke_off_goes_on_where_its_row_says() -> None:
     again = run([stream], answer, state=first.state)
     assert (again.status, again.ids("a")) == (0, [3, 4])
     assert again.bookmarks == {}
-    late = {"bookmarks": {"a": {"resume": {**first.bookmarks["a"]["resume"], "began": day(8)}}}}
-    assert run([stream], answer, state=late).ids("a") == [1, 2, 3, 4]
+    kept = first.bookmarks["a"]["resume"]
+    for began, expected in ((day(8), [1, 2, 3, 4]), (shift(NOW, 60), [3, 4])):
+        state = {"bookmarks": {"a": {"resume": {**kept, "began": began}}}}
+        assert run([stream], answer, state=state).ids("a") == expected, began
+
+
+def test_a_complete_full_read_may_be_doubted_and_a_check_that_fails_is_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    counts: list[Mapping[str, int]] = []
+
+    def doubts(client: Any, written: Mapping[str, int]) -> list[str]:
+        counts.append(dict(written))
+        if len(counts) > 1:
+            raise RefusedError("no.")
+        return ["it has fewer rows than it says."]
+
+    stream = Stream(name="a", path="/a", partitions={"x": {"f": "x"}, "y": {"f": "y"}}, doubts=doubts)
+    assert run([stream], lambda request: rows(1, 2) if request.params["f"] == "x" else []).status == 0
+    assert counts == [{"x": 2, "y": 0}]
+    assert "a: it has fewer rows than it says." in caplog.text
+    assert run([stream], lambda _: rows(1)).status == 0
+    kept = {"bookmarks": {"a": {"resume": {"began": NOW, "done": ["x"]}}}}
+    run([stream], lambda _: rows(1), state=kept)
+    assert len(counts) == 2, "a read that goes on has not counted all"
+
+
+def test_windows_of_a_full_read_leave_none_out() -> None:
+    window = Window(first=1, largest=1)
+    stream = Stream(name="a", path="/a", replication_key="at", full_table=True, window=window)
+    state = {"bookmarks": {"a": {"at": day(3), "done": [[day(4), NOW]]}}}
+    ran = run([stream], lambda _: [], state=state)
+    assert len(ran.api.asked) > 8
 
 
 def test_a_used_up_quota_ends_its_stream_and_no_other() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from shared.answers import Response
 from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError, UnavailableError
+from shared.limits import Limits
 from shared.pagination import Request
 from shared.settings import settings_of
 from shared.streams import Unit
@@ -148,18 +149,22 @@ def test_recipients_are_read_until_the_campaign_has_settled() -> None:
 )
 def test_the_code_says_what_an_answer_means(status: int, code: int, error: type[ApiError]) -> None:
     response = Response(status, content=json.dumps({"Code": code, "Message": "No"}).encode())
-    assert type(verdict(Request("/lists/1.json"), response, settings={})) is error
+    assert type(verdict(Request("/lists/1.json"), response, settings={}, limits=Limits(connections=1))) is error
 
 
 def test_a_wrong_client_id_is_not_taken_for_a_bad_key() -> None:
     response = Response(401, content=b'{"Code":102,"Message":"Invalid ClientID"}')
-    found = verdict(Request("/clients/1/lists.json"), response, settings={"client_id": ["1"]})
+    found = verdict(
+        Request("/clients/1/lists.json"), response, settings={"client_id": ["1"]}, limits=Limits(connections=1)
+    )
     assert isinstance(found, AuthError)
     assert "client_id is not in this account" in str(found)
 
 
 def test_throttling_says_how_long_to_wait() -> None:
-    found = verdict(Request("/x"), Response(429, {"X-RateLimit-Reset": "34"}), settings={})
+    found = verdict(
+        Request("/x"), Response(429, {"X-RateLimit-Reset": "34"}), settings={}, limits=Limits(connections=1)
+    )
     assert isinstance(found, RetryableError) and found.wait_seconds == 34 and found.fewer_connections
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import responses
 
 from shared.answers import Response
@@ -18,20 +17,11 @@ from shared.pagination import Page, Request
 from shared.report import Report
 from shared.settings import settings_of
 from shared.streams import Unit
-from shared.testing import differences, problems, run_tap
+from tap_customerio import exports
 from tap_customerio.client import check, connect, rate, verdict
-from tap_customerio.sandbox import CustomerioSandbox
-from tap_customerio.streams import (
-    after,
-    contents,
-    one_of,
-    people,
-    people_pages,
-    people_read,
-    person,
-    suppression_lists,
-    usage,
-)
+from tap_customerio.pages import after, people_pages, people_read
+from tap_customerio.rows import contents, one_of, people, person, usage
+from tap_customerio.streams import suppression_lists
 from tap_customerio.tap import TAP, adapt, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}
@@ -49,7 +39,7 @@ def unit(stream: str, **members: Any) -> Unit:
 
 
 def client(**given: Any) -> Client:
-    return connect(Context(settings=settings(**given), report=Report("tap-customerio"), stop=threading.Event()))
+    return connect(Context(settings=settings(**given), report=Report("tap-customerio"), speed=1000))
 
 
 @pytest.fixture
@@ -188,6 +178,17 @@ def test_a_key_kept_from_the_workspaces_is_good(mocked: responses.RequestsMock) 
     check(client())
 
 
+def test_an_export_whose_answer_was_lost_is_found_and_none_is_begun_twice(mocked: responses.RequestsMock) -> None:
+    mocked.post(f"{US}/exports/customers", body=requests.ConnectionError())
+    listed = [{"id": 8, "type": "deliveries", "created_at": 4e9}, {"id": "9", "type": "customers", "created_at": 4e9}]
+    mocked.get(f"{US}/exports", json={"exports": [{"id": 7, "type": "customers", "created_at": 1}, *listed]})
+    asking, everybody = client(), unit("customers")
+    assert exports.start(asking, everybody) == 9
+    assert [call.request.method for call in mocked.calls] == ["POST", "GET"]
+    with pytest.raises(ApiError, match="export 9 is gone"):
+        exports.start(asking, everybody)
+
+
 # Settings and older names
 
 
@@ -213,76 +214,3 @@ def test_older_names_change_streams_and_their_children() -> None:
 def test_entries_of_an_older_state_that_hold_nothing_are_ignored() -> None:
     state = {"bookmarks": {"campaigns": {"updated": NOW}, "info": None}}
     assert read_state(state, {})["bookmarks"] == {"campaigns": {"updated": NOW}}
-
-
-# Whole runs
-
-
-def run(tmp_path: Path, options: str = "", *arguments: str, **config: Any) -> Any:
-    return run_tap("tap_customerio", "--sandbox", f"speed=100,{options}".strip(","), *arguments, config=config,
-                   folder=tmp_path)  # fmt: skip
-
-
-def test_each_unconfirmed_shape_gives_the_same_records(tmp_path: Path) -> None:
-    names = ("customers", "sender_identities", "sender_usage", "transactional_contents")
-    selected = [part for name in names for part in ("--select", name)]
-    result = run(tmp_path, "wrapped=1,hidden=all,used_by=top,contents=content", *selected)
-    assert result.status == 0, result.stderr
-    box = CustomerioSandbox()
-    for name in names:
-        assert differences(result.records(name), box.truth(name)) == [], name
-
-
-def test_settings_that_choose_choose(tmp_path: Path) -> None:
-    chosen: dict[str, Any] = {
-        "customers_segment_ids": [3],
-        "esp_suppression_domains": ["mail.example.com", "unknown.example"],
-        "include_drafts": True,
-        "activities_types": ["event", "page"],
-        "start_date": "2026-09-15",
-    }
-    names = ("customers", "eps_suppression", "messages", "campaigns")
-    selected = [part for name in (*names, "activities") for part in ("--select", name)]
-    result = run(tmp_path, "", *selected, **chosen)
-    assert result.status == 0, result.stderr
-    box = CustomerioSandbox()
-    for name in names:
-        assert differences(result.records(name), box.truth(name, chosen)) == [], name
-    expected = [row for row in box.truth("activities", chosen) if row["type"] in ("event", "page")]
-    assert differences(result.records("activities"), expected) == []
-
-
-def test_older_names_and_text_ids_come_out(tmp_path: Path) -> None:
-    result = run(tmp_path, "", "--select", "info", "--select", "campaigns", legacy_stream_names=True, string_ids=True)
-    assert result.status == 0, result.stderr
-    assert problems(result) == []
-    assert result.records("info")[0]["ip_addresses"] == "192.0.2.1"
-    assert result.records("campaigns")[0]["id"] == "1"
-
-
-def test_what_a_key_may_not_read_is_named_and_the_rest_is_complete(tmp_path: Path) -> None:
-    result = run(tmp_path, "forbid=/segments+/exports")
-    assert result.status == 1
-    assert "segments" in result.stderr and "scope" in result.stderr
-    box = CustomerioSandbox()
-    for name in ("customers", "messages", "activities", "eps_suppression"):
-        assert differences(result.records(name), box.truth(name)) == [], name
-    lenient = run(tmp_path, "forbid=/segments+/exports", fail_on_forbidden=False)
-    assert lenient.status == 0
-
-
-def test_a_daily_quota_is_named(tmp_path: Path) -> None:
-    result = run_tap("tap_customerio", "--sandbox", "speed=2000,daily=3", "--select", "campaigns", "--select", "topics",
-                     "--select", "types", folder=tmp_path)  # fmt: skip
-    assert result.status == 1
-    assert "daily quota" in result.stderr
-    assert result.messages[-1]["type"] == "STATE"
-
-
-def test_late_metrics_of_old_deliveries_are_written_again(tmp_path: Path) -> None:
-    first = run(tmp_path, "", "--select", "messages")
-    again = run_tap("tap_customerio", "--sandbox", "speed=100,day=1", "--select", "messages", state=first.state,
-                    folder=tmp_path)  # fmt: skip
-    late = [row for row in again.records("messages") if "opened" in row["metrics"]]
-    assert late
-    assert len(again.records("messages")) < len(first.records("messages")) / 2

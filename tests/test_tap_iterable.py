@@ -30,7 +30,7 @@ from shared.errors import (
 from shared.pagination import Request
 from shared.report import Report
 from shared.settings import settings_of
-from shared.streams import Outcome, Unit
+from shared.streams import Batch, Checkpoint, Outcome, Unit
 from tap_iterable import events, exports, members, metrics, profiles, spooled
 from tap_iterable.client import EXPORT, check, connect, quotas, rates, stated, verdict
 from tap_iterable.events import Export
@@ -73,7 +73,7 @@ def ids(*rows: dict[str, Any], data_type: str = "emailOpen") -> list[str]:
 
 def written(export: Export, *rows: dict[str, Any]) -> list[dict[str, Any]]:
     file = io.BytesIO(b"\n".join(json.dumps(row).encode() for row in rows))
-    hashes = spooled.scanned(file, export)
+    _, hashes = spooled.scanned(file, export)
     file.seek(0)
     numbers = spooled.Numbers(spooled.repeated([hashes]))
     return [row for batch in spooled.batches(file, export, numbers.count) for row in batch.rows]
@@ -128,7 +128,8 @@ def test_a_body_that_is_not_whole_objects_is_broken(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\n\n", b'{"a":1}', b'{"a":1}\r\n{"a":2}\n\n'])
 def test_a_missing_last_newline_and_blank_lines_are_none(body: bytes) -> None:
-    assert len(spooled.scanned(io.BytesIO(body), Export(data_type="emailOpen"))) == body.count(b"a")
+    rows, hashes = spooled.scanned(io.BytesIO(body), Export(data_type="emailOpen"))
+    assert rows == len(hashes) == body.count(b"a")
 
 
 def test_only_repeated_hashes_are_kept_count_of() -> None:
@@ -392,6 +393,20 @@ def test_of_columns_that_come_twice_the_first_that_says_something_counts() -> No
     assert metrics.rows(Response(200, {}, b"")) == []
 
 
+@responses.activate
+def test_where_a_url_gets_too_long_metrics_are_asked_for_by_halves() -> None:
+    def answered(request: Any) -> tuple[int, dict[str, str], str]:
+        ids = request.params["campaignId"]
+        return (414, {}, "") if isinstance(ids, list) else (200, {}, f"id,Revenue\n{ids},1\n")
+
+    responses.add_callback("GET", f"{API}/api/campaigns/metrics", answered)
+    parts = tuple(unit("campaign_metrics", key=str(number), parent={"id": number}) for number in range(3))
+    asked = client(metrics_requests_per_minute=1000)
+    steps = list(metrics.of_campaigns(asked, unit("campaign_metrics", units=parts)))
+    assert [row["id"] for step in steps if isinstance(step, Batch) for row in step.rows] == [0, 1, 2]
+    assert [step.unit for step in steps if isinstance(step, Checkpoint)] == list(parts)
+
+
 def test_a_campaign_that_nothing_moves_is_read_once() -> None:
     def mark(moved: str) -> Any:
         from shared.timestamps import parse
@@ -435,6 +450,8 @@ def test_a_next_page_is_known_by_its_url_which_is_not_followed(body: Any, expect
         ("/api/lists/12/size", 400, GoneError),
         ("/api/templates/inapp/get", 400, GoneError),
         ("/api/users/forgottenUserIds", 400, GoneError),
+        ("/api/export/5/files", 400, GoneError),
+        ("/api/campaigns/metrics", 409, TooLargeError),
         ("/api/campaigns", 400, ApiError),
         ("/api/metadata/t/k", 404, GoneError),
         ("/api/campaigns/metrics", 414, TooLargeError),
@@ -508,7 +525,43 @@ def configured(tmp_path: Any, **given_ones: Any) -> config.Config:
 
 @pytest.mark.parametrize(("region", "host"), [("us", API), ("EU", "https://api.eu.iterable.com")])
 def test_a_region_is_a_host(tmp_path: Any, region: str, host: str) -> None:
-    assert client(**configured(tmp_path, region=region).settings)._base_url == host
+    asked = client(**configured(tmp_path, region=region).settings)
+    with responses.RequestsMock() as api:
+        api.get(f"{host}/api/channels", json={"channels": []})
+        api.get(f"{host}/api/users/getFields", json={"fields": {}})
+        check(asked)
+
+
+EU = "https://api.eu.iterable.com"
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "status", "said"),
+    [
+        ({"status": 200, "json": {"channels": []}}, 401, "set region to EU"),
+        ({"status": 401, "json": {}}, 401, "Check api_key and region"),
+        ({"status": 502}, 401, "Check api_key and region"),
+        ({"status": 401, "json": {}}, 403, "not one for mobile"),
+    ],
+)
+def test_a_key_of_the_other_region_an_unknown_one_and_one_of_a_wrong_type_are_told_apart(
+    elsewhere: dict[str, Any], status: int, said: str
+) -> None:
+    asked = client()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as api:
+        api.get(f"{API}/api/channels", status=status, json={"msg": "Invalid API key", "code": "BadApiKey"})
+        api.get(f"{EU}/api/channels", **elsewhere)
+        with pytest.raises(AuthError, match=said):
+            check(asked)
+    assert asked.settings["region"] == "US"
+
+
+def test_a_key_is_not_shown_to_the_other_region_where_the_address_was_given() -> None:
+    asked = client(base_url="https://proxy.example")
+    with responses.RequestsMock() as api:
+        api.get("https://proxy.example/api/channels", status=401, json={"msg": "Invalid API key"})
+        with pytest.raises(AuthError):
+            check(asked)
 
 
 @pytest.mark.parametrize("wrong", [{"region": "DE"}, {"api_key": "a b"}, {"api_window_in_days": 0}])

@@ -92,6 +92,14 @@ def test_klaviyo_s_own_metric_is_preferred_and_another_one_serves_where_there_is
     assert fed(metric("bare", "Clicked SMS", None)) == {"bare": "clicked_sms"}
 
 
+def test_which_metric_is_klaviyo_s_own_may_show_on_a_later_page(tmp_path: Path) -> None:
+    with KlaviyoSandbox({"quotas": "0", "metrics_page": "1"}) as box:
+        box.account.metrics.sort(key=lambda each: each["attributes"]["integration"]["name"] == "Klaviyo")
+        found = run(box, tmp_path, "clicked_sms", "metrics")
+        for stream in ("clicked_sms", "metrics"):
+            assert differences(found.records(stream), box.truth(stream)) == [], stream
+
+
 def test_the_category_of_an_integration_is_text_in_whatever_form_it_comes() -> None:
     row = {"integration": {"name": "API", "category": {"object": "category", "id": 3, "category": "API"}}}
     assert jsonapi.plain_category(row)["integration"]["category"] == "API"

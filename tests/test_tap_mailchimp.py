@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import tarfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -37,11 +38,10 @@ from shared.streams import Stream, Unit
 from shared.units import partitions
 from tap_mailchimp import activity, batches
 from tap_mailchimp.client import check, check_lists, connect, metadata_verdict, verdict
-from tap_mailchimp.parts import IN_LIST, is_recent, members_of_list
-from tap_mailchimp.streams import EMAIL_ACTIVITY
-from tap_mailchimp.streams_account import ACCOUNT_STREAMS
-from tap_mailchimp.streams_campaigns import CAMPAIGN_STREAMS
-from tap_mailchimp.streams_members import MEMBER_STREAMS
+from tap_mailchimp.parts import IN_LIST
+from tap_mailchimp.streams_audiences import is_recent
+from tap_mailchimp.streams_members import members_of_list
+from tap_mailchimp.streams_reports import EMAIL_ACTIVITY
 from tap_mailchimp.tap import TAP, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}
@@ -408,8 +408,24 @@ def test_contract_keys_are_the_documented_ones() -> None:
 
 
 def test_what_few_need_or_costs_much_is_not_selected_by_default() -> None:
-    rare = {stream.name for stream in (*CAMPAIGN_STREAMS, *ACCOUNT_STREAMS, *MEMBER_STREAMS)}
-    assert {name for name, stream in STREAMS.items() if not stream.selected} == {"reports_sent_to", *rare}
+    expected = """
+        reports_sent_to reports_click_details_members reports_advice reports_eepurl reports_sub_reports
+        campaign_content campaign_feedback automation_email_queue automation_removed_subscribers sms_campaigns
+        list_webhooks list_signup_forms member_tags member_notes member_activity member_activity_feed member_events
+        member_goals audience_contacts
+        template_folders ecommerce_promo_rules ecommerce_promo_codes file_manager_files file_manager_folders
+        reporting_surveys reporting_survey_questions reporting_survey_responses reporting_survey_answers facebook_ads
+        conversations conversation_messages verified_domains connected_sites chimp_chatter
+    """
+    assert {name for name, stream in STREAMS.items() if not stream.selected} == set(expected.split())
+
+
+def test_start_date_names_the_streams_that_begin_there() -> None:
+    (told,) = (setting.description for setting in TAP.settings if setting.name == "start_date")
+    begin = {name for name, stream in STREAMS.items() if stream.replication_key and stream.start_date}
+    assert begin & set(re.findall("[a-z]+(?:_[a-z]+)+", told)) == {
+        name for name in begin if not STREAMS[name].full_table
+    }
 
 
 # Settings

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.state import Bookmark, finish
 from shared.streams import Outcome, Parent, Stream, Unit, Window
 from shared.timestamps import from_seconds, seconds_between
-from shared.units import Reading, WindowPlan, gaps, is_new, parent_values, unit, unit_key
+from shared.units import Followed, Reading, WindowPlan, gaps, is_new, parent_values, unit, unit_key
 
 
 def second(number: int) -> str:
@@ -59,6 +59,23 @@ def test_a_serial_plan_hands_out_one_window_at_a_time() -> None:
     assert plan.next() is None
 
 
+def test_a_serial_plan_is_one_window_ahead_of_the_one_that_is_being_written() -> None:
+    window = Window(first=1, largest=9, parallel=False)
+    plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(86_400 * 9)), window, Bookmark())
+
+    def received() -> tuple[str, str]:
+        unit = plan.next()
+        assert unit and unit.window
+        plan.received(unit.window, Outcome(1, 1, 1, 1))
+        return unit.window
+
+    first, following = received(), received()
+    assert plan.next() is None, "two are held already"
+    plan.ended(first, Outcome(1, 1, 1, 1))
+    assert received()[0] == following[1]
+    assert plan.clean == 3, "how a window went counts once"
+
+
 def test_the_window_that_a_broken_fetch_had_begun_is_handed_out_first_and_as_it_was() -> None:
     resume = {"id": 3, "window": [second(20), second(70)]}
     base = Unit(stream="s", since=second(0), now=second(100), resume=resume)
@@ -78,10 +95,32 @@ def test_a_broken_window_that_is_no_more_to_be_read_is_forgotten(window: Any) ->
     assert unit is not None and unit.window == (second(0), second(100))
 
 
+def test_the_look_back_reaches_into_windows_that_were_finished_beyond_the_bookmark() -> None:
+    base = Unit(stream="s", since=second(40), bookmark=second(50), now=second(100))
+    done = ((second(60), second(80)), (second(90), second(95)))
+    plan = WindowPlan.of(base, Window(first=1, largest=1), Bookmark(second(50), done=done))
+    assert plan.spans == [(second(40), second(60)), (second(70), second(100))]
+
+
 def test_the_smallest_window_cannot_be_split() -> None:
     plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(9)), Window(first=1, largest=1), Bookmark())
     assert not plan.split((second(0), second(1)))
     assert plan.split((second(0), second(2)))
+
+
+def test_behind_a_crowded_spot_windows_are_soon_as_wide_as_before() -> None:
+    window = Window(first=64, largest=64, resize=lambda width, outcome: width * 4)
+    plan = WindowPlan.of(Unit(stream="s", since=second(0), now=second(86_400 * 640)), window, Bookmark())
+    tries = 0
+    while (found := plan.next()) is not None and found.window:
+        tries += 1
+        plan.active -= 1
+        crowd = seconds_between(max(found.window[0], second(1000)), min(found.window[1], second(2000)))
+        if crowd > 100:
+            assert plan.split(found.window)
+        else:
+            plan.finished(found.window, Outcome(100 if crowd > 0 else 1, 1, 1, 1))
+    assert tries < 70
 
 
 def test_resize_decides_the_next_width_within_the_limits() -> None:
@@ -120,6 +159,7 @@ def test_a_unit_is_named_by_its_parents_keys_and_its_partition() -> None:
     assert values == {"list_id": 7, "stats.count": 3}
     assert unit_key(values, parent.keys, "archived") == "7/archived"
     assert unit_key(values, parent.keys, "") == "7"
+    assert unit_key({"a": "abcdef", "b": 1234}, ("a", "b"), "email", length=3) == "abc/123/email"
     assert unit_key({}, (), "email") == "email"
 
 
@@ -128,3 +168,26 @@ def test_what_a_row_lacks_comes_from_its_own_parent() -> None:
     above = {"client": "c", "zone": "z", "size": 1, "id": "other"}
     found = parent_values(parent, {"id": "l", "size": 5}, above)
     assert found == {"list": "l", "client": "c", "zone": "z", "size": 5}
+
+
+@given(st.lists(st.integers(0, 5), max_size=20).map(sorted), st.data())
+def test_a_child_of_changed_parents_has_come_as_far_as_the_oldest_of_them_under_way(
+    moments: list[int], data: Any
+) -> None:
+    followed, under_way = Followed(), list[int]()
+    for moment in moments:
+        followed.seen(second(moment))
+        if data.draw(st.booleans()):  # else nothing is to be read below it
+            followed.begun(second(moment))
+            under_way.append(moment)
+        if under_way and data.draw(st.booleans()):
+            gone = under_way.pop(data.draw(st.integers(0, len(under_way) - 1)))
+            assert followed.finished(second(gone)) == second(min(under_way, default=moment))
+
+
+def test_unsorted_parents_tell_nothing_before_the_end() -> None:
+    followed = Followed()
+    for moment in (2, 1):
+        followed.seen(second(moment))
+        followed.begun(second(moment))
+    assert (followed.finished(second(1)), followed.finished(second(2)), followed.newest) == (None, None, second(2))

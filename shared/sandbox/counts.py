@@ -19,7 +19,6 @@ class Counts:
         self.statuses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter()
-        self.walks: Counter[str] = Counter()
         self.log: deque[tuple[str, str, str]] = deque(maxlen=LOGGED_REQUESTS)
         self.sent_bytes = 0
         self.in_flight = self.most_in_flight = 0
@@ -34,7 +33,6 @@ class Counts:
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             self.log.append((method, path, query))
-            self.walks[path] += 1
             return self.in_flight
 
     def end(self, route: str, status: int, fault: str | None, size: int) -> None:
@@ -49,7 +47,7 @@ class Counts:
                 self.faults[fault] += 1
 
     def summary(self) -> dict[str, Any]:
-        """All of it but the log, ready for JSON. `longest_walk`: most requests to one path."""
+        """All of it but the log, ready for JSON."""
         with self._lock:
             seconds = self.last - self.first if self.first is not None and self.last is not None else 0.0
             return {
@@ -59,7 +57,6 @@ class Counts:
                 "faults": dict(self.faults),
                 "ignored_parameters": dict(self.ignored),
                 "most_in_flight": self.most_in_flight,
-                "longest_walk": max(self.walks.values(), default=0),
                 "sent_bytes": self.sent_bytes,
                 "first": self.first,
                 "last": self.last,

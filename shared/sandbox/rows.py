@@ -96,15 +96,21 @@ class Table:
 class Drift:
     """Rows that appear, change and vanish while a table is being paged through, always the same way.
 
-    Every 40th row is hidden at first and may appear; rows already served are removed or touched, so that the pages
-    after them shift. At most a tenth of the rows is removed.
+    One row in `late` is hidden at first and may appear; rows already served are removed or touched, so that the pages
+    after them shift. At most one row in `removed` is removed. The first `stay` rows are always there.
     """
 
-    def __init__(self, table: Table, seed: int) -> None:
+    def __init__(self, table: Table, seed: int, *, late: int = 40, removed: int = 10, stay: int = 0) -> None:
         self._table, self._seed, self._steps = table, seed, 0
-        self._late = {number for number in range(table.count) if mix(seed, number) % 40 == 0}
+        self._most_removed, self._stay = table.count // removed, stay
+        self._late = {number for number in range(stay, table.count) if mix(seed, number) % late == 0}
         self.hidden = set(self._late)
         self.removed: set[int] = set()
+
+    @property
+    def moved(self) -> bool:
+        """Whether any row has appeared or gone so far."""
+        return bool(self.removed) or len(self.hidden) < len(self._late)
 
     def visible(self, number: int) -> bool:
         """Whether the row is there now."""
@@ -119,8 +125,9 @@ class Drift:
         self._steps += 1
         chance = mix(self._seed, 1, self._steps)
         for again in range(1 + self._steps % 3):
-            if served and len(self.removed) < self._table.count // 10:
-                self.removed.add(view[mix(chance, again) % served])
+            if served and len(self.removed) < self._most_removed:
+                number = view[mix(chance, again) % served]
+                self.removed |= {number} if number >= self._stay else set()
         if self.hidden and self._steps % 2 == 0:
             self.hidden.remove(min(self.hidden, key=lambda number: mix(self._seed, 2, number)))
         if self._table.touch is not None and view:

@@ -113,8 +113,6 @@ class _Connection(socketserver.StreamRequestHandler):
             if most is not None and under_way > most:
                 answer = sandbox.refuse(Refusal(429))
             else:
-                if sandbox.options["latency"] and sandbox.stopping.wait(sandbox.options["latency"]):
-                    return False
                 fault = sandbox.fault(call)
                 # Half an answer to a request that changed something would not be without effect.
                 if fault == "truncate" and call.method != "GET":
@@ -122,13 +120,14 @@ class _Connection(socketserver.StreamRequestHandler):
                 if fault == "hang":
                     self._hang()
                     return False
-                if fault == "reset":
-                    return self._reset()
                 if fault in (None, "lost", "truncate"):
                     answer = sandbox.answer(call)
-                else:
+                elif fault != "reset":
                     answer = sandbox.faulty_answer(fault, call)
-                if fault == "lost":
+                # Limits count a request when it arrives, however long the answer takes.
+                if sandbox.options["latency"] and sandbox.stopping.wait(sandbox.options["latency"]):
+                    return False
+                if fault in ("reset", "lost"):
                     return self._reset()
             status, size = answer.status, len(answer.body)
         finally:
