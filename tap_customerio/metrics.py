@@ -274,7 +274,7 @@ METRICS = (
     ),
     timed(
         "campaign_action_metrics",
-        "The same of each action of a campaign, each language by itself.",
+        "Actions of campaigns, each language by itself: what was sent, opened, clicked, by period.",
         "/campaigns/{campaign_id}/actions/{action_id}/metrics",
         OF_CAMPAIGN_ACTION,
         names=VERSION_2,
@@ -310,14 +310,14 @@ METRICS = (
     ),
     counted(
         "broadcast_action_metrics",
-        "The same of each action of a broadcast.",
+        "Actions of broadcasts: what was sent, opened, clicked, by period.",
         "/broadcasts/{broadcast_id}/actions/{action_id}/metrics",
         OF_BROADCAST_ACTION,
         cost="1 request per action",
     ),
     counted(
         "newsletter_content_metrics",
-        "The same of each variant of a newsletter.",
+        "Variants of newsletters: what was sent, opened, clicked, by period.",
         "/newsletters/{newsletter_id}/contents/{content_id}/metrics",
         OF_CONTENT,
         cost="1 request per variant",
