@@ -52,10 +52,11 @@ def client_at(context: Context, base_url: str | Callable[[], str]) -> Client:
 def rate(per_second: float) -> Quota:
     """The one limit: never more than `per_second` requests begun within a second, or one in so many seconds.
 
-    They begin one after the other rather than ten at once, so that the next page of a long walk need not wait a second.
+    They begin one after the other rather than ten at once, so that the next page of a long walk need not wait a second,
+    yet a little faster than that, to catch up after a start with a single one.
     """
     whole = max(1, int(per_second))
-    return Quota("", rates=((whole, JITTER * whole / per_second), (1, 1 / per_second)))
+    return Quota("", rates=((whole, JITTER * whole / per_second), (1, 0.9 / per_second)))
 
 
 @dataclass
