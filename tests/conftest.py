@@ -47,6 +47,7 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("reports_email_activity", {}),
         ("reports_email_activity", {"email_activity_mode": "batch"}),
         ("audience_contacts", {}),
+        ("member_tags", {}),
     ),
     "tap_customerio": (("eps_suppression", {}),),
     "tap_campaign_monitor": (("list_active_subscribers", {}), ("campaign_opens", {}), ("campaign_recipients", {})),
