@@ -76,9 +76,9 @@ class Ledger:
 
     def complete(self, run: Run) -> None:
         """The stream is complete: nothing of it is half done any more."""
-        resume = self.state.member(run.name, "resume")
-        if resume and not resume.get("units"):
-            self.state.set_member(run.name, "resume", None)
+        if resume := self.state.member(run.name, "resume"):
+            units = {key: kept for key, kept in (resume.get("units") or {}).items() if not _window(kept)}
+            self.state.set_member(run.name, "resume", {**resume, "units": units} if units else None)
         if run.reading.refresh:
             self.state.set_member(run.name, "refreshed", self.now)
         for key, followed in run.followed.items():
@@ -96,6 +96,10 @@ class Ledger:
     def _is_over(self, run: Run, built: Unit) -> bool:
         """Whether something is kept of the unit, and not for another of its windows."""
         units = (self.state.member(run.name, "resume") or {}).get("units") or {}
-        kept = units.get(built.key)
-        window = kept.get("window") if isinstance(kept, dict) else None
+        window = _window(units.get(built.key))
         return built.key in units and (not window or not built.window or list(window) == list(built.window))
+
+
+def _window(kept: Any) -> Any:
+    """The window that something is kept for, if it is one's."""
+    return kept.get("window") if isinstance(kept, dict) else None

@@ -926,6 +926,14 @@ def test_the_next_window_is_asked_for_while_one_is_being_written_and_keeps_its_o
     assert ran.bookmarks == {"a": {"at": day(6), "resume": {"units": {"": {"id": 7, "window": [day(6), NOW]}}}}}
 
 
+def test_what_was_kept_for_a_window_that_nobody_will_ask_for_again_goes_when_all_windows_are_read() -> None:
+    window = Window(first=30, largest=30, parallel=False)
+    stream = Stream(name="a", path="/a", replication_key="at", window=window)
+    stale = {"id": 7, "window": ["2020-01-01T00:00:00.000000Z", "2020-02-01T00:00:00.000000Z"]}
+    ran = run([stream], lambda _: rows(2), state={"bookmarks": {"a": {"resume": {"units": {"": stale}}}}})
+    assert ran.bookmarks == {"a": {"at": NOW}}
+
+
 def test_a_scarce_quota_is_waited_for_without_holding_a_worker() -> None:
     api = Api(lambda _: None)
     delays = iter([15.0, 3.0, 0.5])
