@@ -51,7 +51,7 @@ class Api:
     answer: Callable[[Request], Any]
     settings: dict[str, Any] = field(default_factory=dict)
     asked: list[Request] = field(default_factory=list)
-    speed: float = 1e6
+    speed: float = 1e5  # faster, and on a busy machine six hours of a job's life pass before it is asked for
     most: int = 0
     under_way: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
@@ -437,7 +437,7 @@ def test_a_gate_may_have_a_unit_read_anyway_and_say_at_its_end_what_to_keep() ->
     ran = run([PARENT, child], lambda r: rows(1, 2) if r.path == "/p" else rows(4, 5))
     assert ran.bookmarks["c"] == {"units": {"1": [day(5), 2], "2": day(5)}}
     again = run([PARENT, child], lambda r: rows(1, 2) if r.path == "/p" else rows(4, 5), state=ran.state)
-    assert again.api.paths == ["/p", "/p/1/c", "/p/2/c"]
+    assert sorted(again.api.paths) == ["/p", "/p/1/c", "/p/2/c"]
     assert again.bookmarks["c"] == ran.bookmarks["c"]
 
 
