@@ -316,6 +316,20 @@ def test_children_of_changed_parents_only_go_on_behind_those_that_are_finished()
     assert {r["parent_id"] for r in again.rows("c")} == {2, 3, 6}
 
 
+def test_a_full_pass_below_changed_parents_goes_on_behind_those_that_are_finished() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p/2/c":
+            raise ApiError("c: no.")
+        return two_sides(request)
+
+    child = replace(FOLLOWER, full_table=True)
+    broken = run([sided("a", "b"), child], answer, select=["c"])
+    assert broken.bookmarks["c"] == {"resume": {"began": NOW, "done": [], "followed": {"a": day(2), "b": day(6)}}}
+    again = run([sided("a", "b"), child], two_sides, state=broken.state, select=["c"])
+    assert {r["parent_id"] for r in again.rows("c")} == {2, 3, 6}
+    assert "c" not in again.bookmarks
+
+
 def test_a_full_refresh_below_changed_parents_sees_all_of_them() -> None:
     child = replace(FOLLOWER, full_refresh="refresh_days")
     first = run([sided("a", "b"), child], two_sides, refresh_days=3)
