@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TARGET := .demo/target
 PIP := -m pip --disable-pip-version-check install --quiet
+PLUGINS := $(wildcard plugins/extractors/*.yml examples/meltano/plugins/extractors/*.lock)
 CHECKED := shared tap_* tests docs benchmarks integration
 
 .PHONY: test check demo docs clean integration integration-quick
@@ -48,6 +49,7 @@ $(INTEGRATION)/.%: integration/environments/%.txt
 
 docs: $(VENV)/.dev-$(VERSION)
 	$(BIN)/python -m shared.docs README.md
+	$(BIN)/python -m shared.plugins $(PLUGINS)
 
 clean:
 	rm -rf $(VENV) .demo .integration dist build

@@ -31,6 +31,7 @@ CAPABILITIES = (
     "activate-version",
     "batch",
     "schema-flattening",
+    "structured-logging",
 )
 """In the words of Meltano's hub."""
 _MARKED = re.compile(r"(<!-- (tap_\w+) (settings|streams) -->\n).*?(<!-- end -->)", re.DOTALL)

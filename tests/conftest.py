@@ -31,10 +31,9 @@ GRANTED: dict[str, dict[str, Any]] = {"tap_customerio": {"rate": 1000}}
 
 WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "tap_iterable": (
+        ("list_users", {}),
         ("email_send", {}),
         ("email_send", {"export_mode": "job"}),
-        ("users", {"export_mode": "job"}),
-        ("list_users", {}),
         ("metadata", {}),
     ),
     "tap_klaviyo": (
