@@ -150,6 +150,7 @@ class Plan:
             whole=refresh,
             refresh=refresh,
             deselected=selection.deselected if selection else frozenset(),
+            deselected_members=selection.deselected_members if selection else frozenset(),
         )
         run = Run(reading)
         if selection is None:
