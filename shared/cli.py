@@ -245,6 +245,7 @@ class _Command:
             self.tap.check(client)
             streams, schemas = self._account(client, config)
             selections = self._choose(streams, schemas, config)
+            state.adopt({stream.name: stream.aliases for stream in streams})
             self._forget(state, [stream.name for stream in streams])
             writer = Writer(batches=batch_files(config.settings))
             with self._summary(context.report), progress.live(context.report, is_shown=self._is_watched()):

@@ -115,6 +115,7 @@ class Reader:
         """Where a window that has too many pages was ended."""
         self.rows = self.bytes = self.requests = 0
         self._outcome: Outcome | None = None
+        self._awaited = 1
         self._began = time.monotonic()
 
     def step(self) -> Output | Wait | Received | None:
@@ -123,6 +124,11 @@ class Reader:
         if isinstance(found, Output) and self.stream.spool:
             return self._spooled(found)
         return found
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the walk has no more to ask for. A hook's end shows only when it is come to."""
+        return self._awaited == 0
 
     @property
     def outcome(self) -> Outcome:
@@ -161,6 +167,7 @@ class Reader:
             self.ended_at = cut_off(page.rows, stream.replication_key)
         if self.ended_at is not None:
             following, fresh = [], before(fresh, stream.replication_key, self.ended_at)
+        self._awaited += len(following) - 1
         try:
             output = self._on_page(stream, self.unit, replace(page, rows=fresh), care, self.client.now())
         except ValueError as error:  # would be taken for a broken body and asked again

@@ -222,8 +222,8 @@ class Schedule:
         """The reader has more to read, in `seconds` at the earliest."""
         with self._changed:
             self._busy -= 1
-            if not seconds:
-                quota_delay = self._delay(active.run.stream.quota) if active.run.stream.quota else 0.0
+            if not seconds and active.run.stream.quota and not active.reader.is_over:
+                quota_delay = self._delay(active.run.stream.quota)
                 seconds = quota_delay if quota_delay > SCARCE_SECONDS else 0.0
             if seconds:
                 heapq.heappush(self._delayed, (self._clock() + seconds, next(self._numbers), active))

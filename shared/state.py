@@ -174,10 +174,12 @@ class State:
         """Drop all that is known of a stream."""
         self._bookmarks.pop(stream, None)
 
-    def rename(self, old: str, new: str) -> None:
-        """Take over the entry of a stream's older name, unless the new name has one."""
-        if old in self._bookmarks:
-            self._bookmarks.setdefault(new, self._bookmarks.pop(old))
+    def adopt(self, streams: Mapping[str, Iterable[str]]) -> None:
+        """Take over what stands under the other names of `streams` (name -> aliases), unless a stream has an entry."""
+        for name, aliases in streams.items():
+            for alias in aliases:
+                if alias in self._bookmarks and alias not in streams:
+                    self._bookmarks.setdefault(name, self._bookmarks.pop(alias))
 
     def _entry(self, stream: str) -> dict[str, Any]:
         entry = self._bookmarks.get(stream)

@@ -91,7 +91,7 @@ class _Sync:
         self.log = logging.getLogger(tap.name)
         self.ledger = Ledger(plan.state, plan.now)
         self.channel = Channel(stop)
-        self.schedule = Schedule(delay=client.delay)
+        self.schedule = Schedule(delay=lambda quota: client.delay(quota) / client.speed)
         self.fatal: BaseException | None = None
         self.wrote_state_at = self._seconds()
         self.state_size = len(orjson.dumps(plan.state.value))

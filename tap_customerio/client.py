@@ -48,9 +48,12 @@ def client_at(context: Context, base_url: str | Callable[[], str]) -> Client:
 
 
 def rate(per_second: float) -> Quota:
-    """The one limit: never more than `per_second` requests begun within a second, or one in so many seconds."""
+    """The one limit: never more than `per_second` requests begun within a second, or one in so many seconds.
+
+    They begin one after the other rather than ten at once, so that the next page of a long walk need not wait a second.
+    """
     whole = max(1, int(per_second))
-    return Quota("", rates=((whole, JITTER * whole / per_second),))
+    return Quota("", rates=((whole, JITTER * whole / per_second), (1, 1 / per_second)))
 
 
 @dataclass

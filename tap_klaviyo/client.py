@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from shared.answers import Response, Verdict, answered, retry_after, standard_verdict, words
 from shared.client import Client, Context, Retry
@@ -16,6 +18,7 @@ from shared.errors import ApiError, AuthError, ConfigError, RefusedError, Retrya
 from shared.limits import Limits, Quota
 from shared.oauth import Flow, Tokens
 from shared.pagination import Request
+from shared.timestamps import UTC
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +58,17 @@ OAUTH = Flow(
 )
 
 
+class AccountClient(Client):
+    """A client that knows, once it was checked, in which time zone the account counts its days."""
+
+    zone: tzinfo | None = None
+
+
+def zone_of(client: Client) -> tzinfo:
+    """The account's time zone; UTC where the key may not see it."""
+    return (client.zone if isinstance(client, AccountClient) else None) or UTC
+
+
 def connect(context: Context) -> Client:
     """A client for the account; nothing is asked yet."""
     settings = context.settings
@@ -72,7 +86,7 @@ def connect(context: Context) -> Client:
     limits = Limits(
         connections=int(settings["concurrency"]), quotas=quotas(share), clock=context.clock, wait=context.wait
     )
-    return Client(
+    return AccountClient(
         context,
         base_url=str(settings.get("base_url") or HOST),
         authenticate=authenticate,
@@ -97,8 +111,8 @@ def quotas(share: float) -> list[Quota]:
     from .reports import REPORTS
     from .streams import STREAMS
 
-    reports = {f"report {stream.path.rpartition('/')[2]}" for stream in REPORTS}
-    names = sorted({stream.quota for stream in STREAMS if stream.quota} | {"XS list"} | reports)
+    more = {f"report {stream.path.rpartition('/')[2]}" for stream in REPORTS} | {"XS list", "S metric aggregates"}
+    names = sorted({stream.quota for stream in STREAMS if stream.quota} | more)
     return [Quota(name, _rates(name.partition(" ")[0], share)) for name in names]
 
 
@@ -186,9 +200,18 @@ def _wait_seconds(response: Response, said: str) -> float:
 def check(client: Client) -> None:
     """Proves the credential. A key without the scope of accounts is judged by the metrics, which event streams need."""
     try:
-        client.json(Request("/api/accounts", quota="XS accounts"))
+        account = client.json(Request("/api/accounts", quota="XS accounts"))
+        if isinstance(client, AccountClient):
+            client.zone = _zone(account)
     except RefusedError:
         client.json(Request("/api/metrics", {"fields[metric]": "name"}, quota="M metrics"))
+
+
+def _zone(account: Any) -> tzinfo | None:
+    try:
+        return ZoneInfo(account["data"][0]["attributes"]["timezone"])
+    except (LookupError, TypeError, ValueError, OSError):  # none that this machine knows
+        return None
 
 
 def pages(client: Client, path: str, *, quota: str, stream: str = "") -> Iterable[Any]:

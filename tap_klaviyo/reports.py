@@ -1,8 +1,9 @@
 """Reports: figures of campaigns, flows, forms and segments that Klaviyo works out when asked by POST.
 
 One request covers all campaigns (flows, …) of a period; 2 a minute and 225 a day are allowed for each kind. A period is
-so many whole days before today, or one of Klaviyo's own names (`timeframe`). Attribution goes on moving for days, so
-that each run reads its periods again; a row's key holds the period.
+so many whole days before today in the account's own time zone, or one of Klaviyo's own names (`timeframe`). Attribution
+goes on moving for days, so that each run reads its periods again. A row's key holds the period of a sum, and the date
+of a series.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +20,9 @@ from urllib.parse import parse_qs, urlsplit
 from shared.errors import ConfigError, UnavailableError
 from shared.pagination import Params, Request, Row
 from shared.streams import Batch, Settings, Step, Stream, Unit
-from shared.timestamps import shift
+from shared.timestamps import UTC, parse, shift
+
+from .client import pages, zone_of
 
 if TYPE_CHECKING:
     from shared.client import Client
@@ -72,17 +76,31 @@ def check(settings: Settings) -> None:
     """Raises ConfigError for a report of a kind that there is not."""
     kinds = [stream.name.removesuffix("s") for stream in REPORTS]
     for each in settings.get("reports") or ():
-        if str(each["type"]).removesuffix("s").replace("-", "_") not in kinds:
-            raise ConfigError(f"reports: {each['type']!r} is no type of report. There are: {', '.join(kinds)}.")
+        kind = str(each["type"]).removesuffix("s").replace("-", "_")
+        if kind not in (*kinds, "metric_aggregate"):
+            raise ConfigError(
+                f"reports: {each['type']!r} is no type of report. There are: {', '.join(kinds)}, metric_aggregate."
+            )
+        if kind == "metric_aggregate" and isinstance(each.get("timeframe"), str):
+            raise ConfigError("reports: the timeframe of metric_aggregates needs start and end, not a name.")
 
 
-def period(report: Mapping[str, Any], unit: Unit) -> dict[str, str]:
+def period(report: Mapping[str, Any], unit: Unit, zone: tzinfo | None = None) -> dict[str, str]:
     """The timeframe of a report: as given, or the whole days before today (its last day is inclusive)."""
-    if given := report.get("timeframe"):
-        return dict(given) if isinstance(given, Mapping) else {"key": str(given)}
+    given = report.get("timeframe")
+    if given and not isinstance(given, Mapping):
+        return {"key": str(given)}
+    return dict(given) if given else dict(zip(("start", "end"), days_before(report, unit, zone), strict=True))
+
+
+def days_before(report: Mapping[str, Any], unit: Unit, zone: tzinfo | None) -> tuple[str, str]:
+    """The first and the last day that a report is about: as it says, or those before today (by `zone`)."""
+    given = report.get("timeframe")
+    if isinstance(given, Mapping) and "start" in given:
+        return f"{given['start']!s:.10}T00:00:00", f"{given['end']!s:.10}T00:00:00"
     days = int(report.get("lookback_days") or unit.settings["report_lookback_days"])
-    today = f"{unit.now[:10]}T00:00:00.000000Z"
-    return {name: shift(today, -DAY_SECONDS * back)[:19] for name, back in (("start", days), ("end", 1))}
+    today = f"{parse(unit.now).astimezone(zone or UTC).date()}T00:00:00.000000Z"
+    return shift(today, -DAY_SECONDS * days)[:19], shift(today, -DAY_SECONDS)[:19]
 
 
 def read(kind: Kind, series: bool) -> Callable[[Client, Unit], Generator[Step, None, None]]:
@@ -92,7 +110,7 @@ def read(kind: Kind, series: bool) -> Callable[[Client, Unit], Generator[Step, N
         report = unit.params
         attributes: dict[str, Any] = {
             "statistics": list(report.get("statistics") or kind.statistics),
-            "timeframe": period(report, unit),
+            "timeframe": period(report, unit, zone_of(client)),
         }
         group_by = list(dict.fromkeys((*kind.group_by, *(report.get("group_by") or ()))))
         if group_by and report.get("group_by"):
@@ -115,7 +133,7 @@ def read(kind: Kind, series: bool) -> Callable[[Client, Unit], Generator[Step, N
         while True:
             body = client.json(asked.with_params({"page_cursor": cursor}), stream=unit.stream)
             yield Batch(list(rows(body, constants)))
-            cursor = _cursor((body.get("links") or {}).get("next"))
+            cursor = cursor_of((body.get("links") or {}).get("next"))
             if cursor is None:
                 return
 
@@ -132,23 +150,27 @@ def rows(body: Any, constants: Mapping[str, Any]) -> Iterator[Row]:
         for place, moment in enumerate(dates if is_series else [None]):
             numbers = {name: value[place] if is_series else value for name, value in statistics.items()}
             own = {"date_time": moment} if is_series else {}
-            identity = _text([*constants.values(), groupings, moment])
-            key = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-            yield {"row_id": key, **{k: v for k, v in constants.items() if v}, **own, **groupings, **numbers}
+            told = {name: value for name, value in constants.items() if value}
+            keys = {name: value for name, value in told.items() if not (is_series and name == "timeframe")}
+            yield {**identified({**keys, **groupings, **own}), **told, **numbers}
+
+
+def identified(keys: Mapping[str, Any]) -> Row:
+    """What tells a row from all others, and a `row_id` made of it."""
+    return {"row_id": hashlib.sha256(_text(keys).encode("utf-8", "surrogatepass")).hexdigest()[:32], **keys}
 
 
 def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _cursor(url: str | None) -> str | None:
+def cursor_of(url: str | None) -> str | None:
+    """The cursor in the link to a report's next page."""
     return next(iter(parse_qs(urlsplit(url or "").query).get("page_cursor", ())), None)
 
 
 def conversion_metric(client: Client, unit: Unit) -> str:
     """The metric that the account counts as revenue, or else the one named "Placed Order"."""
-    from .client import pages
-
     for body in pages(client, "/api/mapped-metrics?include=metric", quota="S mapped metrics", stream=unit.stream):
         for each in body["data"]:
             data = ((each.get("relationships") or {}).get("metric") or {}).get("data")

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, dumps, mix, serve
 from shared.timestamps import parse
 
-from . import sandbox_reports
+from . import sandbox_aggregates, sandbox_reports
 from .sandbox_data import START_DATE, Account, Resource
 from .sandbox_endpoints import BY_STREAM, ENDPOINTS
 from .sandbox_query import Clause, Endpoint, cursor, date_time, matches, names, place, read_filter, wire
@@ -43,6 +43,7 @@ _CODES = {
 }  # fmt: skip
 
 _LIST = "/api/lists/{list_id}"
+_AGGREGATES = "/api/metric-aggregates"
 
 # --- Answers ---
 
@@ -177,6 +178,20 @@ def _report(report: Report, sandbox: KlaviyoSandbox, call: Call) -> Answer:
     return Answer(dumps(body), content_type="application/vnd.api+json")
 
 
+def _aggregates(sandbox: KlaviyoSandbox, call: Call) -> Answer:
+    asked = sandbox_aggregates.attributes(call.json())
+    dates, groups = sandbox_aggregates.counted(sandbox.account, asked)
+    begin = int(asked.get("page_cursor") or 0)
+    size = min(int(asked.get("page_size") or 500), sandbox.report_rows)
+    following = begin + size if begin + size < len(groups) else None
+    data = [{"dimensions": group, "measurements": numbers} for group, numbers in groups[begin : begin + size]]
+    url = f"{sandbox.base_url}{call.path}"
+    links = {"self": url, "next": f"{url}?page_cursor={following}" if following else None, "prev": None}
+    attributes = {"dates": dates, "data": data}
+    body = {"data": {"type": "metric-aggregate", "id": "a", "attributes": attributes, "links": links}, "links": links}
+    return Answer(dumps(body), content_type="application/vnd.api+json")
+
+
 # --- The sandbox ---
 
 
@@ -202,7 +217,7 @@ class KlaviyoSandbox(Recorded):
         is_limited = self.options["quotas"] != "0"
         limits = {each.path: TIERS[each.tier] for each in ENDPOINTS}
         limits |= {f"/api/{each.name}s": ((1, 1.0), (2, 60.0)) for each in sandbox_reports.REPORTS}
-        limits[_LIST] = TIERS["XS"]
+        limits[_LIST], limits[_AGGREGATES] = TIERS["XS"], TIERS["S"]
         self.quotas = limits if is_limited else dict.fromkeys(limits, ((10**6, 1.0),))  # type: ignore[misc]
         self.report_rows = 15
         self.day_changed()
@@ -259,6 +274,16 @@ class KlaviyoSandbox(Recorded):
             )
             for each in sandbox_reports.REPORTS
         ]
+        path = _AGGREGATES
+        made.append(
+            Route(
+                path=path,
+                method="POST",
+                handler=_aggregates,
+                params={"page_cursor": Param(), "fields[metric-aggregate]": Param()},
+                quota=path,
+            )
+        )
         return (*made, Route(path="/oauth/token", method="POST", handler=_token, public=True))
 
     def authorise(self, call: Call) -> None:

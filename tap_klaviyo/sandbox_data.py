@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from shared.sandbox import EPOCH, Row, Table, mix, salt
 
 from .sandbox_kinds import KINDS_OF_ROWS, filled
 
+ZONE = ZoneInfo("Pacific/Auckland")
+"""The account's: there it is tomorrow when the sandbox begins."""
 START = datetime(2026, 5, 1, tzinfo=timezone.utc)
 START_DATE = "2026-05-01T00:00:00Z"
 DAY = 86_400
@@ -491,6 +494,16 @@ class Account:
         made = list(self.generic("form_versions", args["form_id"], base=2))
         for each in made:
             each["relationships"]["form"] = {"data": {"type": "form", "id": args["form_id"]}}
+        return made
+
+    def _metric_properties(self, args: Mapping[str, str]) -> list[Resource]:
+        if all(each["id"] != args["metric_id"] for each in self.metrics):
+            raise KeyError(args["metric_id"])
+        return list(self.generic("metric_properties", args["metric_id"], base=3))
+
+    def _accounts(self, args: Mapping[str, str]) -> list[Resource]:
+        made = list(self.generic("accounts"))
+        made[0]["attributes"]["timezone"] = ZONE.key
         return made
 
     def _object_records(self, args: Mapping[str, str]) -> list[Resource]:

@@ -363,6 +363,16 @@ ENDPOINTS = (
         paged=False,
     ),
     Endpoint(
+        stream="metric_properties",
+        path="/api/metrics/{metric_id}/metric-properties",
+        tier="XS",
+        scopes="metrics:read",
+        fields="metric-property",
+        additional="metric-property:sample_values",
+        paged=False,
+        parent=("metrics", {"metric_id": "id"}),
+    ),
+    Endpoint(
         stream="web_feeds",
         path="/api/web-feeds",
         tier="XS",

@@ -30,6 +30,7 @@ KINDS_OF_ROWS = {
     "universal_content": ("template-universal-content", 7),
     "push_tokens": ("push-token", 25),
     "custom_metrics": ("custom-metric", 2),
+    "metric_properties": ("metric-property", 3),
     "web_feeds": ("web-feed", 4),
     "webhooks": ("webhook", 2),
     "tracking_settings": ("tracking-setting", 0),

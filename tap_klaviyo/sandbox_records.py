@@ -11,8 +11,8 @@ from typing import Any
 from shared.sandbox import Drift, Refusal, Row, Sandbox, Table, salt
 from shared.timestamps import instant, parse
 
-from . import sandbox_reports, sandbox_truth
-from .sandbox_data import REASONS, START_DATE, Account, Resource
+from . import sandbox_aggregates, sandbox_reports, sandbox_truth
+from .sandbox_data import REASONS, START_DATE, ZONE, Account, Resource
 from .sandbox_endpoints import BY_STREAM
 from .sandbox_query import Endpoint
 
@@ -117,6 +117,9 @@ class Recorded(Sandbox):
         if stream in EVENTS or stream == "events":
             yield from self._event_records(stream, settings)
             return
+        if stream == "metric_aggregates":
+            yield from self._aggregate_records(settings)
+            return
         if stream in sandbox_reports.BY_STREAM:
             yield from self._report_records(stream, settings)
             return
@@ -155,7 +158,7 @@ class Recorded(Sandbox):
     def _report_records(self, stream: str, settings: Mapping[str, Any]) -> Iterator[Row]:
         """One plain report of a kind. Its key is whatever tells rows apart."""
         report = sandbox_reports.BY_STREAM[stream]
-        today = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        today = self.clock.now().astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         frame = {
             "end": (today - timedelta(days=1)).isoformat(),
             "start": (today - timedelta(days=int(settings.get("report_lookback_days") or 7))).isoformat(),
@@ -167,11 +170,26 @@ class Recorded(Sandbox):
         constants: Row = {"report": "default", "timeframe": text, "conversion_metric_id": metric}
         for row in sandbox_reports.flat(report, asked, found):
             groups = {name: row[name] for name in row if name in report.groups}
-            parts = [*constants.values(), groups, row.get("date_time")]
-            identity = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-            key = hashlib.sha256(identity.encode()).hexdigest()[:32]
             own = constants if metric else {name: constants[name] for name in ("report", "timeframe")}
-            yield sandbox_truth.record(stream, {"row_id": key, **own, **row})
+            parts = {**own, **groups}
+            if report.series:
+                parts["date_time"] = row["date_time"]
+                del parts["timeframe"]
+            yield sandbox_truth.record(stream, {"row_id": _hashed(parts), **own, **row})
+
+    def _aggregate_records(self, settings: Mapping[str, Any]) -> Iterator[Row]:
+        """The plain query: what counts as revenue, by day."""
+        today = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        start = today - timedelta(days=int(settings.get("report_lookback_days") or 7))
+        own: Row = {"report": "default", "metric_id": self.account.metrics[20]["id"], "interval": "day"}
+        bounds = [f"greater-or-equal(datetime,{start.isoformat()})", f"less-than(datetime,{today.isoformat()})"]
+        asked = {**own, "measurements": sandbox_aggregates.MEASUREMENTS, "filter": bounds}
+        dates, groups = sandbox_aggregates.counted(self.account, asked)
+        for _, measured in groups:
+            for place, date in enumerate(dates):
+                parts = {**own, "dimensions": {}, "date_time": date}
+                numbers = {name: values[place] for name, values in measured.items()}
+                yield sandbox_truth.record("metric_aggregates", {"row_id": _hashed(parts), **parts, **numbers})
 
     def _added(self, stream: str, resource: Resource, settings: Mapping[str, Any]) -> Row:
         """Columns that the tap adds."""
@@ -221,7 +239,7 @@ class Recorded(Sandbox):
                 made["attributes"] = {**made["attributes"], "channel": channels[0]}
             if stream == "push_tokens":  # asked for field by field, without the token
                 made["attributes"] = {k: v for k, v in made["attributes"].items() if k != "not_yet_known"}
-            if stream == "object_records":
+            if stream in ("object_records", "metric_properties"):
                 made["attributes"] = {**made["attributes"], **args}
             yield beside, made
 
@@ -273,6 +291,11 @@ _ASKED: Mapping[str, tuple[str, ...]] = {
     "tags": ("tag-group",), "mapped_metrics": ("metric", "custom-metric"), "webhooks": ("webhook-topics",),
     "campaign_messages": ("template", "image"),
 }  # fmt: skip
+
+
+def _hashed(parts: Row) -> str:
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _feeds(metric: Resource, stream: str) -> bool:

@@ -128,6 +128,7 @@ FIELDS = {
         metric_filters:[o], value_property:s}]}
     """,
     "mapped_metrics": "id:s, type:s, updated:dt, metric_id:s, custom_metric_id:s",
+    "metric_properties": "id:s, type:s, metric_id:s, label:s, property:s, inferred_type:s",
     "web_feeds": """
         id:s, type:s, name:s, url:s, request_method:s, content_type:s, created:dt, updated:dt, status:s
     """,
@@ -158,6 +159,9 @@ FIELDS |= {
     "form_series_reports": f"{_REPORT}, date_time:dt, form_id:s, form_version_id:s, *forms",
     "segment_values_reports": f"{_REPORT}, segment_id:s, *segments",
     "segment_series_reports": f"{_REPORT}, date_time:dt, segment_id:s, *segments",
+    "metric_aggregates": """
+        row_id:s, report:s, metric_id:s, interval:s, dimensions:o, date_time:dt, count:n, sum_value:n, unique:n
+    """,
 }
 STATISTICS = {
     "*messages": """average_order_value bounce_rate bounced bounced_or_failed bounced_or_failed_rate click_rate

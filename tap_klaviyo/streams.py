@@ -22,6 +22,7 @@ from shared.streams import Outcome, Parent, Record, Settings, Step, Stream, Unit
 from shared.timestamps import instant, shift
 
 from . import events
+from .aggregates import AGGREGATES
 from .jsonapi import included, resources
 from .reports import REPORTS
 
@@ -527,6 +528,15 @@ RESOURCES = (
         params={"include": "metric,custom-metric", "fields[metric]": "name", "fields[custom-metric]": "name"},
     ),
     extra(
+        name="metric_properties",
+        description="What is known of the events of each metric",
+        path="/api/metrics/{metric_id}/metric-properties",
+        quota="XS metric properties",
+        parent=Parent(stream="metrics", keys={"metric_id": "id"}),
+        key_properties=("metric_id", "id"),
+        cost="1 request per metric, of 15 a minute",
+    ),
+    extra(
         name="web_feeds",
         description="Web feeds that messages draw on",
         path="/api/web-feeds",
@@ -582,4 +592,4 @@ RESOURCES = (
     ),
 )
 
-STREAMS = (*events.CONTRACT, *RESOURCES, events.ALL, *REPORTS)
+STREAMS = (*events.CONTRACT, *RESOURCES, events.ALL, *REPORTS, AGGREGATES)

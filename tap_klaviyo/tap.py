@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.errors import ConfigError
 from shared.settings import START_DATE, Setting
-from shared.streams import Settings
+from shared.streams import Settings, Stream
 from shared.tap import Tap
 from shared.timestamps import UTC
 
@@ -113,6 +113,13 @@ SETTINGS = (
         description='Metrics (names or ids, or "all") to read as streams of their own, besides the contract\'s.',
     ),
     Setting(
+        name="text_message_stream_names",
+        type="boolean",
+        description="Call the streams of text messages as singer-io's tap does since 1.2: sent_text_message, not "
+        "sent_sms. Bookmarks carry over either way.",
+        default=False,
+    ),
+    Setting(
         name="include_future_events",
         type="boolean",
         description="Read events dated later than now as well, in each run, without moving a bookmark.",
@@ -123,6 +130,12 @@ SETTINGS = (
         type="array",
         description="Only campaigns of these channels. Default: all.",
         options=("email", "sms", "mobile_push"),
+    ),
+    Setting(
+        name="campaigns_incremental",
+        type="boolean",
+        description="campaigns: only those updated since the last run. Default: all of them, as the contract says.",
+        default=False,
     ),
     Setting(
         name="predictive_analytics",
@@ -207,6 +220,20 @@ def check_revision(revision: str, *, today: date) -> None:
         logger.warning("api_revision %s is deprecated; use %s", revision, REVISION)
 
 
+def adapt(tap: Tap, settings: Settings) -> Tap:
+    """The tap with the stream names that the settings choose, and campaigns read as they say."""
+
+    def adapted(stream: Stream) -> Stream:
+        if stream.name == "campaigns":
+            return replace(stream, full_table=not settings.get("campaigns_incremental"))
+        names = events.TEXT_MESSAGE_NAMES.get(stream.name)
+        if names is None or not settings.get("text_message_stream_names"):
+            return stream
+        return replace(stream, name=names[0], aliases=(stream.name, *names[1:]))
+
+    return replace(tap, streams=tuple(adapted(stream) for stream in tap.streams))
+
+
 # States of older taps
 
 _METRIC_ID = re.compile(r"[A-Za-z0-9]{6}")
@@ -286,6 +313,7 @@ TAP = Tap(
     connect=connect,
     check=check,
     streams=STREAMS,
+    adapt=adapt,
     more_streams=events.own_streams,
     validate=validate,
     read_state=read_state,

@@ -58,6 +58,7 @@ class MailchimpSandbox(Sandbox):
     # Mailchimp ignores parameters it does not know; `strict=1` refuses them, and the statistics count them.
     unknown_params_refused = False
     own_options: ClassVar = {
+        "automation_reports": (int, "0", "1: e-mails of automations have reports too, which nobody confirms"),
         "forbid": (str, "", "paths that this role may not read, joined by +: /reports+/ecommerce"),
         "slow": (str, "", "ends of paths that take too long to be read but through a batch, joined by +"),
     }
@@ -75,6 +76,8 @@ class MailchimpSandbox(Sandbox):
         scale, seed = self.options["scale"], self.options["seed"]
         self._drifts.clear()
         self.account = Account(seed=seed, scale=scale, day=self.day, keep_all=self.options["drift"])
+        if self.options["automation_reports"]:
+            self.account.add_automation_reports()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -247,6 +250,9 @@ class MailchimpSandbox(Sandbox):
                 continue
             if row.get("send_time", "") >= sent_from:
                 yield {**args, **{name: row[column] for name, column in fields.items()}}
+        if stream == "reports" and settings.get("report_automation_emails") and self.options["automation_reports"]:
+            for _, row in self._rows("automation_emails", settings, stayed=stayed):
+                yield {"campaign_id": row["id"]}
 
 
 def _is_wanted(stream: str, row: Row, settings: Mapping[str, Any]) -> bool:

@@ -58,7 +58,7 @@ def resolved(specification: Mapping[str, Any], schema: Any) -> Any:
 
 
 def report(specification: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """What the specification says of one report."""
+    """What the specification says of one report, or of metric aggregates."""
     post = specification["paths"].get(path, {}).get("post")
     if post is None:
         return {"path": None}
@@ -66,14 +66,19 @@ def report(specification: Mapping[str, Any], path: str) -> dict[str, Any]:
     def member(schema: Any, name: str) -> Any:
         return resolved(specification, resolved(specification, schema)["properties"][name])
 
+    def options(name: str) -> list[str]:
+        schema = member(attributes, name)
+        return sorted(resolved(specification, schema.get("items", schema))["enum"])
+
     body = post["requestBody"]["content"]["application/vnd.api+json"]["schema"]
     attributes = member(member(body, "data"), "attributes")
+    names = ("measurements", "interval", "by") if "by" in attributes["properties"] else ("statistics",)
     return {
         "path": path,
         **post["x-klaviyo-ratelimit"],
         "scopes": sorted(post["x-klaviyo-scopes"]),
         "required": sorted(attributes["required"]),
-        "statistics": sorted(resolved(specification, member(attributes, "statistics")["items"])["enum"]),
+        **{name: options(name) for name in names},
     }
 
 

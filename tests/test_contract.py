@@ -254,7 +254,7 @@ def test_killed_at_any_moment_and_resumed_it_loses_nothing(
         (package, stream, extra, number)
         for package in TAPS
         for place, (stream, extra) in enumerate(WALKS[package])
-        for number in (range(3) if package == THOROUGH else [place % 3])
+        for number in ([0, 2] if package == THOROUGH else [place % 3])
     ],
 )
 def test_killed_inside_each_kind_of_walk_and_resumed_it_loses_nothing(

@@ -70,8 +70,10 @@ def test_settings_that_choose_choose(tmp_path: Path) -> None:
         "include_drafts": True,
         "activities_types": ["event", "page"],
         "start_date": "2026-09-15",
+        "hydrate_objects": True,
+        "customers_key": "cio_id",
     }
-    names = ("customers", "eps_suppression", "messages", "campaigns")
+    names = ("customers", "eps_suppression", "messages", "campaigns", "custom_objects", "custom_object_relationships")
     selected = [part for name in (*names, "activities") for part in ("--select", name)]
     result = run(tmp_path, "", *selected, **chosen)
     assert result.status == 0, result.stderr

@@ -16,7 +16,7 @@ from shared.extract import first_request
 from shared.settings import settings_of
 from shared.streams import Stream, Unit
 from shared.units import partitions
-from tap_klaviyo import sandbox_reports, sandbox_truth
+from tap_klaviyo import aggregates, sandbox_aggregates, sandbox_reports, sandbox_truth
 from tap_klaviyo.client import OAUTH, TIERS
 from tap_klaviyo.events import ALIASES
 from tap_klaviyo.sandbox_endpoints import BY_STREAM
@@ -27,6 +27,7 @@ from tap_klaviyo.tap import TAP
 EVERYTHING = json.loads((Path(__file__).parent / "data" / "klaviyo_facts.json").read_text("utf-8"))
 FACTS, REPORTS = EVERYTHING["streams"], EVERYTHING["reports"]
 STREAMS = {stream.name: stream for stream in TAP.streams if stream.method == "GET"}
+POSTED = {stream.name: stream for stream in TAP.streams if stream.method == "POST"}
 SETTINGS = {
     **{setting.name: setting.default for setting in settings_of(TAP)},
     "predictive_analytics": True,
@@ -158,11 +159,10 @@ def test_differences_from_the_specification_are_told() -> None:
 # Reports
 
 
-@pytest.mark.parametrize("name", [stream.name for stream in TAP.streams if stream.method == "POST"])
+@pytest.mark.parametrize("name", sandbox_reports.BY_STREAM)
 def test_reports_ask_for_what_is_published(name: str) -> None:
     fact = REPORTS[name]
-    stream = next(each for each in TAP.streams if each.name == name)
-    assert stream.path == fact["path"]
+    assert POSTED[name].path == fact["path"]
     (burst, _), (steady, _) = TIERS["report"]
     assert (f"{burst}/s", f"{steady}/m", "225/d") == (fact["burst"], fact["steady"], fact["daily"])
     report = sandbox_reports.BY_STREAM[name]
@@ -170,4 +170,17 @@ def test_reports_ask_for_what_is_published(name: str) -> None:
     assert sorted(report.statistics.split()) == fact["statistics"]
     loaded = set(schema.load(TAP.schemas, name)["properties"])
     assert set(fact["statistics"]) | set(report.groups) <= loaded
+    assert set(fact["scopes"]) <= set(OAUTH.scopes)
+
+
+def test_metric_aggregates_ask_for_what_is_published() -> None:
+    fact = REPORTS["metric_aggregates"]
+    assert POSTED["metric_aggregates"].path == fact["path"]
+    (burst, _), (steady, _) = TIERS["S"]
+    assert (f"{burst}/s", f"{steady}/m") == (fact["burst"], fact["steady"])
+    assert list(sandbox_aggregates.REQUIRED) == fact["required"]
+    assert [*aggregates.MEASUREMENTS] == fact["measurements"] == [*sandbox_aggregates.MEASUREMENTS]
+    assert [*sandbox_aggregates.INTERVALS] == fact["interval"]
+    assert [*sandbox_aggregates.DIMENSIONS] == fact["by"]
+    assert set(fact["measurements"]) <= set(schema.load(TAP.schemas, "metric_aggregates")["properties"])
     assert set(fact["scopes"]) <= set(OAUTH.scopes)

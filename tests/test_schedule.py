@@ -29,7 +29,7 @@ def schedule(delay: float = 0.0) -> Schedule:
 
 
 def active(run: Run, size: int = 0) -> Active:
-    return Active(run, Unit(stream="s"), SimpleNamespace(), size)  # type: ignore[arg-type]
+    return Active(run, Unit(stream="s"), SimpleNamespace(is_over=False), size)  # type: ignore[arg-type]
 
 
 def test_large_units_are_handed_out_first_and_the_end_is_told() -> None:
@@ -96,6 +96,10 @@ def test_a_scarce_quota_is_waited_for_without_a_worker() -> None:
         queue._busy += 1
         queue.again(each)
     assert queue.take() is plain
+    over = active(run_of(quota="exports"))
+    over.reader = SimpleNamespace(is_over=True)  # type: ignore[assignment]
+    queue.again(over)
+    assert queue.take() is over, "it has nothing more to ask for"
     now[0] = 31.0
     assert queue.take() is scarce
 

@@ -140,10 +140,10 @@ def test_merging_states_commutes_and_associates(a: Any, b: Any, c: Any) -> None:
     assert merge([a, a]) == merge([a])
 
 
-def test_forget_and_rename() -> None:
+def test_forget_and_adopt() -> None:
     state = State.read({"bookmarks": {"old": {"t": second(1)}, "gone": {"t": second(1)}}})
     state.forget("gone")
-    state.rename("old", "new")
+    state.adopt({"new": ("older", "old"), "newer": ("new",)})
     assert state.value == {"bookmarks": {"new": {"t": second(1)}}}
 
 

@@ -316,6 +316,17 @@ def test_children_of_changed_parents_only_go_on_behind_those_that_are_finished()
     assert {r["parent_id"] for r in again.rows("c")} == {2, 3, 6}
 
 
+def test_a_full_refresh_below_changed_parents_sees_all_of_them() -> None:
+    child = replace(FOLLOWER, full_refresh="refresh_days")
+    first = run([sided("a", "b"), child], two_sides, refresh_days=3)
+    soon = run([sided("a", "b"), child], two_sides, state=first.state, refresh_days=3)
+    assert {r["parent_id"] for r in soon.rows("c")} == {3, 6}
+    soon.bookmarks["c"]["refreshed"] = shift(NOW, -3 * 86_400)
+    due = run([sided("a", "b"), child], two_sides, state=soon.state, refresh_days=3)
+    assert {r["parent_id"] for r in due.rows("c")} == {1, 2, 3, 5, 6}
+    assert due.bookmarks["c"] == {"units": {"a": day(3), "b": day(6)}, "refreshed": NOW}
+
+
 def test_full_tables_below_changed_parents_see_all_of_them_and_keep_no_bookmark() -> None:
     child = replace(FOLLOWER, full_table=True)
     first = run([sided("a", "b"), child], two_sides)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -290,6 +291,29 @@ def test_the_latest_suppression_is_lifted() -> None:
     assert [each["suppressions"] for each in suppressed([{"id": "b"}], unit("global_exclusions"))] == [[]]
 
 
+def test_streams_may_have_singer_io_s_names_and_campaigns_be_read_incrementally_and_bookmarks_carry_over(
+    tmp_path: Path,
+) -> None:
+    chosen = {"text_message_stream_names": True, "campaigns_incremental": True}
+    names = {"sent_sms": "sent_text_message", "consented_to_receive": "subscribed_to_text_message"}
+    with KlaviyoSandbox({"quotas": "0"}) as box:
+        first = run(box, tmp_path, *names, "campaigns", "click")
+        box.advance(1)
+        second = run(box, tmp_path, *names.values(), "campaigns", "click", state=first.state, **chosen)
+        assert sorted(second.by_stream()) == ["campaigns", "click", *names.values()]
+        for old, new in names.items():
+            wanted = {record["id"] for record in box.changed_since(0, old)}
+            written = {record["id"] for record in second.records(new)}
+            assert wanted <= written and len(written) < len(box.truth(old))
+        assert "updated_at" not in first.state["bookmarks"].get("campaigns", {})
+        third = run(box, tmp_path, "campaigns", "sent_sms", state=second.state, **chosen)
+        assert third.state["bookmarks"]["campaigns"]["units"]
+        assert 0 < len(third.records("campaigns")) < len(second.records("campaigns"))
+        fourth = run(box, tmp_path, "sent_sms", state=third.state)
+        assert len(fourth.records("sent_sms")) == len(third.records("sent_text_message"))
+        assert "sent_text_message" not in fourth.state["bookmarks"]
+
+
 def test_lists_tell_their_size_on_demand(tmp_path: Path) -> None:
     found = run_tap(
         "tap-klaviyo",
@@ -317,6 +341,7 @@ def test_contract_keys_leave_out_the_suppressed_without_an_address(box: KlaviyoS
 
 def test_a_report_covers_the_whole_days_before_today_unless_it_says_otherwise() -> None:
     at = unit("campaign_values_reports")
+    assert reports.period({}, at, ZoneInfo("Pacific/Honolulu"))["end"] == "2026-11-08T00:00:00", "it is yesterday there"
     assert reports.period({}, at) == {"start": "2026-11-03T00:00:00", "end": "2026-11-09T00:00:00"}
     assert reports.period({"lookback_days": 1}, at) == {"start": "2026-11-09T00:00:00", "end": "2026-11-09T00:00:00"}
     assert reports.period({"timeframe": "last_week"}, at) == {"key": "last_week"}
@@ -334,7 +359,28 @@ def test_reports_are_read_as_the_settings_describe_them(box: KlaviyoSandbox, tmp
     assert {row["report"] for row in rows} == {"a", "report_1"}
     assert all((row["submits"] is None) is (row["report"] != "a") for row in rows)
     assert len({row["row_id"] for row in rows}) == len(rows) == 8
-    assert run_tap("tap-klaviyo", config={**box.settings, "reports": [{"type": "x"}]}, folder=tmp_path).status == 2
+    for wrong in ({"type": "x"}, {"type": "metric_aggregates", "timeframe": "last_week"}):
+        assert run_tap("tap-klaviyo", config={**box.settings, "reports": [wrong]}, folder=tmp_path).status == 2
+
+
+def test_events_are_counted_by_what_the_settings_say(box: KlaviyoSandbox, tmp_path: Path) -> None:
+    metric = box.account.metrics[0]["id"]
+    frame = {"start": "2026-06-01", "end": "2026-10-31"}
+    asked = {"metric_id": metric, "measurements": ["count"], "interval": "week", "timeframe": frame}
+    chosen = [{"type": "metric-aggregate", **asked, **more} for more in ({}, {"group_by": ["$message"]})]
+    found = run(box, tmp_path, "metric_aggregates", "events", reports=chosen)
+    rows = found.records("metric_aggregates")
+    events_there = [
+        event
+        for event in found.records("events")
+        if event["metric_id"] == metric and "2026-06-01" <= event["datetime"][:10] <= "2026-10-31"
+    ]
+    whole = [row for row in rows if row["report"] == "report_0"]
+    assert len(whole) == 22 and sum(row["count"] for row in whole) == len(events_there)
+    message = events_there[0]["event_properties"]["$message"]
+    wanted = sum((event["event_properties"] or {}).get("$message") == message for event in events_there)
+    assert sum(row["count"] for row in rows if row["dimensions"] == {"$message": message}) == wanted
+    assert len({row["row_id"] for row in rows}) == len(rows)
 
 
 def test_revenue_is_the_mapped_metric_or_the_one_named_placed_order() -> None:
