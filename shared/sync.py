@@ -144,7 +144,7 @@ class _Sync:
         if self.stop.is_set():
             cancel(self.runs.values(), self.plan.state, self.client, self.log)
         for line in self.plan.problems.lines():
-            self.log.warning(line)
+            self.report.note(line)
         if self.ledger.dirty or not self.ends_in_state:
             self._write_state()
         self.writer.flush()
@@ -300,7 +300,8 @@ class _Sync:
         if not run.begun:
             run.begun = True
             if run.sink:
-                self.report.stream_started(run.name)
+                before = self.plan.before.latest(run.name, run.stream.replication_key)
+                self.report.stream_started(run.name, bookmark=before if run.reading.incremental else None)
 
     def _step(self, active: Active) -> None:
         run = active.run
@@ -476,6 +477,7 @@ class _Sync:
     def _leave(self, active: Active) -> None:
         """The reader is done with; its unit too, unless it was one window of a plan that goes on."""
         active.reader.close()
+        self.report.unit(active.run.name, active.reader.seconds)
         if active.plan is None:
             self._close(active.run)
         else:
