@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +98,27 @@ def _of_postgres(place: Place, stream: str) -> Iterator[Row]:
 
 _DUMP = """import duckdb, sys
 with duckdb.connect(sys.argv[1], read_only=True) as c:
-    for (line,) in c.execute(f'SELECT to_json(t) FROM "{sys.argv[2]}"."{sys.argv[3]}" t').fetchall():
-        print(line)
+    tables = c.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = ?", [sys.argv[2]])
+    for (table,) in tables.fetchall():
+        for (row,) in c.execute(f'SELECT to_json(t) FROM "{sys.argv[2]}"."{table}" t').fetchall():
+            print(f'["{table}", {row}]')
 """
 
 
-def _of_duckdb(place: Place, stream: str) -> Iterator[Row]:
-    python = program("target-duckdb", "python")
-    command = [python, "-c", _DUMP, str(place.folder / "loaded.duckdb"), place.schema, stream]
+@cache
+def _duckdb(database: Path, schema: str) -> Mapping[str, list[Row]]:
+    """All tables, read by one process of the target's environment, which has DuckDB."""
+    command = [program("target-duckdb", "python"), "-c", _DUMP, str(database), schema]
     text = subprocess.check_output(command, text=True, env={**os.environ, "PYTHONUTF8": "1"})
+    tables: dict[str, list[Row]] = {}
     for line in filter(None, text.split("\n")):  # splitlines() would split at U+2028 as well
-        yield json.loads(line)
+        table, row = json.loads(line)
+        tables.setdefault(table, []).append(row)
+    return tables
+
+
+def _of_duckdb(place: Place, stream: str) -> Iterator[Row]:
+    yield from _duckdb(place.folder / "loaded.duckdb", place.schema).get(stream.lower(), [])
 
 
 def _of_jsonl(place: Place, stream: str) -> Iterator[Row]:

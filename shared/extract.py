@@ -114,8 +114,8 @@ class Reader:
         self.ended_at: str | None = None
         """Where a window that has too many pages was ended."""
         self.rows = self.bytes = self.requests = 0
-        self._awaited = 1
         self._outcome: Outcome | None = None
+        self._awaited = 1
         self._began = time.monotonic()
 
     def step(self) -> Output | Wait | Received | None:
@@ -134,6 +134,11 @@ class Reader:
     def outcome(self) -> Outcome:
         """How the unit went so far."""
         return self._outcome or Outcome(self.rows, self.bytes, self.requests, time.monotonic() - self._began)
+
+    @property
+    def seconds(self) -> float:
+        """Since the unit was begun."""
+        return time.monotonic() - self._began
 
     def close(self) -> None:
         """Let go of what the unit holds."""

@@ -14,6 +14,8 @@ from typing import Any
 from jsonschema import Draft4Validator, FormatChecker
 
 _INSTANT = re.compile(r"(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""Not the text of JSON that holds it, where the backslash itself is escaped."""
 _LONG_NUMBER = re.compile(rb"[:,\[]-?\d{19,}")
 _WORDS = {"type", "format", "properties", "items"}
 _TYPES = {"string", "integer", "number", "boolean", "object", "array"}
@@ -104,7 +106,7 @@ class RecordLint:
         for name in self.message["key_properties"]:
             if record.get(name) is None:
                 found.append(f"{name}: a key is never null or missing")
-        if b"\\u0000" in line:
+        if _NUL.search(line):
             found.append("(text): no U+0000, which most targets cannot store")
         if _LONG_NUMBER.search(line):
             found += [f"{path}: an integer beyond 64 bits needs a string field" for path in _too_large(record, "")]

@@ -33,6 +33,22 @@ SCOPES = (
     "AdministerPersons",
     "AdministerAccount",
 )
+SCOPE_OF = (
+    ("/transactional/", "ViewTransactional"),
+    ("/journeys", "Automation"),
+    ("/templates", "ManageTemplates"),
+    ("/people", "AdministerPersons"),
+    ("/admins", "AdministerAccount"),
+    ("/lists", "ManageLists"),
+    ("/segments", "ManageLists"),
+    ("/suppressionlist", "ManageLists"),
+    ("/summary", "ViewReports"),
+    ("/emailclientusage", "ViewReports"),
+    ("/campaigns/", "ViewReports and ViewSubscribersInReports"),
+    ("/clients/", "ViewReports"),
+    ("", "AdministerAccount"),
+)
+"""What a path needs; the first that is part of it."""
 TRANSACTIONAL = "transactional"
 """The one limit that is documented; how many requests it allows is not, the answers tell."""
 MOST_TRIES = 1_000
@@ -131,8 +147,8 @@ def verdict(request: Request, response: Response, *, settings: Settings, limits:
 
 def _refused(request: Request, code: int, text: Callable[[str], str], settings: Settings) -> ApiError:
     if code == 60:
-        scopes = ", ".join(SCOPES)
-        return RefusedError(text(f"A scope is missing (a whole sync needs {scopes}): authorise again, or deselect it."))
+        scope = next(scope for part, scope in SCOPE_OF if part in request.path)
+        return RefusedError(text(f"The scope {scope} is missing: authorise again, or deselect the stream."))
     if code == 102 and settings.get("client_id"):
         return AuthError(text("client_id is not in this account; the credential itself is good."))
     if code in (120, 121, 122):

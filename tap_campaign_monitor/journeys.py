@@ -11,7 +11,7 @@ from shared.streams import Parent, Record, Stream, Unit
 
 from . import reports
 from .extras import UNDER_CLIENT
-from .pages import BRIEF, begin, local_times, lookback, paged, since, wanted
+from .pages import BRIEF, begin, local_times, lookback, next_page, paged, since, wanted
 from .zones import LABEL
 
 ABOVE = ("ClientID", LABEL, "ListID")
@@ -50,6 +50,7 @@ def _report(kind: str, counter: str, description: str, *more: str) -> Stream:
         is_new=wanted(begin),
         parent=Parent(stream="journey_emails", keys={"EmailID": "EmailID"}, carry=(*ABOVE, "JourneyID", counter)),
         gate=reports.moved(counter, settles=False),
+        next_page=next_page,
         transform=transform,
         selected=False,
         cost="1 request per 1000 rows of an e-mail whose counter moved",

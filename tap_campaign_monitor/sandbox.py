@@ -136,7 +136,9 @@ class CampaignMonitorSandbox(Sandbox):
         if not code and refusal.status == 401:
             return Answer(b"<html><body>Unauthorized</body></html>", 401, "text/html")
         for problem in refusal.problems:
-            code = {"page": 800, "pagesize": 801, "orderfield": 802, "orderdirection": 803}.get(problem.name, 1)
+            code = {"page": 800, "pagesize": 801, "orderfield": 802, "orderdirection": 803, "count": 850}.get(
+                problem.name, 1
+            )
         body = {"Code": code or refusal.status, "Message": refusal.detail or CODES.get(refusal.status, "Server Error")}
         return Answer.of(body, refusal.status)
 

@@ -1,8 +1,8 @@
 """What the tap must make of the sandbox's rows, worked out without any of the tap's code.
 
 The field lists are the reference's own: `time` is local text that becomes an instant, `stamp` one whose text is kept
-beside, `offset` text that tells its offset. They and the tap's schemas are written twice on purpose: a test that
-compares both finds the slips of either.
+beside, `offset` text that tells its offset, `sent` both of these. They and the tap's schemas are written twice on
+purpose: a test that compares both finds the slips of either.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ FIELDS = {
     "list_webhooks": "ListID WebhookID Events Url Status PayloadFormat",
     "transactional_smart_emails": "SmartEmailID Name CreatedAt:offset Status Properties AddRecipientsToList",
     "transactional_groups": "Group CreatedAt:offset",
-    "transactional_messages": """MessageID Status SentAt:offset Recipient From Subject TotalOpens TotalClicks
+    "transactional_messages": """MessageID Status SentAt:sent Recipient From Subject TotalOpens TotalClicks
         CanBeResent Group SmartEmailID""",
-    "transactional_message_details": """MessageID Status SentAt:offset Recipient SmartEmailID Group CanBeResent
+    "transactional_message_details": """MessageID Status SentAt:sent Recipient SmartEmailID Group CanBeResent
         TotalOpens TotalClicks Message Opens Clicks""",
     "transactional_statistics": "From To Query Sent Bounces Delivered Opened Clicked",
 }
@@ -83,7 +83,7 @@ def record(fields: str, row: Row, zone: str) -> Row:
     for name, kind in names:
         value = row.get(name)
         made[name] = _instant(value, kind, zone) if kind and value else _clean(value)
-        if kind == "stamp":
+        if kind in ("stamp", "sent"):
             made[f"{name}Local"] = value
     known = {name for name, _ in names} | {"ClientID"}
     if extra := {name: _clean(value) for name, value in row.items() if name not in known}:
@@ -92,7 +92,7 @@ def record(fields: str, row: Row, zone: str) -> Row:
 
 
 def _instant(value: str, kind: str, zone: str) -> str:
-    if kind != "offset":
+    if kind not in ("offset", "sent"):
         return utc(value, zone)
     return datetime.fromisoformat(value).astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
 

@@ -181,6 +181,7 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
             where=reports.is_wanted,
         ),
         gate=reports.moved(counter),
+        next_page=next_page,
         transform=transform,
         size=lambda unit: int(unit.parent.get(counter) or 0),
         seed=True,

@@ -210,6 +210,8 @@ def validate(settings: dict[str, Any]) -> dict[str, Any]:
     tokens = settings.get("refresh_token") or settings.get("access_token")
     if not (settings.get("api_key") or tokens or all(settings.get(name) for name in _EXCHANGE)):
         raise ConfigError(f"api_key or refresh_token is missing (or {', '.join(_EXCHANGE)} to get one).")
+    if settings.get("api_key") and tokens:
+        raise ConfigError("api_key and refresh_token are two credentials: leave one out.")
     if name := settings.get("timezone"):
         try:
             ZoneInfo(name)

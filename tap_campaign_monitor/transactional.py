@@ -26,7 +26,8 @@ STATISTICS_DAYS = 29
 """So many days the API sums up by itself."""
 ABOVE = ("ClientID", LABEL)
 
-stream = partial(Stream, quota=QUOTA, parent=UNDER_CLIENT, selected=False)
+# One request at a time: a second worker would only wait for the first.
+stream = partial(Stream, quota=QUOTA, at_once=1, parent=UNDER_CLIENT, selected=False)
 
 
 def of_client(**more: Any) -> Any:
@@ -59,6 +60,10 @@ def statistics(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         yield {**row, "From": asked.get("From"), "To": asked.get("To")}
 
 
+sent = local_times(kept="SentAt")
+"""A transform: the API's own text of when messages were sent beside the instant."""
+
+
 def with_events(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Messages; the local times of their opens and clicks as instants, the text beside."""
     place = zone_of(unit)
@@ -67,7 +72,7 @@ def with_events(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         is_timed = isinstance(row, Mapping) and row.get("Date")
         return {**row, "Date": utc(row["Date"], place), "DateLocal": row["Date"]} if is_timed else row
 
-    for row in local_times()(rows, unit):
+    for row in sent(rows, unit):
         events = {name: [event(each) for each in row[name]] for name in ("Opens", "Clicks") if row.get(name)}
         yield {**row, **events}
 
@@ -108,6 +113,7 @@ TRANSACTIONAL = (
         order="descending",
         lookback=lookback,
         next_page=older,
+        transform=sent,
         cost="1 request per 200 messages",
     ),
     stream(

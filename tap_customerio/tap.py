@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib.resources import files
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from shared.sandbox import Sandbox
 
 AGENT = f"tap-customerio/{__version__}"
+_HOST = re.compile(r"[^\s/@:]+")
 _INTEGERS = {"items": {"type": ["integer", "string"]}}
 
 SETTINGS = (
@@ -206,6 +208,9 @@ def validate(settings: dict[str, Any]) -> dict[str, Any]:
         )
     agent = settings.get("user_agent")
     domains = [str(domain).strip().lower() for domain in settings.get("esp_suppression_domains") or ()]
+    for domain in domains:
+        if not _HOST.fullmatch(domain):
+            raise ConfigError(f"esp_suppression_domains: {domain!r} is no name of a sending domain.")
     segments = settings.get("customers_segment_ids") or ()
     if not all(str(each).isdigit() for each in segments):
         raise ConfigError("customers_segment_ids: ids of segments are whole numbers.")

@@ -48,13 +48,13 @@ REFUSED = "export_jobs_are_refused"
 
 def resize(width: float, outcome: Outcome) -> float:
     """The next window's seconds. 15 seconds is what one request costs anyway, so a quicker window was too small; events
-    come in blasts, so growth is by steps, not in proportion.
+    come in blasts, so growth is by steps, not in proportion. What a window needs of memory and disk grows with it.
     """
     if not outcome.rows or (outcome.seconds < 15 and outcome.bytes < 64 * MEGABYTE):
         return width * 4
     if outcome.seconds < 60 and outcome.bytes < 256 * MEGABYTE:
         return width * 2
-    return width / 2 if outcome.seconds > 150 else width
+    return width / 2 if outcome.seconds > 150 or outcome.bytes > 1000 * MEGABYTE else width
 
 
 WINDOW = Window(
@@ -138,9 +138,11 @@ def _seconds(unit: Unit) -> float:
 def asked(export: Export, unit: Unit) -> dict[str, Any]:
     """The parameters of a window: the start is inclusive, the end exclusive, in UTC where no zone is named."""
     start, end = (f"{moment[:10]} {moment[11:19]}" for moment in _window(unit))
-    chosen = {"onlyFields": export.only, "omitFields": export.unwanted(unit.deselected)}
-    fields = {name: ",".join(names) for name, names in chosen.items() if names}
-    return {"dataTypeName": export.data_type, "startDateTime": start, "endDateTime": end, **fields}
+    # Columns of users may be called otherwise than their fields.
+    fields = unit.deselected if export.is_event else unit.deselected & (unit.settings.get("user_fields") or {}).keys()
+    chosen = {"onlyFields": export.only, "omitFields": export.unwanted(fields)}
+    named = {name: ",".join(names) for name, names in chosen.items() if names}
+    return {"dataTypeName": export.data_type, "startDateTime": start, "endDateTime": end, **named}
 
 
 # Directly
@@ -193,18 +195,22 @@ def _through_job(client: Client, unit: Unit, export: Export) -> Generator[Step, 
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as spool:
         names: list[tuple[str, int]] = []
         hashes: list[array[int]] = []
+        rows = 0
 
         def take(file: jobs.File, body: IO[bytes]) -> None:
-            hashes.append(scanned(body, export)[1])
+            nonlocal rows
+            found, new = scanned(body, export)
+            rows += found
+            hashes.append(new)
             body.seek(0)
             shutil.copyfileobj(body, spool)
             _end_line(spool)
             names.append((file.name, spool.tell()))
 
         yield from jobs.collect(job, client, unit, identifier, take)
-        # A job has no timeout: how long it stood in the queue says nothing of the next. Not ahead, since the state
-        # keeps one job for a stream.
-        yield Received(Outcome(0, 0, 1, 0), begin_next=False)
+        # How long a job stood in the queue says nothing of the next. That one is not begun ahead, since the state keeps
+        # one job for a stream.
+        yield Received(Outcome(rows, spool.tell(), 1, 0), begin_next=False)
         count = Numbers(repeated(hashes)).count
         hashes.clear()
         is_skipped = emitted in [name for name, _ in names]

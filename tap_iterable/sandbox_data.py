@@ -259,7 +259,10 @@ class Account:
             chance = mix(salt(self.seed, "users"), number)
             updated = BEGIN + timedelta(seconds=chance % int((EPOCH - BEGIN).total_seconds() - 7200))
             for day in range(self.day):
-                if chance % 20 == day % 20 or number >= int(300 * self.scale) + 3 * day:
+                has_joined = any(
+                    number in people and number == people[day - self.day] for _, people in self._static_lists
+                )
+                if has_joined or chance % 20 == day % 20 or number >= int(300 * self.scale) + 3 * day:
                     updated = EPOCH + timedelta(days=day, hours=1 + number % 20)
             updated = self.moved.get("user", {}).get(number, updated)
             yield number, updated, self._user(number, chance, updated)

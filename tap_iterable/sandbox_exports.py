@@ -129,7 +129,7 @@ def _start(sandbox: IterableSandbox, call: Call) -> Answer:
     )
     ill = sandbox.job_ills
     job.fails = "fail" in ill and not any(each.data_type == job.data_type for each in sandbox.jobs.values())
-    job.is_truncated = "truncate" in ill and job.end - job.start > timedelta(days=200)
+    job.is_truncated = "truncate" in ill and job.end - job.start > timedelta(days=600)
     sandbox.jobs[identity] = job
     return Answer.of({"jobId": identity})
 

@@ -58,6 +58,8 @@ class MailchimpSandbox(Sandbox):
     # Mailchimp ignores parameters it does not know; `strict=1` refuses them, and the statistics count them.
     unknown_params_refused = False
     own_options: ClassVar = {
+        "automation_reports": (int, "0", "1: e-mails of automations have reports too, which nobody confirms"),
+        "absent": (str, "", "paths of features that the account lacks (404), joined by +: /sms-campaigns+/audiences"),
         "forbid": (str, "", "paths that this role may not read, joined by +: /reports+/ecommerce"),
         "slow": (str, "", "ends of paths that take too long to be read but through a batch, joined by +"),
     }
@@ -75,6 +77,8 @@ class MailchimpSandbox(Sandbox):
         scale, seed = self.options["scale"], self.options["seed"]
         self._drifts.clear()
         self.account = Account(seed=seed, scale=scale, day=self.day, keep_all=self.options["drift"])
+        if self.options["automation_reports"]:
+            self.account.add_automation_reports()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -121,6 +125,8 @@ class MailchimpSandbox(Sandbox):
         for path in filter(None, (self.options["forbid"] or "").split("+")):
             if call.path.startswith(self.prefix + path):
                 raise Refusal(403, "The API key does not have permissions to perform the requested action.")
+        if any(call.path.startswith(self.prefix + path) for path in filter(None, self.options["absent"].split("+"))):
+            raise Refusal(404)
         if any(call.path.endswith(end) for end in (self.options["slow"] or "").split("+") if end):
             raise Refusal(504)
 
@@ -247,6 +253,9 @@ class MailchimpSandbox(Sandbox):
                 continue
             if row.get("send_time", "") >= sent_from:
                 yield {**args, **{name: row[column] for name, column in fields.items()}}
+        if stream == "reports" and settings.get("report_automation_emails") and self.options["automation_reports"]:
+            for _, row in self._rows("automation_emails", settings, stayed=stayed):
+                yield {"campaign_id": row["id"]}
 
 
 def _is_wanted(stream: str, row: Row, settings: Mapping[str, Any]) -> bool:

@@ -50,18 +50,9 @@ class Account(Results):
 
     def verified_domains(self, args: Mapping[str, str]) -> Table:
         """/verified-domains"""
-        domains = ("example.com", "bücher.example", "shop.example", "mail.example.net")
-        rows = [
-            {
-                "domain": name,
-                "verified": n == 0,
-                "authenticated": False,
-                "verification_sent": "",
-                "verification_email": f"a@{name}",
-            }
-            for n, name in enumerate(domains)
-        ]
-        return Table.of(rows)
+        names = ("example.com", "bücher.example", "shop.example", "mail.example.net")
+        return Table.of([{"domain": name, "verified": n == 0, "authenticated": False, "verification_sent": "",
+                          "verification_email": f"a@{name}"} for n, name in enumerate(names)])  # fmt: skip
 
     def connected_sites(self, args: Mapping[str, str]) -> Table:
         """/connected-sites"""

@@ -48,7 +48,9 @@ class Contacts(Audiences):
                 "created_by": last["created_by"], "updated_at": last["created_at"]}  # fmt: skip
         rows = [{**base, "id": last["note_id"], "created_at": last["created_at"], "note": last["note"]}]
         if number % 2:
-            rows.append({**base, "id": last["note_id"] + 1_000_000, "created_at": "", "note": "nul \x00 inside"})
+            # Edited every day, which does not move the member's last_changed.
+            text = f"nul \x00 inside {self.day}"
+            rows.append({**base, "id": last["note_id"] + 1_000_000, "created_at": "", "note": text})
         return Table.of(rows)
 
     # What moves without the member's last_changed: on a later day, one in seven has done something more.
@@ -82,14 +84,7 @@ class Contacts(Audiences):
         """/lists/{list_id}/members/{email_id}/activity-feed: every kind has fields of its own."""
         h, moments = self._moments(args, "feed", 6)
         campaign = {"campaign_id": short_id(self.seed, "campaign", h % 9), "campaign_title": "No 1 ½"}
-        line = {
-            "id": "1",
-            "product_id": "p",
-            "product_title": "Product 1 ½",
-            "quantity": 2,
-            "price": 9.99,
-            "discount": 0,
-        }
+        line = {"id": "1", "product_id": "p", "product_title": "½", "quantity": 2, "price": 9.99, "discount": 0}
         kinds: tuple[tuple[str, Row], ...] = (
             ("open", campaign),
             ("click", {**campaign, "link_clicked": "https://shop.example/é?q=a b"}),
@@ -110,11 +105,10 @@ class Contacts(Audiences):
     def member_events(self, args: Mapping[str, str]) -> Table:
         """/lists/{list_id}/members/{email_id}/events"""
         h, moments = self._moments(args, "events", 3)
-        # Awkward: three in one second, of which two are equal in everything.
-        moments = [*moments[:1], *moments]
+        moments += moments[-1:]  # Awkward: some come three times
 
         def row(place: int) -> Row:
-            properties = None if h % 5 == 0 else {"sku": f"SKU/{place // 2 * 2}", "★": "x"}
+            properties = None if h % 5 == 0 else {"sku": f"SKU/{moments[place] % 9}", "★": "x"}
             return {"occurred_at": stamp(moments[place]), "name": "purchased", "properties": properties}
 
         return Table(len(moments), row)

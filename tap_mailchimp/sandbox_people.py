@@ -96,6 +96,7 @@ class Members:
     changed: dict[int, int]
     status: dict[int, int]
     version: dict[int, int]
+    tagged: set[int]
 
 
 class People:
@@ -169,7 +170,7 @@ class People:
 
     def _make_members(self, audience: Audience) -> Members:
         imported = IMPORTED if audience.number == 0 else range(0)
-        made = Members([], {}, {}, {})
+        made = Members([], {}, {}, {}, set())
         for number in range(audience.size + audience.daily * self.day):
             h = spread(audience.salt + number)
             share = h % 100
@@ -207,6 +208,8 @@ class People:
                 made.changed[number], made.status[number] = changed, status
                 if version:
                     made.version[number] = version
+                if version == 1:
+                    made.tagged.add(number)
         # The API's own order is undocumented; here it is neither by time nor by id.
         made.numbers.sort(key=lambda number: spread(number ^ audience.salt >> 3))
         return made
@@ -226,7 +229,8 @@ class People:
         status = members.status[number]
         first, last = FIRST_NAMES[who & 15], LAST_NAMES[(who >> 12) % 10]
         opted = START - 800 * DAY + (h >> 20) % (90 * DAY)
-        tags = [{"id": 14_351_128 + audience.number * 1000, "name": "2022 0"}] if h & 0x3F00 == 0 else []
+        tag = {"id": 14_351_128 + audience.number * 1000, "name": "2022 0"}
+        tags = [tag] if h & 0x3F00 == 0 or number in members.tagged else []
         row: Row = {
             "id": hashed,
             "email_address": address,

@@ -3,12 +3,14 @@
 Streams of single members take a request per member, so none is selected by default. `last_changed` moves with a
 member's profile, status and tags; it does not with opens and clicks (2026-06), and nobody says whether it does with
 events, goals and notes. So tags are read of members that changed since, the others of all members, lest any be missed.
-Where the catalog makes these INCREMENTAL, they too are read of members that changed since, at that risk.
+Where the catalog makes these INCREMENTAL, they too are read of members that changed since, at that risk, and of all
+when `full_refresh_members_days` says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from shared.pagination import Params, Row, cursor, keyset
 from shared.streams import Parent, Record, Settings, Unit
@@ -65,6 +67,16 @@ def is_wanted_audience(unit: Unit) -> bool:
     return not wanted or unit.parent["audience_id"] in wanted
 
 
+# Of all members, in every run: see above.
+of_all_members = partial(
+    stream,
+    replication_key="member_last_changed",
+    full_table=True,
+    full_refresh="full_refresh_members_days",
+    lookback=1,
+    selected=False,
+)
+
 MEMBER_STREAMS = (
     stream(
         name="list_members",
@@ -110,7 +122,7 @@ MEMBER_STREAMS = (
         cost="1 request per member with tags who changed",
         deletions="a tag taken off stays in the table",
     ),
-    stream(
+    of_all_members(
         name="member_notes",
         description="Notes on members",
         path="/lists/{list_id}/members/{email_id}/notes",
@@ -120,14 +132,10 @@ MEMBER_STREAMS = (
         parent=under_members("last_note", where=has_note),
         key_properties=("list_id", "email_id", "id"),
         identity=("id",),
-        replication_key="member_last_changed",
-        full_table=True,
-        lookback=1,
         transform=stamped(),
-        selected=False,
         cost="1 request per member with notes",
     ),
-    stream(
+    of_all_members(
         name="member_activity",
         description="The last 50 things that each member did",
         path="/lists/{list_id}/members/{email_id}/activity",
@@ -137,15 +145,11 @@ MEMBER_STREAMS = (
         next_page=None,  # comes whole, and the same action twice is two
         shrink=None,
         key_properties=("list_id", "email_id", "timestamp", "action", "campaign_id", "_index"),
-        replication_key="member_last_changed",
-        full_table=True,
-        lookback=1,
         transform=stamped(numbered("timestamp", texts=("action", "campaign_id"))),
-        selected=False,
         cost="1 request per member",
         deletions="what is no longer among the last 50 is missing too",
     ),
-    stream(
+    of_all_members(
         name="member_activity_feed",
         description="What each member did and what happened to them, of every kind",
         path="/lists/{list_id}/members/{email_id}/activity-feed",
@@ -155,14 +159,10 @@ MEMBER_STREAMS = (
         key_properties=("list_id", "email_id", "created_at_timestamp", "activity_type", "_index"),
         identity=whole_row,
         counted=True,
-        replication_key="member_last_changed",
-        full_table=True,
-        lookback=1,
         transform=stamped(numbered("created_at_timestamp", texts=("activity_type",))),
-        selected=False,
         cost="1 request per member, and per 1000 items of theirs",
     ),
-    stream(
+    of_all_members(
         name="member_events",
         description="Events that the account's own applications reported of each member",
         path="/lists/{list_id}/members/{email_id}/events",
@@ -172,14 +172,10 @@ MEMBER_STREAMS = (
         key_properties=("list_id", "email_id", "name", "occurred_at", "_index"),
         identity=whole_row,
         counted=True,
-        replication_key="member_last_changed",
-        full_table=True,
-        lookback=1,
         transform=stamped(numbered("occurred_at", texts=("name",))),
-        selected=False,
         cost="1 request per member, and per 1000 events of theirs",
     ),
-    stream(
+    of_all_members(
         name="member_goals",
         description="Goals that each member reached",
         path="/lists/{list_id}/members/{email_id}/goals",
@@ -189,11 +185,7 @@ MEMBER_STREAMS = (
         next_page=None,  # comes whole
         shrink=None,
         key_properties=("list_id", "email_id", "goal_id"),
-        replication_key="member_last_changed",
-        full_table=True,
-        lookback=1,
         transform=stamped(),
-        selected=False,
         cost="1 request per member",
     ),
     stream(

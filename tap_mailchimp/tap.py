@@ -116,7 +116,8 @@ SETTINGS = (
         name="full_refresh_members_days",
         type="integer",
         description="Read list_members whole when that was last done so many days ago: opens and clicks move their "
-        "stats without moving last_changed. Default: never.",
+        "stats without moving last_changed. So too streams of single members that the catalog makes INCREMENTAL. "
+        "Default: never.",
         minimum=0,
     ),
     Setting(

@@ -31,10 +31,9 @@ GRANTED: dict[str, dict[str, Any]] = {"tap_customerio": {"rate": 1000}}
 
 WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "tap_iterable": (
+        ("list_users", {}),
         ("email_send", {}),
         ("email_send", {"export_mode": "job"}),
-        ("users", {"export_mode": "job"}),
-        ("list_users", {}),
         ("metadata", {}),
     ),
     "tap_klaviyo": (
@@ -48,6 +47,7 @@ WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
         ("reports_email_activity", {}),
         ("reports_email_activity", {"email_activity_mode": "batch"}),
         ("audience_contacts", {}),
+        ("member_tags", {}),
     ),
     "tap_customerio": (("eps_suppression", {}),),
     "tap_campaign_monitor": (("list_active_subscribers", {}), ("campaign_opens", {}), ("campaign_recipients", {})),

@@ -16,7 +16,7 @@ from tap_campaign_monitor.tap import TAP
 
 FACTS = json.loads((Path(__file__).parent / "data" / "campaign_monitor_facts.json").read_text("utf-8"))
 BY_NAME = {stream.name: stream for stream in STREAMS}
-ADDED = ("ClientID", "RecordKey", "DateLocal", "SentDateLocal", "CustomFieldsObject")
+ADDED = ("ClientID", "RecordKey", "DateLocal", "SentDateLocal", "SentAtLocal", "CustomFieldsObject")
 every_fact = pytest.mark.parametrize("name", FACTS)
 
 

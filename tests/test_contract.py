@@ -254,7 +254,7 @@ def test_killed_at_any_moment_and_resumed_it_loses_nothing(
         (package, stream, extra, number)
         for package in TAPS
         for place, (stream, extra) in enumerate(WALKS[package])
-        for number in (range(3) if package == THOROUGH else [place % 3])
+        for number in ([0, 2] if package == THOROUGH else [place % 3])
     ],
 )
 def test_killed_inside_each_kind_of_walk_and_resumed_it_loses_nothing(
@@ -322,4 +322,4 @@ def test_a_catalog_of_its_own_discovery_gives_the_same_run(part: Part, folder: P
     result = run_tap(part.package, *part.options(), catalog=catalog, folder=tmp_path)
     assert result.status == 0, result.stderr[-2000:]
     for stream, records in result.by_stream().items():
-        assert differences(records, expected[stream]) == [], stream
+        assert differences(records, truth(part, stream)) == [], stream

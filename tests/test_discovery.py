@@ -14,7 +14,7 @@ import pytest
 from shared import discovery
 from shared.answers import Response
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
-from shared.pagination import Request
+from shared.pagination import Request, cursor
 from shared.streams import Parent, Stream
 from shared.tap import Tap
 
@@ -207,12 +207,14 @@ def test_scarce_quotas_and_jobs_are_not_spent_on_a_test() -> None:
         raise AssertionError("a job was begun")
         yield
 
-    client = FakeClient({})
-    assert findings(client, Stream(name="a", path="/a", quota="scarce"), Stream(name="b", fetch=fetch)) == {
+    client = FakeClient({"/c": [{"id": 1}]})
+    plain = Stream(name="c", path="/c", fetch=fetch, next_page=cursor("next", param="next"))
+    assert findings(client, Stream(name="a", path="/a", quota="scarce"), Stream(name="b", fetch=fetch), plain) == {
         "a": "not asked",
         "b": "not asked",
+        "c": "readable",
     }
-    assert client.asked == []
+    assert [request.path for request in client.asked] == ["/c"]
 
 
 def test_the_smallest_page_is_asked_for() -> None:

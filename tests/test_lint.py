@@ -122,6 +122,8 @@ def test_a_record_that_breaks_a_rule_is_named(change: dict[str, Any], finding: s
     record = {**RECORD, **change}
     findings = lint.findings(record, json.dumps(record, separators=(",", ":")).encode())
     assert [text for text in findings if text.startswith(finding)], findings
+    quoted = {**RECORD, "map": {"deep": json.dumps("\0")}}
+    assert lint.findings(quoted, json.dumps(quoted).encode()) == [], "JSON as text holds no U+0000, it names one"
     assert lint.findings(RECORD) == [], "what was learnt from one record is held against another"
 
 

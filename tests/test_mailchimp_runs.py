@@ -35,8 +35,7 @@ def run(box: MailchimpSandbox, *arguments: str, folder: Path, state: Any = None,
     return run_tap("tap_mailchimp", *arguments, config=config(box, **settings), state=state, folder=folder)
 
 
-@pytest.mark.parametrize("seed", ["1", "2"])
-def test_through_batches_the_same_events_come_also_a_day_later(tmp_path: Path, seed: str) -> None:
+def test_through_batches_the_same_events_come_also_a_day_later(tmp_path: Path) -> None:
     arguments = ["--select", ACTIVITY, "--config"]
     mode = tmp_path / "mode.json"
     mode.write_text(json.dumps({"email_activity_mode": "batch"}))
@@ -44,14 +43,14 @@ def test_through_batches_the_same_events_come_also_a_day_later(tmp_path: Path, s
     state: dict[str, Any] = {}
     for day in ("0", "1"):
         result = run_tap(
-            "tap_mailchimp", "--sandbox", f"seed={seed},speed=100,day={day}", *arguments, str(mode), state=state,
+            "tap_mailchimp", "--sandbox", f"seed=2,speed=100,day={day}", *arguments, str(mode), state=state,
             folder=tmp_path,
         )  # fmt: skip
         assert result.status == 0, result.stderr[-2000:]
         assert problems(result) == []
         records = result.records(ACTIVITY)
         held |= upserted(records, result.keys(ACTIVITY))
-        today = MailchimpSandbox({"seed": seed, "day": day}).truth(ACTIVITY, {"start_date": "2020-01-01"})
+        today = MailchimpSandbox({"seed": "2", "day": day}).truth(ACTIVITY, {"start_date": "2020-01-01"})
         assert missing(held.values(), today) == []
         if day == "0":
             assert differences(records, today) == []
@@ -74,13 +73,26 @@ def test_a_campaign_whose_pages_take_too_long_is_read_through_a_batch_in_auto_mo
 
 
 def test_what_the_role_may_not_read_is_named_and_the_rest_comes(tmp_path: Path) -> None:
-    with MailchimpSandbox({"forbid": "/ecommerce"}) as box:
+    with MailchimpSandbox({"forbid": "/ecommerce", "scale": "0.2"}) as box:
         result = run(box, folder=tmp_path)
         assert result.status == 1
         assert "ecommerce_stores: GET" in result.stderr
         assert "403 Forbidden" in result.stderr
         assert differences(result.records("list_members"), box.truth("list_members", box.settings)) == []
         assert run(box, folder=tmp_path, fail_on_forbidden=False).status == 0
+
+
+@pytest.mark.parametrize("answer", ["forbid", "absent"])
+def test_what_the_account_lacks_is_no_failure_and_no_warning(tmp_path: Path, answer: str) -> None:
+    lacking = ("audience_contacts", "sms_campaigns", "conversations", "conversation_messages")
+    with MailchimpSandbox({"scale": "0.05", answer: "/audiences+/sms-campaigns+/conversations"}) as box:
+        arguments = [word for stream in ("lists", *lacking) for word in ("--select", stream)]
+        result = run(box, *arguments, folder=tmp_path)
+        assert result.status == 0, result.stderr[-2000:]
+        assert differences(result.records("lists"), box.truth("lists")) == []
+    assert not any(result.records(stream) for stream in lacking)
+    warned = [line for line in result.stderr.splitlines() if line.startswith("WARNING")]
+    assert not [line for line in warned if any(stream in line for stream in lacking)]
 
 
 def test_ten_connections_are_never_exceeded(box: MailchimpSandbox, tmp_path: Path) -> None:
@@ -92,7 +104,7 @@ def test_ten_connections_are_never_exceeded(box: MailchimpSandbox, tmp_path: Pat
 
 
 def test_the_other_applications_may_hold_most_connections(tmp_path: Path) -> None:
-    with MailchimpSandbox({"connections": "3"}) as box:
+    with MailchimpSandbox({"connections": "3", "scale": "0.3"}) as box:
         result = run(box, "--select", "list_segment_members", folder=tmp_path, concurrency=8)
         assert result.status == 0, result.stderr[-2000:]
         assert differences(result.records("list_segment_members"), box.truth("list_segment_members")) == []
@@ -204,6 +216,19 @@ def test_incremental_reports_skip_campaigns_that_did_not_move_and_lose_nothing(t
     assert all("ACTIVATE_VERSION" not in found for stream, found in kinds.items() if stream == "reports_click_details")
 
 
+@pytest.mark.parametrize("automation_reports", ["0", "1"])
+def test_reports_of_automations_e_mails_come_if_there_are_any(tmp_path: Path, automation_reports: str) -> None:
+    with MailchimpSandbox({"scale": "0.2", "speed": "100", "automation_reports": automation_reports}) as box:
+        arguments = ["--select", "reports_*", "--select", "unsubscribes"]
+        result = run(box, *arguments, folder=tmp_path, report_automation_emails=True)
+        assert result.status == 0, result.stderr[-2000:]
+        ids = {email["id"] for email in box.truth("automation_emails")}
+        for stream, records in result.by_stream().items():
+            assert differences(records, box.truth(stream, config(box, report_automation_emails=True))) == [], stream
+        found = {record["campaign_id"] for record in result.records(ACTIVITY)}
+        assert (ids & found == ids) is (automation_reports == "1")
+
+
 def test_activate_version_ends_a_complete_full_pass(box: MailchimpSandbox, tmp_path: Path) -> None:
     result = run(box, "--select", "list_segment_members", "--select", "lists", folder=tmp_path, activate_version=True)
     assert result.status == 0
@@ -215,14 +240,19 @@ def test_activate_version_ends_a_complete_full_pass(box: MailchimpSandbox, tmp_p
 
 
 def test_members_are_read_whole_when_that_is_due(tmp_path: Path) -> None:
-    arguments = ["--select", "list_members", "--config"]
     mode = tmp_path / "mode.json"
     mode.write_text(json.dumps({"full_refresh_members_days": 1}))
-    first = run_tap("tap_mailchimp", "--sandbox", *arguments, str(mode), folder=tmp_path)
-    soon = run_tap("tap_mailchimp", "--sandbox", *arguments, str(mode), state=first.state, folder=tmp_path)
-    later = run_tap("tap_mailchimp", "--sandbox", "day=2", *arguments, str(mode), state=first.state, folder=tmp_path)
+
+    def members(day: int, state: Any = None) -> Result:
+        box = ["--sandbox", f"scale=0.2,day={day}"]
+        arguments = [*box, "--select", "list_members", "--config", str(mode)]
+        return run_tap("tap_mailchimp", *arguments, state=state, folder=tmp_path)
+
+    first = members(0)
+    soon, later = members(0, first.state), members(2, first.state)
     assert len(soon.records("list_members")) < 100
-    assert differences(later.records("list_members"), MailchimpSandbox({"day": "2"}).truth("list_members")) == []
+    truth = MailchimpSandbox({"scale": "0.2", "day": "2"}).truth("list_members")
+    assert differences(later.records("list_members"), truth) == []
 
 
 def test_tags_of_lists_and_sweeps_that_join_later_are_read_from_their_beginning(tmp_path: Path) -> None:

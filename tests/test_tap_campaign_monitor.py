@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,25 +14,38 @@ from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedEr
 from shared.limits import Limits
 from shared.pagination import Request
 from shared.settings import settings_of
-from shared.streams import Unit
-from shared.testing import Result, comparable, differences, problems, run_tap, upserted
-from tap_campaign_monitor import reports, zones
-from tap_campaign_monitor.client import verdict, without_key
-from tap_campaign_monitor.sandbox import CLIENT_KEY, CampaignMonitorSandbox
-from tap_campaign_monitor.sandbox_data import CLIENTS, Account
-from tap_campaign_monitor.streams import STREAMS
+from shared.streams import Anyway, Unit
+from tap_campaign_monitor import pages, reports, subscribers, zones
+from tap_campaign_monitor.client import TRANSACTIONAL, BusyError, verdict, without_key
+from tap_campaign_monitor.streams import STREAMS, listed
 from tap_campaign_monitor.tap import TAP, read_state, validate
 
-PACKAGE = "tap_campaign_monitor"
 NEW_YORK, SYDNEY = ZoneInfo("America/New_York"), ZoneInfo("Australia/Sydney")
 SETTINGS = {setting.name: setting.default for setting in settings_of(TAP)}
 NOW = "2026-11-01T12:00:00.000000Z"
 EASTERN = "(GMT-05:00) Eastern Time (US & Canada)"
+SINCE = "2026-10-31T12:00:00.000000Z"
 
 
-def unit(mark: Any = None, sent: str = "2026-09-01 09:00:00", **parent: Any) -> Unit:
+def unit(
+    mark: Any = None,
+    sent: str = "2026-09-01 09:00:00",
+    bookmark: str | None = "2026-11-01T12:00:00.000000Z",
+    **more: Any,
+) -> Unit:
+    """A campaign's or list's unit; of `more`, capitalised names are its parent's, the others settings."""
+    parent = {name: value for name, value in more.items() if name[0].isupper()}
     values = {"CampaignID": "c", "ClientID": "1", "SentDate": sent, zones.LABEL: EASTERN, **parent}
-    return Unit(stream="campaign_opens", parent=values, settings=SETTINGS, now=NOW, mark=mark)
+    settings = {**SETTINGS, **{name: value for name, value in more.items() if name not in parent}}
+    return Unit(
+        stream="campaign_opens",
+        parent=values,
+        settings=settings,
+        now=NOW,
+        mark=mark,
+        bookmark=bookmark,
+        since=SINCE if bookmark else settings.get("start_date"),
+    )
 
 
 # Times
@@ -109,20 +121,73 @@ def test_equal_rows_get_keys_that_differ_and_are_the_same_again() -> None:
 
 def test_a_report_is_read_when_its_counter_moved_or_long_ago_or_the_campaign_is_young() -> None:
     gate = reports.moved("TotalOpened")
-    first = gate(unit(TotalOpened=5))
+    first = gate(unit(TotalOpened=5)).mark
     assert gate(unit(first, TotalOpened=5)) == first
-    assert gate(unit(first, TotalOpened=6)) not in (first, True)
-    assert gate(unit([5, first[1] - 31], TotalOpened=5)) == first
-    assert gate(unit(first)) is True
-    assert gate(unit(first, sent="2026-10-31 09:00:00", TotalOpened=5)) is True
+    assert gate(unit(first, TotalOpened=6)) == Anyway([6, *first[1:]])
+    assert gate(unit([5, first[1] - 31, ""], TotalOpened=5)) == Anyway(first)
+    unsure = Anyway([None, 0, first[2]])
+    assert gate(unit(first)) == unsure
+    assert gate(unit(first, sent="2026-10-31 09:00:00", TotalOpened=5)) == unsure
+    assert reports.moved("Sent", settles=False)(unit(sent="2026-10-31 09:00:00", Sent=5)).mark[0] == 5
 
 
-def test_recipients_are_read_until_the_campaign_has_settled() -> None:
-    assert reports.once(unit(sent="2026-10-31 09:00:00")) is True
-    assert reports.once(unit(1)) == 1
+@pytest.mark.parametrize(
+    ("sent", "rows", "kept"),
+    [
+        ("2026-10-31 09:00:00", 7, None),  # not settled yet
+        ("2026-10-20 09:00:00", 6, None),  # one is missing
+        ("2026-10-20 09:00:00", 7, 1),
+        ("2026-09-01 09:00:00", 6, 1),  # one was purged
+    ],
+)
+def test_recipients_are_read_until_all_are_there_and_the_campaign_has_settled(sent: str, rows: int, kept: Any) -> None:
+    read = unit(sent=sent, TotalRecipients=7)
+    list(reports.recipients([{"EmailAddress": str(n)} for n in range(rows)], read))
+    found = reports.until_whole(read)
+    assert isinstance(found, Anyway) and found.mark(read) == kept
+    assert reports.until_whole(unit(1)) == 1
+
+
+def test_a_list_is_read_whole_every_few_days_or_never() -> None:
+    first = subscribers.noted(unit(bookmark=None)).mark
+    assert not subscribers.is_due(unit(first))
+    assert subscribers.is_due(unit([first[0] - 7, first[1]]))
+    assert subscribers.since(unit([first[0] - 7, first[1]])) == {}
+    assert not subscribers.is_due(unit([0, first[1]], subscriber_full_refresh_days=None))
+    assert subscribers.noted(unit([first[0] - 3, "0"])) == Anyway([first[0] - 3, first[1]])
+
+
+def test_lists_are_asked_by_the_day_and_a_day_early() -> None:
+    first = subscribers.noted(unit(bookmark=None)).mark
+    assert subscribers.since(unit(first)) == {"date": "2026-10-30"}
+
+
+def test_a_day_and_more_is_read_again_once_the_zone_is_another() -> None:
+    kept = reports.moved("TotalOpened")(unit(TotalOpened=5)).mark
+    assert pages.begin(unit(kept)) == SINCE
+    assert pages.begin(unit([*kept[:2], "0"])) == "2026-10-30T10:00:00.000000Z"
+    assert pages.begin(unit(kept, timezone="Asia/Tokyo")) == "2026-10-30T10:00:00.000000Z"
+
+
+def test_dates_without_a_zone_are_each_clients_own_time() -> None:
+    read = validate({"api_key": "k", "start_date": "2026-10-01T00:00:00.000000"})
+    assert read["start_date"] == "2026-09-30T10:00:00.000000Z"
+    there = unit(bookmark=None, **{**read, "start_date": read["start_date"]})
+    assert pages.begin(there) == "2026-10-01T04:00:00.000000Z"
+    plain = validate({"api_key": "k", "start_date": "2026-10-01T00:00:00.000000Z"})
+    assert pages.begin(unit(bookmark=None, **plain)) == "2026-10-01T00:00:00.000000Z"
+
+
+def test_tags_of_campaigns_are_asked_for() -> None:
+    assert listed(unit(campaign_tags=["a", "b"]))["tags"] == "a,b"
+    assert listed(unit())["tags"] is None
 
 
 # Answers
+
+
+def judged(path: str, response: Response, **settings: Any) -> ApiError | None:
+    return verdict(Request(path), response, settings=settings, limits=Limits(connections=1))
 
 
 @pytest.mark.parametrize(
@@ -134,11 +199,12 @@ def test_recipients_are_read_until_the_campaign_has_settled() -> None:
         (401, 122, AuthError),
         (401, 60, RefusedError),
         (401, 50, GoneError),
+        (401, 0, GoneError),
         (401, 102, GoneError),
         (400, 301, GoneError),
         (400, 271, GoneError),
-        (400, 278, RetryableError),
-        (400, 287, RetryableError),
+        (400, 278, BusyError),
+        (400, 287, BusyError),
         (400, 980, UnavailableError),
         (403, 403, UnavailableError),
         (404, 404, GoneError),
@@ -149,22 +215,44 @@ def test_recipients_are_read_until_the_campaign_has_settled() -> None:
 )
 def test_the_code_says_what_an_answer_means(status: int, code: int, error: type[ApiError]) -> None:
     response = Response(status, content=json.dumps({"Code": code, "Message": "No"}).encode())
-    assert type(verdict(Request("/lists/1.json"), response, settings={}, limits=Limits(connections=1))) is error
+    assert type(judged("/lists/1.json", response)) is error
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "error"),
+    [
+        ("/lists/1.json", b'{"Code":9999,"Message":"Invalid ListID"}', GoneError),
+        ("/lists/1.json", b'{"Code":5,"Message":"Invalid Date"}', ApiError),
+        ("/lists/1.json", b"<html>", ApiError),
+    ],
+)
+def test_an_id_that_is_no_more_is_known_by_its_words_whatever_its_code(path: str, body: bytes, error: Any) -> None:
+    assert type(judged(path, Response(400, content=body))) is error
+
+
+def test_a_refusal_without_a_code_is_of_the_key_unless_it_can_be_of_what_was_asked_for() -> None:
+    assert type(judged("/clients.json", Response(401))) is AuthError
+    assert type(judged("/clients.json", Response(401), client_id=["1"])) is RefusedError
+    assert type(judged("/campaigns/1/opens.json", Response(401))) is GoneError
+
+
+def test_a_limit_that_is_used_up_is_waited_for_before_the_next_request() -> None:
+    limits = Limits(connections=1, clock=lambda: 0.0)
+    told = {"X-RateLimit-Limit": "60", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "348"}
+    request = Request("/transactional/messages", quota=TRANSACTIONAL)
+    assert verdict(request, Response(200, told), settings={}, limits=limits) is None
+    assert (limits.delay(TRANSACTIONAL), limits.delay("")) == (348, 0)
 
 
 def test_a_wrong_client_id_is_not_taken_for_a_bad_key() -> None:
     response = Response(401, content=b'{"Code":102,"Message":"Invalid ClientID"}')
-    found = verdict(
-        Request("/clients/1/lists.json"), response, settings={"client_id": ["1"]}, limits=Limits(connections=1)
-    )
+    found = judged("/clients/1/lists.json", response, client_id=["1"])
     assert isinstance(found, AuthError)
     assert "client_id is not in this account" in str(found)
 
 
 def test_throttling_says_how_long_to_wait() -> None:
-    found = verdict(
-        Request("/x"), Response(429, {"X-RateLimit-Reset": "34"}), settings={}, limits=Limits(connections=1)
-    )
+    found = judged("/x", Response(429, {"X-RateLimit-Reset": "34"}))
     assert isinstance(found, RetryableError) and found.wait_seconds == 34 and found.fewer_connections
 
 
@@ -178,114 +266,22 @@ def test_a_clients_key_is_dropped_before_anything_sees_it() -> None:
 def test_a_credential_is_needed() -> None:
     with pytest.raises(ConfigError, match="api_key or refresh_token"):
         validate({})
+    with pytest.raises(ConfigError, match="two credentials"):
+        validate({"api_key": "k", "refresh_token": "t"})
     with pytest.raises(ConfigError, match="no IANA zone"):
         validate({"api_key": "k", "timezone": "Mars/Olympus"})
 
 
 def test_the_older_taps_state_is_read_a_day_back() -> None:
     old = {
-        "abc.campaign_opens": {"field": "Date", "last_record": "2026-05-01 12:30:00"},
-        "abc.campaign_recipients": {"field": "Page", "last_page": "3"},
+        "0123456789abcdef.campaign_opens": {"field": "Date", "last_record": "2026-05-01 12:30:00"},
+        "0123456789abcdef.campaign_recipients": {"field": "Page", "last_page": "3"},
     }
     assert read_state({"bookmarks": old}, {}) == {
-        "bookmarks": {"campaign_opens": {"units": {"abc": "2026-04-30T12:30:00.000000Z"}}}
+        "bookmarks": {"campaign_opens": {"units": {"0123456789ab": "2026-04-30T12:30:00.000000Z"}}}
     }
-    ours = {"bookmarks": {"campaign_opens": {"units": {"abc": "2026-04-30T12:30:00.000000Z"}}}}
+    ours = {"bookmarks": {"campaign_opens": {"units": {"0123456789ab": "2026-04-30T12:30:00.000000Z"}}}}
     assert read_state(ours, {}) == ours
-
-
-# Whole runs
-
-
-def run(folder: Path, box: str = "", state: Any = None, *select: str, **config: Any) -> Result:
-    chosen = [part for name in select or ("*",) for part in ("--select", name)]
-    return run_tap(
-        PACKAGE, "--sandbox", f"speed=100,{box}".strip(","), *chosen, config=config, state=state, folder=folder
-    )
-
-
-@pytest.mark.parametrize(
-    "box",
-    ["login=oauth,lifetime=40", "login=oauth,lifetime=40,rotate=0", "date_filter=after", "empty_pages=1,gzip=1,seed=3"],
-)
-def test_every_login_and_unconfirmed_shape_gives_the_same_records(box: str, tmp_path: Path) -> None:
-    result = run(tmp_path, box)
-    assert result.status == 0, result.stderr[-2000:]
-    assert problems(result, secrets=[CLIENT_KEY, "sandbox-refresh-0"]) == []
-    options = dict(part.split("=") for part in box.split(","))
-    sandbox = CampaignMonitorSandbox(options)
-    for stream, records in result.by_stream().items():
-        assert differences(records, sandbox.truth(stream)) == [], stream
-
-
-@pytest.mark.parametrize(("box", "days"), [("", range(-30, -26)), ("", range(-2, 2)), ("date_filter=after", range(3))])
-def test_days_across_a_change_of_clocks_miss_nothing(box: str, days: range, tmp_path: Path) -> None:
-    state: Any = None
-    held: dict[str, dict[Any, Any]] = {}
-    for day in days:
-        result = run(tmp_path, f"{box},day={day}".strip(","), state, subscriber_full_refresh_days=100000)
-        assert result.status == 0, result.stderr[-2000:]
-        sandbox = CampaignMonitorSandbox({"day": str(day)})
-        for stream, records in result.by_stream().items():
-            keys = result.keys(stream)
-            held.setdefault(stream, {}).update(upserted(records, keys))
-            for key, record in upserted(sandbox.truth(stream), keys).items():
-                assert comparable(held[stream].get(key)) == comparable(record), (day, stream, key)
-        state = result.state
-
-
-def test_an_unchanged_account_is_asked_for_little(tmp_path: Path) -> None:
-    with CampaignMonitorSandbox() as box:
-        config = {**box.settings, "base_url": box.base_url}
-        first = run_tap(PACKAGE, config=config, folder=tmp_path)
-        before = box.stats.summary()["requests"]
-        second = run_tap(PACKAGE, config=config, state=first.state, folder=tmp_path)
-        asked = box.stats.summary()["requests"] - before
-        assert (first.status, second.status) == (0, 0)
-        since = box.clock.now() - timedelta(days=4)
-        young = [each for each in box.account.campaigns.values() if each.sent > since]
-        campaigns, lists = len(box.account.campaigns), len(box.account.lists)
-        clients = 2 + 6 * len(CLIENTS)
-        assert asked <= clients + campaigns + 8 * lists + 8 * len(young)
-
-
-def test_one_client_of_several(tmp_path: Path) -> None:
-    account = Account(seed=1, scale=1, day=0)
-    wanted = account.client_id(CLIENTS[1])
-    result = run(tmp_path, "", None, "campaigns", "clients", client_id=wanted)
-    assert result.status == 0, result.stderr[-2000:]
-    assert {row["ClientID"] for name in ("campaigns", "clients") for row in result.records(name)} == {wanted}
-
-
-def test_a_missing_scope_ends_its_streams_alone(tmp_path: Path) -> None:
-    result = run(tmp_path, "forbid=/lists")
-    assert result.status == 1
-    assert "A scope is missing" in result.stderr
-    assert differences(result.records("campaign_opens"), CampaignMonitorSandbox().truth("campaign_opens")) == []
-
-
-def test_a_busy_segment_is_asked_again_and_then_left_for_the_next_run(tmp_path: Path) -> None:
-    result = run(tmp_path, "busy=3", None, "segment_subscribers")
-    assert result.status == 0, result.stderr[-2000:]
-    assert (
-        differences(result.records("segment_subscribers"), CampaignMonitorSandbox().truth("segment_subscribers")) == []
-    )
-    left = run_tap(PACKAGE, "--sandbox", "busy=1000,speed=10000", "--select", "segment_subscribers", folder=tmp_path)
-    assert "Skipped" in left.stderr
-    assert left.records("segment_subscribers") == []
-
-
-def test_the_contracts_keys_on_request(tmp_path: Path) -> None:
-    result = run(tmp_path, "", None, "campaign_opens", key_mode="contract")
-    assert result.keys("campaign_opens") == ["CampaignID", "EmailAddress", "ListID", "Date"]
-    assert all(row["RecordKey"] for row in result.records("campaign_opens"))
-
-
-def test_small_pages_are_read_by_the_minute(tmp_path: Path) -> None:
-    result = run(tmp_path, "", None, "campaign_opens", "campaign_clicks", "list_active_subscribers", page_size=20)
-    assert result.status == 0, result.stderr[-2000:]
-    for stream, records in result.by_stream().items():
-        assert differences(records, CampaignMonitorSandbox().truth(stream)) == [], stream
 
 
 def test_the_seed_streams_are_all_there() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -16,11 +18,13 @@ from shared.extract import first_request
 from shared.pagination import Page, Request
 from shared.report import Report
 from shared.settings import settings_of
-from shared.streams import Unit
+from shared.streams import Batch, Unit
+from shared.timestamps import parse
 from tap_customerio import exports
 from tap_customerio.client import check, connect, rate, verdict
-from tap_customerio.pages import after, people_pages, people_read
-from tap_customerio.rows import contents, one_of, people, person, usage
+from tap_customerio.metrics import last_periods, of_links, of_parent, periods
+from tap_customerio.pages import LONG_WALK, after, delivery_pages, people_pages, people_read
+from tap_customerio.rows import anywhere, contents, one_of, people, person, usage
 from tap_customerio.streams import suppression_lists
 from tap_customerio.tap import TAP, adapt, read_state, validate
 
@@ -89,6 +93,65 @@ def test_windows_of_deliveries_are_closed_and_do_not_touch() -> None:
     assert asked.params == {"limit": 1000, "start_ts": 1767225600, "end_ts": 1769817599}
 
 
+def test_a_window_that_runs_long_is_cut_in_two_where_it_is() -> None:
+    rows = [{"created": 500}, {"created": 400}, {"created": None}]
+    request = Request("/messages", {"limit": 3, "start_ts": 100, "end_ts": 900, "start": "x"})
+    (following,) = delivery_pages(Page(replace(request, memo=LONG_WALK - 1), {"next": "y"}, rows))
+    assert (following.params["start"], following.memo) == ("y", LONG_WALK)
+    halves = delivery_pages(Page(following, {"next": "z"}, rows))
+    assert [each.params for each in halves] == [
+        {"limit": 3, "start_ts": 251, "end_ts": 400},
+        {"limit": 3, "start_ts": 100, "end_ts": 250},
+    ]
+    assert delivery_pages(Page(following, {"next": ""}, rows)) == []
+    second = following.with_params({"start_ts": 400}, memo=LONG_WALK)
+    assert [each.params["start"] for each in delivery_pages(Page(second, {"next": "z"}, rows))] == ["z"]
+
+
+@pytest.mark.parametrize(
+    ("resolution", "since", "expected"),
+    [
+        ("days", None, 45),
+        ("days", NOW, 2),
+        ("days", "2026-11-03T08:00:00.000000Z", 9),
+        ("days", "2026-01-01T00:00:00.000000Z", 45),
+        ("hours", "2026-11-10T03:00:00.000000Z", 7),
+        ("weeks", "2026-10-20T00:00:00.000000Z", 5),
+        ("months", "2025-11-30T00:00:00.000000Z", 14),
+    ],
+)
+def test_as_many_periods_are_asked_for_as_are_wanted(resolution: str, since: str | None, expected: int) -> None:
+    asked = last_periods(unit("broadcast_metrics", since=since, settings=settings(metrics_resolution=resolution)))
+    assert asked == {"period": resolution, "steps": expected}
+
+
+def test_metrics_of_more_than_ten_years_are_asked_for_in_parts_that_meet(mocked: responses.RequestsMock) -> None:
+    mocked.get(f"{US}/campaigns/5/journey_metrics", json={"journey_metric": {"started": [0, 3]}})
+    of_campaign = unit(
+        "campaign_journey_metrics",
+        parent={"campaign_id": 5, "created": 1_400_000_000},
+        settings=settings(metrics_resolution="weeks"),
+    )
+    fetch = STREAMS["campaign_journey_metrics"].fetch
+    assert fetch is not None
+    steps = list(fetch(client(), of_campaign) or ())
+    spans = [parse_qs(urlsplit(str(call.request.url)).query) for call in mocked.calls]
+    assert [int(span["start"][0]) for span in spans] == [1_399_852_800, int(spans[0]["end"][0]) + 1]
+    assert int(spans[-1]["end"][0]) == int(parse(NOW).timestamp())
+    first = next(step for step in steps if isinstance(step, Batch))
+    assert list(periods(first.rows, of_campaign)) == [
+        {"period_start": "2014-05-19T00:00:00.000000Z", "resolution": "weeks", "started": 3}
+    ]
+
+
+def test_arrays_end_together_and_what_is_missing_is_null() -> None:
+    row = {"date": "Tue, 10 Nov 2026 04:59:00 GMT", "series": {"sent": [1, 0, 0], "2xx": [2], "opened": None}}
+    assert list(periods([row], unit("broadcast_metrics"))) == [
+        {"period_start": "2026-11-07T05:00:00.000000Z", "resolution": "days", "sent": 1, "responses_2xx": None},
+        {"period_start": "2026-11-09T05:00:00.000000Z", "resolution": "days", "sent": 0, "responses_2xx": 2},
+    ]
+
+
 def test_a_gap_in_activities_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     first_request(STREAMS["activities"], unit("activities", bookmark="2026-09-01T00:00:00.000000Z"))
     assert "2026-09-01" in caplog.text
@@ -114,6 +177,14 @@ def test_unconfirmed_shapes_are_taken_either_way() -> None:
     assert people({"identifiers": None}) == []
     assert usage({"used_by": {"campaigns": []}}) == usage({"campaigns": []}) == [{"campaigns": []}]
     assert contents({"a": 1}) == contents([{"a": 1}]) == [{"row": 0, "data": {"a": 1}}]
+    for body in ({"test_groups": [1]}, {"groups": [1], "n": 3}, [1]):
+        assert anywhere("test_groups")(body) == [1]
+    assert anywhere("test_groups")({"test_groups": None}) == []
+    with pytest.raises(ValueError, match="test_groups"):
+        anywhere("test_groups")({"a": [], "b": []})
+    assert of_parent({"metric": None}) == []
+    with pytest.raises(ValueError, match="links"):
+        of_links({})
     assert one_of("contents", "content")({"content": {"id": 1}}) == [{"id": 1}]
     assert one_of("contents")({"contents": None}) == []
     with pytest.raises(ValueError, match="contents"):
@@ -152,8 +223,8 @@ def test_a_wait_that_is_named_holds_for_all_and_one_that_is_not_is_a_daily_quota
 
 
 def test_the_rate_holds_for_fractions_too() -> None:
-    assert rate(10).rates == ((10, 1.05),)
-    assert rate(0.5).rates == ((1, 2.1),)
+    assert rate(10).rates == ((10, 1.05), (1, 0.09))
+    assert rate(0.5).rates == ((1, 2.1), (1, 1.8))
 
 
 def test_auto_finds_the_region_where_the_key_is_good(mocked: responses.RequestsMock) -> None:
@@ -190,6 +261,12 @@ def test_an_export_whose_answer_was_lost_is_found_and_none_is_begun_twice(mocked
 
 
 # Settings and older names
+
+
+@pytest.mark.parametrize("domain", ["a b", "https://a.example", "me@a.example"])
+def test_domains_are_names_of_hosts(domain: str) -> None:
+    with pytest.raises(ConfigError, match="esp_suppression_domains"):
+        settings(esp_suppression_domains=[domain])
 
 
 def test_service_tokens_are_refused_with_what_to_do() -> None:

@@ -22,6 +22,7 @@ from shared.errors import (
     AuthError,
     ConfigError,
     GoneError,
+    PartError,
     QuotaError,
     RefusedError,
     RetryableError,
@@ -34,7 +35,7 @@ from shared.streams import Batch, Checkpoint, Outcome, Unit
 from tap_iterable import events, exports, members, metrics, profiles, spooled
 from tap_iterable.client import EXPORT, check, connect, quotas, rates, stated, verdict
 from tap_iterable.events import Export
-from tap_iterable.streams import STREAMS, has_more, is_campaign_new, without_secrets
+from tap_iterable.streams import STREAMS, forecast, has_more, is_campaign_new, without_secrets
 from tap_iterable.tap import TAP, read_state, validate
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -164,10 +165,49 @@ def test_own_fields_of_an_event_stand_in_data_fields_wherever_they_came() -> Non
 
 @pytest.mark.parametrize(
     ("rows", "size", "seconds", "factor"),
-    [(0, 0, 100, 4), (9, 1, 3, 4), (9, 100_000_000, 3, 2), (9, 1, 30, 2), (9, 1, 100, 1), (9, 1, 151, 0.5)],
+    [
+        (0, 0, 100, 4),
+        (9, 1, 3, 4),
+        (9, 100_000_000, 3, 2),
+        (9, 1, 30, 2),
+        (9, 1, 100, 1),
+        (9, 1, 151, 0.5),
+        (9, 1_100_000_000, 1, 0.5),
+    ],
 )
 def test_windows_grow_by_steps_and_shrink_when_slow(rows: int, size: int, seconds: float, factor: float) -> None:
     assert exports.resize(1000, Outcome(rows, size, 1, seconds)) == 1000 * factor
+
+
+def test_what_nobody_selected_is_not_asked_for_unless_something_is_worked_out_of_it() -> None:
+    deselected = frozenset({"isBot", "ip", "createdAt", "_extra", "dataFields", "odd, name"})
+    window = ("2026-11-01T00:00:00.000000Z", NOW)
+    sent = exports.asked(Export(data_type="emailOpen"), unit(window=window, deselected=deselected))
+    assert sent["omitFields"] == "isBot"
+    one = unit("users", window=window, deselected=deselected, settings=settings(user_fields={"ip": "s", "isBot": "s"}))
+    assert exports.asked(Export(data_type="user", is_event=False), one)["omitFields"] == "isBot"
+    one = unit("users", window=window, deselected=deselected)
+    assert "omitFields" not in exports.asked(Export(data_type="user", is_event=False), one), "a column may be renamed"
+    sent = exports.asked(members.PROFILES, unit("list_users", window=window))
+    assert sent["onlyFields"] == "email,userId,emailListIds,userListIds"
+    assert "omitFields" not in sent
+
+
+@pytest.mark.parametrize(
+    ("mode", "since", "expected"),
+    [
+        ("stream", "2023-11-10", "10 requests, which take 2 minutes, and 0 jobs"),
+        ("auto", "2023-11-10", "0 requests, which take 0 minutes, and 10 jobs"),
+        ("auto", "2026-11-09", "2 requests, which take 0 minutes, and 0 jobs"),
+    ],
+)
+def test_how_many_exports_are_to_come_is_said(mode: str, since: str, expected: str) -> None:
+    units = [
+        unit(name, since=f"{since}T00:00:00.000000Z", settings=settings(export_mode=mode))
+        for name in ("email_open", "users", "campaigns")
+    ]
+    assert expected in str(forecast(units))
+    assert forecast(units[2:]) is None
 
 
 @pytest.mark.parametrize(
@@ -352,6 +392,47 @@ def test_a_line_is_an_email_or_a_user_id() -> None:
 def test_settings_choose_lists(chosen: dict[str, Any], expected: bool) -> None:
     parent = {"listId": 5, "listType": "Standard"}
     assert members.is_wanted(unit(parent=parent, settings=settings(**chosen))) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ApiError("it fails"), PartError),
+        (GoneError("it is gone"), GoneError),
+        (RefusedError("refused"), RefusedError),
+        (QuotaError("no quota"), QuotaError),
+    ],
+)
+def test_a_list_that_fails_is_a_part_of_its_own_and_has_a_patience_of_its_own(
+    error: ApiError, expected: type[ApiError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, requests = client(list_users_timeout_s=77), []
+
+    def send(request: Request, **_: Any) -> None:
+        requests.append(request)
+        raise error
+
+    monkeypatch.setattr(asked, "send", send)
+    one = unit("list_users", parent={"listId": 5}, settings=asked.settings)
+    with pytest.raises(expected, match="5") as caught:
+        list(members.fetch(asked, one))
+    assert type(caught.value) is expected
+    assert [request.silence_seconds for request in requests] == [77]
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "asked", "on_profiles"),
+    [
+        ("api", "Standard", True, False),
+        ("api", "Dynamic", True, False),
+        ("users_export", "Standard", False, True),
+        ("users_export", "Suppression", False, True),
+        ("users_export", "Dynamic", True, False),
+    ],
+)
+def test_members_are_on_profiles_but_for_dynamic_lists(source: str, kind: str, asked: bool, on_profiles: bool) -> None:
+    one = unit(parent={"listId": 5, "listType": kind}, settings=settings(list_users_source=source))
+    assert (members.is_asked(one), members.is_on_profiles(one)) == (asked, on_profiles)
 
 
 # Campaigns, metrics, the rest
