@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,7 +39,7 @@ from shared.units import partitions
 from tap_klaviyo import reports
 from tap_klaviyo.client import OAUTH, connect, heeding, quotas, verdict
 from tap_klaviyo.profiles import in_window, suppressed
-from tap_klaviyo.sandbox import REFRESH_TOKEN, KlaviyoSandbox
+from tap_klaviyo.sandbox import CODE, REDIRECT_URI, REFRESH_TOKEN, KlaviyoSandbox
 from tap_klaviyo.tap import TAP, check_revision, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}
@@ -354,6 +355,24 @@ def test_tokens_are_renewed_and_written_back(tmp_path: Path) -> None:
         box.tokens.clear()  # revoked: a 401 has it renewed once more
         assert run_tap("tap-klaviyo", "--config", str(file), "--select", "tags", folder=tmp_path).status == 0
         assert json.loads(file.read_text())["refresh_token"] in box.refresh_tokens
+
+
+def test_a_code_and_its_verifier_become_tokens_once(tmp_path: Path) -> None:
+    verifier = "v" * 64
+    asked = authorization_url(OAUTH, settings(client_id="c", redirect_uri=REDIRECT_URI), state="s", verifier=verifier)
+    (challenge,) = parse_qs(urlsplit(asked).query)["code_challenge"]
+    with KlaviyoSandbox({"quotas": "0"}) as box:
+        kept = {name: value for name, value in box.oauth_settings.items() if name != "refresh_token"}
+        given = {**kept, "redirect_uri": REDIRECT_URI, "code": CODE + challenge}
+        file = tmp_path / "oauth.json"
+        for proof, status in (("w" * 64, 3), (verifier, 0), (verifier, 0)):
+            file.write_text(json.dumps({**given, "code_verifier": proof}))
+            found = run_tap("tap-klaviyo", "--config", str(file), "--select", "tags", folder=tmp_path)
+            assert found.status == status, found.stderr
+            if status == 0:
+                given = json.loads(file.read_text())
+                assert given["access_token"] in box.tokens and given["refresh_token"] in box.refresh_tokens
+        assert len(box.tokens) == 1
 
 
 def test_the_authorisation_asks_with_pkce_for_read_scopes() -> None:
