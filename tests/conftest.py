@@ -29,6 +29,9 @@ SMALL_PAGES: dict[str, dict[str, Any]] = {
 GRANTED: dict[str, dict[str, Any]] = {"tap_customerio": {"rate": 1000}}
 """Options of a sandbox that grants more requests a second than its API, where that alone would make a test long."""
 
+SCARCE: dict[str, tuple[str, ...]] = {"tap_klaviyo": ("metric_properties",)}
+"""Streams whose quota would have a run wait for minutes where the sandbox's clock is that of the wall."""
+
 WALKS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "tap_iterable": (
         ("list_users", {}),
