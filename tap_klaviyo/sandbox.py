@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, parse_qsl, urlencode
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode
 
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, dumps, mix, serve
 from shared.timestamps import parse
@@ -41,6 +41,11 @@ TIERS: Mapping[str, tuple[tuple[int, float], ...]] = {
     "L": ((75, 1), (750, 60)),
     "XL": ((350, 1), (3500, 60)),
 }
+SIZED_SINCE: Mapping[str, str] = {
+    "/api/events": "2026-01-15",
+    **dict.fromkeys(("/api/campaigns", "/api/lists", "/api/segments", "/api/templates"), "2026-04-15"),
+}
+"""The first revision in which an endpoint knows `page[size]`."""
 _CODES = {
     400: "invalid", 401: "not_authenticated", 403: "permission_denied", 404: "not_found", 405: "method_not_allowed",
     410: "gone", 429: "throttled",
@@ -312,8 +317,10 @@ class KlaviyoSandbox(Recorded):
             raise Refusal(400, "A revision header is required.")
         if revision < self.options["oldest_revision"] and call.headers.get("x-klaviyo-revision-fall-forward-opt-out"):
             raise Refusal(410, f"The revision {revision} was retired.")
-        lacking = [f"{scope}:read" for scope in self.options["forbid"].split("+") if scope]
         assert call.route is not None
+        if revision < SIZED_SINCE.get(call.route.path, "") and "page[size]=" in unquote(call.target):
+            raise Refusal(400, f"page[size] is unknown to the revision {revision}")
+        lacking = [f"{scope}:read" for scope in self.options["forbid"].split("+") if scope]
         endpoint = next((each for each in ENDPOINTS if each.path == call.route.path), None)
         if endpoint and (missing := sorted(set(endpoint.scopes.split()) & set(lacking))):
             raise Refusal(403, f"Missing scope {', '.join(missing)}")

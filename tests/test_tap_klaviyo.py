@@ -332,6 +332,15 @@ def test_a_scope_that_is_missing_stops_its_stream_alone(tmp_path: Path) -> None:
         assert run(box, tmp_path, "tags", "templates", fail_on_forbidden=False).status == 0
 
 
+@pytest.mark.parametrize("revision", ["2025-10-15", "2026-01-15"])
+def test_an_older_revision_is_asked_for_what_it_knows(revision: str, box: KlaviyoSandbox, tmp_path: Path) -> None:
+    names = ("receive", "campaigns", "lists", "segments", "templates")
+    found = run(box, tmp_path, *names, api_revision=revision)
+    assert found.status == 0, found.stderr[-2000:]
+    for name in names:
+        assert differences(found.records(name), box.truth(name)) == [], name
+
+
 def test_a_retired_revision_ends_the_run(tmp_path: Path) -> None:
     with KlaviyoSandbox({"quotas": "0", "oldest_revision": "2026-07-15"}) as box:
         found = run(box, tmp_path, "tags", "lists", api_revision="2026-04-15")
