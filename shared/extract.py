@@ -491,7 +491,7 @@ def first_request(stream: Stream, unit: Unit, *, whole: bool = False) -> Request
         params = dict(unit.resume.get("params") or params)
     body = stream.body(unit) if callable(stream.body) else stream.body
     return Request(
-        path=filled(stream.path, {**unit.settings, **unit.parent}),
+        path=filled(stream.path, {**unit.settings, "partition": unit.partition, **unit.parent}),
         params={name: value for name, value in params.items() if value is not None},
         method=stream.method,
         body=body,
