@@ -1,7 +1,7 @@
 # make test   the whole test suite, the linters and the type checker, in an environment made here
 # make demo   every tap against its own sandbox into a DuckDB file; no account needed
 # make integration   the taps with public targets on a real PostgreSQL, Meltano, Dagster and a browser: a quarter of an hour
-# make docs   write anew what is generated from the code: the README's tables, docs/tap-*.md, plugins/
+# make docs   write anew what is generated from the code: the tables in docs/, plugins/
 # PYTHON=python3.12 make test   takes another interpreter (3.10 to 3.13)
 
 PYTHON ?= python3
@@ -48,7 +48,7 @@ $(INTEGRATION)/.%: integration/environments/%.txt
 	touch $@
 
 docs: $(VENV)/.dev-$(VERSION)
-	$(BIN)/python -m shared.docs README.md
+	$(BIN)/python -m shared.docs docs/tap-*.md
 	$(BIN)/python -m shared.plugins $(PLUGINS)
 
 clean:

@@ -106,6 +106,7 @@ def _arguments(tap: Tap, argv: Sequence[str] | None) -> argparse.Namespace:
             help="run against the tap's own miniature of the API; no account needed",
         )
     add("--log-level", choices=("debug", "info", "warning", "error"), type=str.lower, help="default: LOGLEVEL, or info")
+    add("--report", metavar="FILE.html", help="write a page about the run: streams, timeline, warnings, bookmarks")
     add("--no-progress", action="store_true", help="no live view on the terminal")
     # Options that this tap lacks read as not given.
     return parser.parse_args(argv, argparse.Namespace(authorize=False, sandbox=None))
@@ -399,12 +400,23 @@ class _Command:
         self._summarise(report)
 
     def _summarise(self, report: Report) -> None:
+        if self.arguments.report:
+            self._write_page(report)
         if self.log_format == "text":
             sys.stderr.write(self._masked(report.summary()))
             return
         for row in report.rows():
             text = f"{row['stream']}: {row['records']} records, {row['requests']} requests"
             report.log.info("%s", text, extra={"stream_name": row["stream"], "summary": row})
+
+    def _write_page(self, report: Report) -> None:
+        from . import page
+
+        try:
+            with open(self.arguments.report, "w", encoding="utf-8") as file:
+                file.write(self._masked(page.page(report, version=self.tap.version)))
+        except OSError as error:
+            report.log.warning("the report could not be written to %s: %s", self.arguments.report, error.strerror)
 
     def _fail(self, text: str) -> None:
         text = self._masked(" ".join(text.split()))

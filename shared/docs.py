@@ -1,6 +1,6 @@
-"""A tap's description in words: `--about`, and the tables in the README, which a test compares with the code.
+"""A tap's description in words: `--about`, and the tables and diagrams in `docs/`, which a test compares with it.
 
-python -m shared.docs README.md     rewrites what stands between `<!-- tap_x settings -->` and `<!-- end -->`
+python -m shared.docs docs/tap-x.md     rewrites what stands between `<!-- tap_x settings -->` and `<!-- end -->`
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CAPABILITIES = (
     "structured-logging",
 )
 """In the words of Meltano's hub."""
-_MARKED = re.compile(r"(<!-- (tap_\w+) (settings|streams) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- (tap_\w+) (settings|streams|tables) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 # --about
@@ -145,6 +145,38 @@ def streams_table(tap: Tap) -> str:
     return _table(("stream", "key", "replication", "parent", "deletions", "holds"), rows) + note
 
 
+def diagram(tap: Tap) -> str:
+    """The tables, their keys and what hangs under what, as a Mermaid diagram."""
+    from .discovery import known
+    from .schema import type_of
+
+    shown = {stream.name: stream for stream in _shown(tap)}
+    schemas = known(tap)[1]
+    lines = ["```mermaid", "erDiagram"]
+    for stream in shown.values():
+        parents = [parent for parent in stream.parents if parent.stream in shown]
+        properties = schemas[stream.name]["properties"]
+        foreign = {name for parent in parents for name in parent.keys}
+        columns = [
+            (type_of(properties[key]), key, "PK, FK" if key in foreign else "PK") for key in stream.key_properties
+        ]
+        columns += [
+            (type_of(properties[name]), name, "FK")
+            for name in sorted(foreign - set(stream.key_properties))
+            if name in properties
+        ]
+        members = " ".join(f"{kind} {_word(name)} {role}" for kind, name, role in columns)
+        lines.append(f"  {stream.name} {{ {members} }}" if members else f"  {stream.name}")
+        lines += [
+            f'  {parent.stream} ||--o{{ {stream.name} : "{", ".join(parent.keys) or "rows"}"' for parent in parents
+        ]
+    return "\n".join([*lines, "```", ""])
+
+
+def _word(name: str) -> str:
+    return re.sub(r"\W", "_", name)
+
+
 def deletions(stream: Stream) -> str:
     """How the deletion of a record shows at the target."""
     if stream.deletions:
@@ -199,7 +231,7 @@ def _explained(setting: Setting) -> str:
     return " ".join(part for part in parts if part)
 
 
-# The README
+# The pages
 
 
 def rewritten(text: str) -> str:
@@ -208,7 +240,8 @@ def rewritten(text: str) -> str:
     def table(match: re.Match[str]) -> str:
         begin, package, kind, end = match.groups()
         tap: Tap = import_module(f"{package}.tap").TAP
-        return begin + (settings_table(tap) if kind == "settings" else streams_table(tap)) + end
+        made = {"settings": settings_table, "streams": streams_table, "tables": diagram}[kind]
+        return begin + made(tap) + end
 
     return _MARKED.sub(table, text)
 

@@ -135,6 +135,11 @@ class Reader:
         """How the unit went so far."""
         return self._outcome or Outcome(self.rows, self.bytes, self.requests, time.monotonic() - self._began)
 
+    @property
+    def seconds(self) -> float:
+        """Since the unit was begun."""
+        return time.monotonic() - self._began
+
     def close(self) -> None:
         """Let go of what the unit holds."""
         if isinstance(self._steps, Generator):

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 METRIC_SECONDS = 60
@@ -21,6 +21,19 @@ METRIC_SECONDS = 60
 
 NO_STREAM = ""
 """Requests that belong to no stream: a credential check, the account's fields."""
+
+
+UNITS_KEPT = 256
+"""Spans that a stream's timeline keeps; where there are more, neighbours become one."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """When one unit, or several that became one, was read: seconds since the run began."""
+
+    began: float
+    ended: float
+    units: int = 1
 
 
 @dataclass
@@ -38,6 +51,10 @@ class Counts:
     outcome: str = ""
     bookmark: str | None = None
     problems: dict[str, None] = field(default_factory=dict)
+    size: int = 0
+    answered: float = 0.0
+    before: str | None = None
+    units: list[Span] = field(default_factory=list)
     # Since the last METRIC lines:
     new_records: int = 0
     timings: dict[int | None, tuple[int, float]] = field(default_factory=dict)
@@ -52,7 +69,9 @@ class Report:
         self._clock = clock
         self._lock = threading.Lock()
         self._streams: dict[str, Counts] = {}
-        self._metrics_at = clock()
+        self._began = self._metrics_at = clock()
+        self.notes: list[str] = []
+        """What was said at the end about values and fields, with counts."""
         self._thread = threading.local()
         self.longest_chain = 0
         """The most requests that had to be answered one after the other."""
@@ -76,10 +95,11 @@ class Report:
 
     # What happens to a stream
 
-    def stream_started(self, stream: str) -> None:
-        """The stream's first unit begins."""
+    def stream_started(self, stream: str, *, bookmark: str | None = None) -> None:
+        """The stream's first unit begins; `bookmark` is where the run before this one ended."""
         with self._lock:
-            self._counts(stream).started = self._clock()
+            counts = self._counts(stream)
+            counts.started, counts.before = self._clock(), bookmark
         self.log.info("%s: started", stream, extra={"stream_name": stream})
 
     def stream_finished(self, stream: str, *, outcome: str, bookmark: str | None = None) -> None:
@@ -103,6 +123,22 @@ class Report:
             extra={"stream_name": stream},
         )
 
+    def unit(self, stream: str, seconds: float) -> None:
+        """A unit that took so long has just ended."""
+        with self._lock:
+            spans = self._counts(stream).units
+            ended = self._clock() - self._began
+            spans.append(Span(max(0.0, ended - seconds), ended))
+            if len(spans) >= UNITS_KEPT:
+                spans.sort()
+                pairs = zip(spans[::2], spans[1::2], strict=True)
+                spans[:] = [Span(a.began, max(a.ended, b.ended), a.units + b.units) for a, b in pairs]
+
+    def note(self, text: str) -> None:
+        """Something about values or fields, said at the end."""
+        self.notes.append(text)
+        self.log.warning("%s", text)
+
     def records(self, stream: str, count: int) -> None:
         """`count` records were written."""
         with self._lock:
@@ -122,15 +158,25 @@ class Report:
     # What happens to a request
 
     def request(
-        self, stream: str, *, method: str, path: str, status: int | None, seconds: float, request_id: str = ""
+        self,
+        stream: str,
+        *,
+        method: str,
+        path: str,
+        status: int | None,
+        seconds: float,
+        request_id: str = "",
+        size: int = 0,
     ) -> None:
-        """One request was answered, or failed (`status` None or 0)."""
+        """One request was answered with `size` bytes on the wire, or failed (`status` None or 0)."""
         status = status or None
         self.depth += 1
         with self._lock:
             self.longest_chain = max(self.longest_chain, self.depth)
             counts = self._counts(stream)
             counts.requests += 1
+            counts.size += size
+            counts.answered += seconds
             number, total = counts.timings.get(status, (0, 0.0))
             counts.timings[status] = (number + 1, total + seconds)
         if self.log.isEnabledFor(logging.DEBUG):
@@ -233,6 +279,12 @@ class Report:
                 }
                 for counts in ordered
             ]
+
+    def account(self) -> tuple[list[Counts], float]:
+        """All that was counted, for the page about the run; and its seconds so far."""
+        with self._lock:
+            ordered = sorted(self._streams.values(), key=lambda counts: counts.stream == NO_STREAM)
+            return [replace(counts, units=list(counts.units)) for counts in ordered], self._clock() - self._began
 
     def summary(self) -> str:
         """The table at the end, below it each problem in a line of its own."""

@@ -119,6 +119,7 @@ class Transport:
             status=status,
             seconds=seconds,
             request_id=self._mask(_request_id(response)),
+            size=answer.raw.tell(),
         )
         return response
 

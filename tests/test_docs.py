@@ -1,4 +1,4 @@
-"""The README says what the code does."""
+"""The README and the pages of the taps say what the code does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import sys
 
 import pytest
-from conftest import ROOT, TAPS
+from conftest import ROOT, TAPS, tap_of
 
 from shared import docs
 from shared.settings import settings_of
@@ -16,15 +16,36 @@ from shared.tap import Tap
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def test_the_readmes_tables_are_those_of_the_code() -> None:
-    assert docs.rewritten(README) == README, "run `make docs`"
+def page(package: str) -> str:
+    return (ROOT / "docs" / f"{package.replace('_', '-')}.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("package", TAPS)
-def test_the_readme_has_both_tables_of_every_tap(package: str) -> None:
-    assert f"<!-- {package} settings -->" in README
-    assert f"<!-- {package} streams -->" in README
-    assert f"`{package.replace('_', '-')}`" in README
+def test_the_tables_are_those_of_the_code(package: str) -> None:
+    text = page(package)
+    assert docs.rewritten(text) == text, "run `make docs`"
+    for kind in ("settings", "streams", "tables"):
+        assert f"<!-- {package} {kind} -->" in text
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_the_readme_points_to_every_tap(package: str) -> None:
+    assert f"(docs/{package.replace('_', '-')}.md)" in README
+
+
+def test_every_file_that_a_page_points_to_exists() -> None:
+    for name, text in {"README.md": README, **{f"docs/{package}": page(package) for package in TAPS}}.items():
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)\)", text):
+            assert ((ROOT / name).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("package", TAPS)
+def test_the_diagram_has_every_table_with_its_keys(package: str) -> None:
+    lines = docs.diagram(tap_of(package)).splitlines()
+    for stream in tap_of(package).streams:
+        if not stream.hidden:
+            (line,) = [line for line in lines if re.match(rf"  {re.escape(stream.name)}( {{|$)", line)]
+            assert line.count(" PK") == len(stream.key_properties)
 
 
 def test_every_stream_and_setting_is_described(tap: Tap) -> None:
