@@ -242,7 +242,6 @@ class _Command:
             closing(self.tap.connect(context)) as client,
         ):
             state = self._state(config)
-            self.tap.check(client)
             streams, schemas = self._account(client, config)
             selections = self._choose(streams, schemas, config)
             state.adopt({stream.name: stream.aliases for stream in streams})
@@ -265,12 +264,15 @@ class _Command:
         return code
 
     def _account(self, client: Client, config: Config) -> tuple[Sequence[Stream], discovery.Schemas]:
-        """The streams and schemas of this account, its own fields asked only for what is selected."""
+        """The streams and schemas of this account, whose credential is checked; its own fields are asked only for what
+        is selected.
+        """
         from . import discovery
 
         streams, schemas = discovery.known(self.tap)
         wanted = {selection.stream.name for selection in self._choose(streams, schemas, config, is_partial=True)}
         known = {stream.name for stream in streams}
+        self.tap.check(client)  # the first request: what is worked out before it keeps nobody waiting after it
         return discovery.of_account(self.tap, client, is_wanted=lambda name: name in wanted or name not in known)
 
     def _is_watched(self) -> bool:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from . import schema, values
@@ -183,8 +184,7 @@ class _Prober:
                 return Finding(stream.name, endpoint, "not asked", f"{above.stream}: {above.word}")
             values = row
         unit = self._unit(stream, parents, values)
-        # A row that says how pages follow one another can be tried by its first page, whatever else its hook does.
-        if stream.fetch is not None and stream.next_page is None and stream.fetch(self._client, unit) is not None:
+        if stream.fetch is not None and not _has_pages(stream, unit) and stream.fetch(self._client, unit) is not None:
             return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
         return replace(self._send(stream, endpoint, unit), parent=values)
 
@@ -222,6 +222,12 @@ class _Prober:
         except ApiError as error:
             return Finding(stream.name, endpoint, "failed", str(error))
         return Finding(stream.name, endpoint, "readable" if rows else "empty", rows=rows)
+
+
+def _has_pages(stream: Stream, unit: Unit) -> bool:
+    """Whether the row says how pages follow one another: it can then be tried by the first, whatever its hook does."""
+    placeholders = {name for _, name, _, _ in Formatter().parse(stream.path) if name}
+    return stream.next_page is not None and placeholders <= {*unit.settings, *unit.parent}
 
 
 def _smallest(stream: Stream, request: Request) -> Request:

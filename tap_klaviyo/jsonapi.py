@@ -9,6 +9,7 @@ of embedded objects have the shape that earlier taps for this API write, also wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from shared.pagination import Row
@@ -43,7 +44,11 @@ def flat(resource: Mapping[str, Any], found: _Included | None = None, embedded: 
     relations = resource.get("relationships") or {}
     for name, relation in relations.items():
         if isinstance(relation, dict) and "data" in relation:
-            row.update(_linkage(name, relation["data"]))
+            data, (one, many) = relation["data"], _columns(name)
+            if isinstance(data, list):
+                row[many] = [each.get("id") for each in data]
+            else:
+                row[one] = data.get("id") if isinstance(data, dict) else None
     for name in embedded:
         row[name] = found.of(relations.get(name)) if found is not None else []
     reshape = _RESHAPE.get(str(resource.get("type")))
@@ -63,11 +68,11 @@ def _data(body: Any) -> list[Mapping[str, Any]]:
     return found
 
 
-def _linkage(name: str, data: Any) -> Row:
-    column = name.replace("-", "_")
-    if isinstance(data, list):
-        return {f"{column.removesuffix('s')}_ids": [each.get("id") for each in data]}
-    return {f"{column}_id": data.get("id") if isinstance(data, dict) else None}
+@lru_cache
+def _columns(relation: str) -> tuple[str, str]:
+    """The columns of a relation to one resource, and of one to many."""
+    name = relation.replace("-", "_")
+    return f"{name}_id", f"{name.removesuffix('s')}_ids"
 
 
 class _Included:
@@ -85,7 +90,9 @@ class _Included:
             key = (link.get("type"), link.get("id")) if isinstance(link, dict) else (None, None)
             resource = self._by_id.get(key)
             if resource is not None:
-                rows.append(flat(_copied(resource) if key in self._given else resource))
+                if key in self._given:
+                    resource = {**resource, "attributes": _copied(resource.get("attributes"))}
+                rows.append(flat(resource))
                 self._given.add(key)
         return rows
 

@@ -7,11 +7,12 @@ so have reports. What should be read of all this is in `sandbox_records`.
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -29,6 +30,9 @@ API_KEY = "pk_sandbox_0123456789abcdef"
 CLIENT = ("sandbox-client", "sandbox-client-secret")
 REFRESH_TOKEN = "sandbox-refresh-token-0"
 TOKEN_SECONDS = 3600
+REDIRECT_URI = "http://127.0.0.1:8765/callback"
+CODE = "sandbox-code-"
+"""An authorisation code is this and the challenge that it was given for."""
 OLDEST_REVISION = "2025-01-15"
 TIERS: Mapping[str, tuple[tuple[int, float], ...]] = {
     "XS": ((1, 1), (15, 60)),
@@ -152,12 +156,18 @@ def _token(sandbox: KlaviyoSandbox, call: Call) -> Answer:
     expected = b64encode(":".join(CLIENT).encode()).decode()
     if call.headers.get("authorization") != f"Basic {expected}":
         return Answer.of({"error": "invalid_client", "error_description": "unknown client"}, 401)
-    if form.get("grant_type") != "refresh_token" or form.get("refresh_token") not in sandbox.refresh_tokens:
+    is_known = form.get("refresh_token") in sandbox.refresh_tokens
+    if form.get("grant_type") == "authorization_code":
+        proof = urlsafe_b64encode(sha256(form.get("code_verifier", "").encode()).digest()).decode().rstrip("=")
+        is_known = form.get("code") == CODE + proof and form.get("redirect_uri") == REDIRECT_URI
+    elif form.get("grant_type") != "refresh_token":
+        is_known = False
+    if not is_known:
         return Answer.of({"error": "invalid_grant", "error_description": "the refresh token is not valid"}, 400)
     token = f"sandbox-access-{len(sandbox.tokens)}"
     sandbox.tokens[token] = sandbox.clock.now().timestamp() + TOKEN_SECONDS
     answer = {"access_token": token, "expires_in": TOKEN_SECONDS, "token_type": "bearer", "scope": "accounts:read"}
-    if sandbox.options["rotate"] != "0":
+    if sandbox.options["rotate"] != "0" or "code" in form:
         answer["refresh_token"] = f"sandbox-refresh-token-{len(sandbox.tokens)}"
         sandbox.refresh_tokens = {str(answer["refresh_token"])}
     return Answer.of(answer)
@@ -204,6 +214,7 @@ class KlaviyoSandbox(Recorded):
         "quotas": (str, "1", "0: no quotas"),
         "rotate": (str, "0", "1: each refresh gives a new refresh token, and the old one is dead"),
         "gone_profile": (str, "null", "linkage of an event whose profile is gone: null or missing"),
+        "odd": (str, "1", "0: no values that the specification does not allow"),
         "linkage": (str, "sparse", "always: relations carry their ids wherever they may"),
         "reports_a_day": (int, "225", "how often each kind of report may be asked for in a day"),
         "metrics_page": (int, "200", "metrics on a page"),
@@ -232,6 +243,7 @@ class KlaviyoSandbox(Recorded):
             scale=self.options["scale"],
             day=self.day,
             gone_profile=self.options["gone_profile"],
+            is_odd=self.options["odd"] != "0",
         )
 
     def prepare(self) -> None:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from shared.sandbox import EPOCH, Row, Table, mix, salt
 
 from .sandbox_kinds import KINDS_OF_ROWS, filled
+from .sandbox_metrics import FUTURE, METRICS
 
 ZONE = ZoneInfo("Pacific/Auckland")
 """The account's: there it is tomorrow when the sandbox begins."""
@@ -25,36 +26,6 @@ TIED = 40
 REASONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
 CHANNELS = ("email", "sms", "mobile_push")
 NAMES = ("Zoë", "Łukasz", "李雷", "O'Brien", "Ana\0Maria", "", "Ünal 🌻", "Smith")
-
-# name on day 0, name from day 1 on, integration, events at scale 1
-METRICS: tuple[tuple[str, str, str, int], ...] = (
-    ("Received Email", "Received Email", "Klaviyo", 420),
-    ("Opened Email", "Opened Email", "Klaviyo", 260),
-    ("Clicked Email", "Clicked Email", "Klaviyo", 90),
-    ("Bounced Email", "Bounced Email", "Klaviyo", 30),
-    ("Dropped Email", "Dropped Email", "Klaviyo", 12),
-    ("Marked Email as Spam", "Marked Email as Spam", "Klaviyo", 8),
-    ("Unsubscribed from Email Marketing", "Unsubscribed from Email Marketing", "Klaviyo", 20),
-    ("Subscribed to List", "Subscribed to List", "Klaviyo", 60),
-    ("Unsubscribed from List", "Unsubscribed from List", "Klaviyo", 15),
-    (" updated  email PREFERENCES ", " updated  email PREFERENCES ", "Klaviyo", 10),
-    ("Clicked SMS", "Clicked Text Message", "Klaviyo", 25),  # renamed in place
-    ("Consented to Receive SMS", "Subscribed to Text Messaging Marketing", "Klaviyo", 18),
-    ("Subscribed to SMS Marketing", "Subscribed to SMS Marketing", "Klaviyo", 7),  # two feed one stream
-    ("Failed to Deliver SMS", "Failed to Deliver Text Message", "Klaviyo", 9),
-    ("Received Automated Response SMS", "Received Automated Response Text Message", "Klaviyo", 6),
-    ("Received SMS", "Received Text Message", "Klaviyo", 50),
-    ("Sent SMS", "Sent Text Message", "Klaviyo", 22),
-    ("Unsubscribed from SMS", "Unsubscribed from Text Messaging Marketing", "Klaviyo", 5),
-    ("Subscribed to Email Marketing", "Subscribed to Email Marketing", "Klaviyo", 30),
-    ("Clicked SMS", "Clicked SMS", "Postscript", 11),  # another integration's metric of the same name
-    ("Placed Order", "Placed Order", "Shopify", 80),
-    ("Placed Order", "Placed Order", "WooCommerce", 14),
-    ("Viewed Product", "Viewed Product", "API", 70),
-    ("", "Failed to Deliver Automated Response Text Message", "Klaviyo", 0),  # comes with its first event, on day 1
-)
-FUTURE = ("Viewed Product", "Received Email")
-"""Metrics of which some event is dated far ahead."""
 
 Resource = dict[str, Any]
 
@@ -71,10 +42,13 @@ def short_id(*parts: Any) -> str:
 
 
 class Account:
-    """All resources of one day. `gone_profile`: an event of a deleted profile says null, or nothing ("missing")."""
+    """All resources of one day. `gone_profile`: an event of a deleted profile says null, or nothing ("missing").
+    `is_odd`: there are values that the specification does not allow.
+    """
 
-    def __init__(self, *, seed: int, scale: float, day: int, gone_profile: str = "null") -> None:
+    def __init__(self, *, seed: int, scale: float, day: int, gone_profile: str = "null", is_odd: bool = True) -> None:
         self.seed, self.scale, self.day, self.gone_profile = seed, scale, day, gone_profile
+        self.is_odd = is_odd
         self._tables: dict[Any, Table] = {}
         self._event_times: dict[str, list[tuple[int, int]]] = {}
 
@@ -239,7 +213,7 @@ class Account:
             "image": None,
             "created": stamp(BEGIN - DAY * 30),
             "updated": stamp(updated),
-            "last_event_date": "" if number % 9 == 0 else f"{stamp(BEGIN)[:19]}.25Z",
+            "last_event_date": "" if self.is_odd and number % 9 == 0 else f"{stamp(BEGIN)[:19]}.25Z",
             "location": {"city": "Genève", "latitude": "" if number % 2 else 46.2, "longitude": None, "ip": None},
             "properties": {"vip": True, "Taille": ["M", "L"], "big": 2**65, "$consent": {"x.y": None}},
         }
@@ -341,6 +315,12 @@ class Account:
         made = list(self.generic(stream))
         for each in made:
             each["relationships"]["tags"] = self._tags_of(self.chance("tags", stream, each["_number"]))
+        return made
+
+    def _templates(self, args: Mapping[str, str]) -> list[Resource]:
+        made = list(self.generic("templates"))
+        for each in made:
+            each["_more"] = {"definition": each["attributes"].pop("definition")}
         return made
 
     def _lists(self, args: Mapping[str, str]) -> list[Resource]:
@@ -512,7 +492,10 @@ class Account:
         return list(self.generic("object_records", args["object_type_id"], base=12))
 
     def _push_tokens(self, args: Mapping[str, str]) -> list[Resource]:
-        return self._linked("push_tokens", "profile", "profile", [self.profile_id(n) for n in range(9)])
+        made = self._linked("push_tokens", "profile", "profile", [self.profile_id(n) for n in range(9)])
+        for each in made:
+            each["attributes"]["token"] = f"secret-{each['id']}"
+        return made
 
     def _reviews(self, args: Mapping[str, str]) -> list[Resource]:
         return self._linked("reviews", "item", "catalog-item", self._ids("catalog_items"))

@@ -174,13 +174,13 @@ def date_time(text: Any) -> str:
 
 def cursor(*place: Any) -> str:
     """An opaque cursor."""
-    return base64.urlsafe_b64encode("::".join(map(str, ("next", *place))).encode()).decode()
+    return base64.urlsafe_b64encode("::".join(map(str, ("next", *place))).encode()).decode().rstrip("=")
 
 
 def place(text: str, count: int) -> tuple[int, ...]:
     """What a cursor stands for; Refusal when it is none."""
     try:
-        word, *parts = base64.urlsafe_b64decode(text.encode()).decode().split("::")
+        word, *parts = base64.urlsafe_b64decode(text.encode() + b"==").decode().split("::")
         if word != "next" or len(parts) != count:
             raise ValueError
         return tuple(int(part) for part in parts)
@@ -212,7 +212,8 @@ def wire(
         attributes = {name: value for name, value in attributes.items() if name in names(wanted)}
     relations: Row = {}
     for name, relation in resource["relationships"].items():
-        shown: Row = {"links": {"self": f"/{kind}s/{resource['id']}/relationships/{name}"}}
+        url = f"https://a.klaviyo.com/api/{kind}s/{resource['id']}"
+        shown: Row = {"links": {"self": f"{url}/relationships/{name}", "related": f"{url}/{name}"}}
         if "data" in relation and (name in linked or name in always):
             shown["data"] = relation["data"]
         relations[name] = shown

@@ -196,6 +196,8 @@ class Recorded(Sandbox):
         more: Row = resource.get("_more", {})
         if stream == "lists" and settings.get("list_profile_count"):
             return {"profile_count": self.account.table("list_profiles", {"list_id": resource["id"]}).count}
+        if stream == "templates" and settings.get("template_definition"):
+            return {"definition": more["definition"]}
         if stream == "profiles":
             return {"subscriptions": more["subscriptions"]}
         if stream == "global_exclusions":
@@ -238,7 +240,8 @@ class Recorded(Sandbox):
                     continue
                 made["attributes"] = {**made["attributes"], "channel": channels[0]}
             if stream == "push_tokens":  # asked for field by field, without the token
-                made["attributes"] = {k: v for k, v in made["attributes"].items() if k != "not_yet_known"}
+                unasked = ("token", "not_yet_known")
+                made["attributes"] = {k: v for k, v in made["attributes"].items() if k not in unasked}
             if stream in ("object_records", "metric_properties"):
                 made["attributes"] = {**made["attributes"], **args}
             yield beside, made

@@ -18,64 +18,19 @@ from urllib.parse import quote
 
 from shared.errors import GoneError
 from shared.pagination import Params, Request, Row, link
-from shared.streams import Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
-from shared.timestamps import instant, shift
+from shared.streams import Parent, Record, Settings, Step, Stream, Unit, Window
 
-from . import events
+from . import events, profiles
 from .aggregates import AGGREGATES
 from .fieldsets import fields
 from .jsonapi import included, resources
+from .params import after, newer, page, updated_lookback
 from .reports import REPORTS
 
 if TYPE_CHECKING:
     from shared.client import Client
 
 DAY_SECONDS = 86_400
-SUPPRESSIONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
-PAGE_SIZE_SINCE = {
-    "campaigns": "2026-04-15",
-    "lists": "2026-04-15",
-    "segments": "2026-04-15",
-    "templates": "2026-04-15",
-}
-"""Endpoints that learned `page[size]` late; before, their pages have the same size, which is fixed."""
-
-# Parameters
-
-
-def page(largest: int, endpoint: str = "", **params: Any) -> Callable[[Unit], Params]:
-    """Pages as large as allowed, and `params`."""
-
-    def of(unit: Unit) -> Params:
-        if unit.settings["api_revision"] < PAGE_SIZE_SINCE.get(endpoint, ""):
-            return params
-        return {"page[size]": min(int(unit.settings.get("page_size") or largest), largest), **params}
-
-    return of
-
-
-def newer(field: str) -> Callable[[Unit], Params]:
-    """Asks for what is at or after `Unit.since`, besides what the partition asks for."""
-
-    def of(unit: Unit) -> Params:
-        assert unit.since is not None
-        clause = f"greater-or-equal({field},{unit.since[:19]}Z)"
-        fixed = unit.params.get("filter")
-        return {"filter": f"and({fixed},{clause})" if fixed else clause}
-
-    return of
-
-
-def after(field: str) -> Callable[[Unit], Params]:
-    """The same where the API knows only `greater-than`: from one second before on."""
-
-    def of(unit: Unit) -> Params:
-        assert unit.since is not None
-        return {"filter": f"greater-than({field},{shift(unit.since, -1)[:19]}Z)"}
-
-    return of
-
-
 TAGGED = {"tags": ("tags", "tag_ids")}
 
 # Campaigns and flows
@@ -119,74 +74,6 @@ def sends(unit: Unit) -> bool:
     return str(unit.parent.get("action_type") or "").startswith("send-")
 
 
-# Profiles
-
-
-def profile_window(unit: Unit) -> Params:
-    """Profiles changed in a window: both bounds are exclusive, so one second before its start is asked for."""
-    assert unit.window is not None
-    start, end = unit.window
-    clauses = f"greater-than(updated,{shift(start, -1)[:19]}Z),less-than(updated,{end[:19]}Z)"
-    return {**page(100)(unit), **more_of_profiles(unit), "filter": clauses, "sort": "updated"}
-
-
-def more_of_profiles(unit: Unit) -> Params:
-    """Subscriptions and predictions come on demand; the latter lower the rate from tier L to M."""
-    wanted = [
-        name
-        for name in ("subscriptions", "predictive_analytics")
-        if name not in unit.deselected and (name == "subscriptions" or unit.settings["predictive_analytics"])
-    ]
-    return {"additional-fields[profile]": ",".join(wanted) or None}
-
-
-def in_window(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """What the window before did not have."""
-    assert unit.window is not None
-    for row in rows:
-        if (instant(row.get("updated")) or unit.window[0]) >= unit.window[0]:
-            yield row
-
-
-def resize(width: float, outcome: Outcome) -> float:
-    """Wider while there are few profiles in a window."""
-    return width * 2 if outcome.requests <= events.FEW_PAGES else width / 2 if outcome.requests > 20 else width
-
-
-def updated_lookback(settings: Settings) -> float:
-    """Seconds."""
-    hours = settings.get("lookback_hours")
-    return 3600.0 * float(1 if hours is None else hours)
-
-
-def suppressed(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """Suppressed profiles, with the latest suppression lifted: the columns that v1 had."""
-    for row in rows:
-        found: Any = row.get("subscriptions")
-        for name in ("email", "marketing", "suppression"):
-            found = found.get(name) if isinstance(found, dict) else None
-        suppressions = [dict(each) for each in found or () if isinstance(each, dict)]
-        latest = max(suppressions, key=lambda each: instant(each.get("timestamp")) or "", default={})
-        yield {
-            **row,
-            "reason": latest.get("reason"),
-            "timestamp": latest.get("timestamp"),
-            "suppressions": suppressions,
-        }
-
-
-def suppression_partitions(settings: Settings) -> dict[str, Params]:
-    """One reason at a time: the filter takes no list."""
-    field = "subscriptions.email.marketing.suppression.reason"
-    return {reason: {"filter": f'equals({field},"{reason}")'} for reason in SUPPRESSIONS}
-
-
-def as_member(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """A profile in a list or a segment: who and since when."""
-    for row in rows:
-        yield {"profile_id": row.get("id"), "joined_group_at": row.get("joined_group_at")}
-
-
 def as_item(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """An item of a category: its id and type alone."""
     for row in rows:
@@ -199,11 +86,6 @@ def of_coupon(unit: Unit) -> Params:
 
 
 PUSH_TOKEN = ("created", "enablement_status", "platform", "vendor", "background", "recorded_date", "metadata")
-
-
-def member_params(unit: Unit) -> Params:
-    """The members' ids and when they joined."""
-    return {**page(100)(unit), "fields[profile]": "joined_group_at", "sort": "joined_group_at"}
 
 
 def template_params(unit: Unit) -> Params:
@@ -242,14 +124,14 @@ by_updated_at = partial(
 )
 members = partial(
     stream,
-    params=member_params,
+    params=profiles.member_params,
     replication_key="joined_group_at",
     full_table=True,  # only that shows who left
     since=newer("joined_group_at"),
     lookback=DAY_SECONDS,
     start_date=False,
     identity=("id",),
-    transform=as_member,
+    transform=profiles.as_member,
     selected=False,
 )
 
@@ -305,8 +187,8 @@ RESOURCES = (
         path="/api/profiles",
         quota="L profiles",
         params=page(100, sort="id", **{"additional-fields[profile]": "subscriptions"}),
-        partitions=suppression_partitions,
-        transform=suppressed,
+        partitions=profiles.suppression_partitions,
+        transform=profiles.suppressed,
         unique=True,
         contract_key=("email",),
         seed=True,
@@ -317,11 +199,11 @@ RESOURCES = (
         sparse=fields("profile", "profiles"),
         path="/api/profiles",
         quota="L profiles",
-        params=profile_window,
-        transform=in_window,
+        params=profiles.profile_window,
+        transform=profiles.in_window,
         replication_key="updated",
         lookback=updated_lookback,
-        window=Window(first=30, largest=3650, lag_seconds=3, resize=resize, pages=events.MANY_PAGES),
+        window=Window(first=30, largest=3650, lag_seconds=3, resize=profiles.resize, pages=events.MANY_PAGES),
         deletions="merged and deleted profiles vanish",
     ),
     events.METRICS,

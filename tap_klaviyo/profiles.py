@@ -1,0 +1,79 @@
+"""Profiles: those changed in a window, those that are suppressed, those in a list or a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from shared.pagination import Params, Row
+from shared.streams import Outcome, Record, Settings, Unit
+from shared.timestamps import instant, shift
+
+from . import events
+from .params import page
+
+SUPPRESSIONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
+
+
+def profile_window(unit: Unit) -> Params:
+    """Profiles changed in a window: both bounds are exclusive, so one second before its start is asked for."""
+    assert unit.window is not None
+    start, end = unit.window
+    clauses = f"greater-than(updated,{shift(start, -1)[:19]}Z),less-than(updated,{end[:19]}Z)"
+    return {**page(100)(unit), **more_of_profiles(unit), "filter": clauses, "sort": "updated"}
+
+
+def more_of_profiles(unit: Unit) -> Params:
+    """Subscriptions and predictions come on demand; the latter lower the rate from tier L to M."""
+    wanted = [
+        name
+        for name in ("subscriptions", "predictive_analytics")
+        if name not in unit.deselected and (name == "subscriptions" or unit.settings["predictive_analytics"])
+    ]
+    return {"additional-fields[profile]": ",".join(wanted) or None}
+
+
+def in_window(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """What the window before did not have."""
+    assert unit.window is not None
+    for row in rows:
+        if (instant(row.get("updated")) or unit.window[0]) >= unit.window[0]:
+            yield row
+
+
+def resize(width: float, outcome: Outcome) -> float:
+    """Wider while there are few profiles in a window."""
+    return width * 2 if outcome.requests <= events.FEW_PAGES else width / 2 if outcome.requests > 20 else width
+
+
+def suppressed(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Suppressed profiles, with the latest suppression lifted: the columns that v1 had."""
+    for row in rows:
+        found: Any = row.get("subscriptions")
+        for name in ("email", "marketing", "suppression"):
+            found = found.get(name) if isinstance(found, dict) else None
+        suppressions = [dict(each) for each in found or () if isinstance(each, dict)]
+        latest = max(suppressions, key=lambda each: instant(each.get("timestamp")) or "", default={})
+        yield {
+            **row,
+            "reason": latest.get("reason"),
+            "timestamp": latest.get("timestamp"),
+            "suppressions": suppressions,
+        }
+
+
+def suppression_partitions(settings: Settings) -> dict[str, Params]:
+    """One reason at a time: the filter takes no list."""
+    field = "subscriptions.email.marketing.suppression.reason"
+    return {reason: {"filter": f'equals({field},"{reason}")'} for reason in SUPPRESSIONS}
+
+
+def as_member(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """A profile in a list or a segment: who and since when."""
+    for row in rows:
+        yield {"profile_id": row.get("id"), "joined_group_at": row.get("joined_group_at")}
+
+
+def member_params(unit: Unit) -> Params:
+    """The members' ids and when they joined."""
+    return {**page(100)(unit), "fields[profile]": "joined_group_at", "sort": "joined_group_at"}
