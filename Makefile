@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 TARGET := .demo/target
 PIP := -m pip --disable-pip-version-check install --quiet
 PLUGINS := $(wildcard plugins/extractors/*.yml examples/meltano/plugins/extractors/*.lock)
-CHECKED := shared tap_* tests docs benchmarks integration
+CHECKED := shared tap_* tests docs benchmarks integration examples
 
 .PHONY: test check demo docs clean integration integration-quick
 .DEFAULT_GOAL := test
