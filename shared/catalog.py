@@ -68,7 +68,7 @@ class Selection:
     declared          all fields the tap knows: what is in here and not in `schema` is dropped without a word
     written           `schema` as the SCHEMA message has it
     full_table        the effective replication method: all is read, bookmark or not
-    deselected        the top-level fields of `declared` that nobody wants
+    deselected        the top-level fields of `declared` that nobody wants; `deselected_members` those below, dotted
     account           the constant for the column `_account`
     keyless_skipped   a setting chose a key that records may lack; those are left out, not an error
     """
@@ -80,6 +80,7 @@ class Selection:
     replication_key: str | None
     full_table: bool
     deselected: frozenset[str] = frozenset()
+    deselected_members: frozenset[str] = frozenset()
     declared: JsonSchema = field(default_factory=dict)
     account: str | None = None
     keyless_skipped: bool = False
@@ -368,10 +369,16 @@ def _selection(
         replication_key=stream.replication_key,
         full_table=_is_full_table(stream, entry),
         deselected=frozenset(declared["properties"]) - frozenset(schema["properties"]),
+        deselected_members=_members_of(declared) - _members_of(schema),
         declared=declared,
         account=str(label) if label else None,
         keyless_skipped=keys != stream.key_properties,
     )
+
+
+def _members_of(schema: JsonSchema) -> frozenset[str]:
+    """The members of its objects, and of the objects in its arrays, as patterns name them."""
+    return frozenset(name for breadcrumb in _walk(schema) if "." in (name := _dotted(breadcrumb)))
 
 
 def _is_hollow(kept: JsonSchema, declared: JsonSchema) -> bool:

@@ -186,6 +186,8 @@ class Client:
         self._started_at: str | None = None
         self._last_date = ""
         self._checked_base: str | None = None
+        self._used_up: set[str] = set()
+        """Quotas for which somebody has waited in vain since anything was answered: nobody else waits for them."""
         if isinstance(base_url, str):
             check_base_url(base_url)
 
@@ -235,9 +237,12 @@ class Client:
         renewals = 0
         while True:
             try:
-                return self._try(request, stream, read, into)
+                result = self._try(request, stream, read, into)
             except Failure as failure:
                 failed = failure
+            else:
+                self._used_up.discard(request.quota)
+                return result
             error = failed.error
             if isinstance(error, AuthError) and self._refresh and renewals < (_RENEWALS if error.has_expired else 1):
                 renewals += 1
@@ -252,8 +257,11 @@ class Client:
             if error.everyone:  # no failure, and nothing was started
                 seconds = max(seconds, _SHORTEST_PAUSE)
                 asked_for += seconds
-                if asked_for > retry.quota_seconds:
-                    advice = f"To wait {asked_for:.0f} seconds for that is too long for a run. Run again later."
+                is_too_long = asked_for > (error.most_seconds or retry.quota_seconds)
+                if is_too_long or request.quota in self._used_up:
+                    self._used_up.add(request.quota)
+                    why = f"To wait {asked_for:.0f} seconds for that is too long for a run"
+                    advice = f"{why if is_too_long else 'Others have waited for it in vain'}. Run again later."
                     raise self._told(QuotaError(f"{error} {advice}"), stream)
                 self.report.retry(stream, self.mask(str(error)))
                 self.limits.pause(seconds, request.quota)

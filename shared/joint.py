@@ -52,8 +52,11 @@ class JointRun(Run):
         # Who takes every row comes first: the others may then have the rows themselves, not copies.
         self.members = sorted((each for each in members if each.spans), key=lambda each: not self._takes_all(each))
         self.sharers = [member.run for member in self.members]
-        deselected = frozenset.intersection(*(run.reading.deselected for run in self.sharers))
-        self.reading = replace(self.reading, deselected=deselected)
+        self.reading = replace(
+            self.reading,
+            deselected=frozenset.intersection(*(run.reading.deselected for run in self.sharers)),
+            deselected_members=frozenset.intersection(*(run.reading.deselected_members for run in self.sharers)),
+        )
         assert self.stream.window is not None
         base = replace(unit(self.reading, bookmark=Bookmark()), since=begin)
         plan = WindowPlan.of(base, self.stream.window, Bookmark())

@@ -45,7 +45,15 @@ class Ledger:
         self.state.set_member(run.name, "resume", {**resume, **({"units": units} if units else {})})
         self.dirty = True
 
-    def vouch(self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None) -> None:
+    def vouch(
+        self,
+        run: Run,
+        built: Unit,
+        high: str | None,
+        mark: Any,
+        plan: WindowPlan | None,
+        under: Under | None = None,
+    ) -> None:
         """The unit is complete and written: move its bookmark, keep its mark, note it as done."""
         if run.sink is None:
             return
@@ -70,7 +78,9 @@ class Ledger:
                 self.state.set_member(name, "seen", run.sink.seen.packed(known.value))
         elif mark is not None:
             self.state.put(name, field, key, Bookmark(mark=mark))
-        if not run.reading.incremental and key:
+        if under is not None:
+            self.follow(run, under)
+        elif not run.reading.incremental and key:
             resume = self.state.member(name, "resume")
             if isinstance(resume, dict) and "done" in resume and plan is None:
                 resume["done"].append(key)
@@ -78,26 +88,37 @@ class Ledger:
 
     def complete(self, run: Run) -> None:
         """The stream is complete: nothing of it is half done any more."""
-        resume = self.state.member(run.name, "resume")
-        if resume and not resume.get("units"):
-            self.state.set_member(run.name, "resume", None)
+        if resume := self.state.member(run.name, "resume"):
+            units = {key: kept for key, kept in (resume.get("units") or {}).items() if not _window(kept)}
+            self.state.set_member(run.name, "resume", {**resume, "units": units} if units else None)
         if run.reading.refresh:
             self.state.set_member(run.name, "refreshed", self.now)
         for key, followed in run.followed.items():
-            if followed.newest:
+            if followed.newest and run.reading.incremental:
                 self.advance(run, key, followed.newest)
         self.dirty = True
 
     def follow(self, run: Run, under: Under | None) -> None:
-        """A unit of a child of changed parents is done with: move the bookmark over what is finished before it."""
-        if under is not None:
-            key, moved = under
-            if value := run.followed[key].finished(moved):
-                self.advance(run, key, value)
+        """A unit of a child of changed parents is done with: note up to where all are, as the bookmark, or of a full
+        pass as where to take it up again.
+        """
+        value = run.followed[under[0]].finished(under[1]) if under is not None else None
+        if under is None or value is None:
+            return
+        resume = self.state.member(run.name, "resume")
+        if run.reading.incremental:
+            self.advance(run, under[0], value)
+        elif isinstance(resume, dict):
+            resume["followed"] = {**(resume.get("followed") or {}), under[0]: min(value, self.now)}
+            self.dirty = True
 
     def _is_over(self, run: Run, built: Unit) -> bool:
         """Whether something is kept of the unit, and not for another of its windows."""
         units = (self.state.member(run.name, "resume") or {}).get("units") or {}
-        kept = units.get(built.key)
-        window = kept.get("window") if isinstance(kept, dict) else None
+        window = _window(units.get(built.key))
         return built.key in units and (not window or not built.window or list(window) == list(built.window))
+
+
+def _window(kept: Any) -> Any:
+    """The window that something is kept for, if it is one's."""
+    return kept.get("window") if isinstance(kept, dict) else None

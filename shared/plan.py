@@ -105,6 +105,15 @@ class Plan:
             return self.bookmark(child, "")
         return own
 
+    def changed_since(self, child: Run, parent: Run, key: str) -> str | None:
+        """From which instant on the rows of one unit of its parent's are news to a child of changed parents: in a full
+        pass, from where a broken one ended.
+        """
+        if child.reading.incremental:
+            return unit(child.reading, bookmark=self.followed(child, parent, key)).since
+        followed = child.resume.get("followed")
+        return followed.get(key) if isinstance(followed, Mapping) else None
+
     def must_read_all(self, run: Run, key: str) -> bool:
         """Whether the bookmark of a unit would leave out rows that a child has not seen."""
         known = self.bookmark(run, key).value or ""
@@ -141,6 +150,7 @@ class Plan:
             whole=refresh,
             refresh=refresh,
             deselected=selection.deselected if selection else frozenset(),
+            deselected_members=selection.deselected_members if selection else frozenset(),
         )
         run = Run(reading)
         if selection is None:
@@ -153,7 +163,7 @@ class Plan:
             version = resume.get("version") or int(parse(self.now).timestamp() * 1000)
         if not incremental and (stream.parents or stream.partitions or stream.keep or stream.order == "descending"):
             kept = {"began": resume.get("began") or self.now, "done": list(resume.get("done") or [])}
-            kept |= {"units": units} if (units := resume.get("units")) else {}
+            kept |= {name: resume[name] for name in ("units", "followed") if resume.get(name)}
             self.state.set_member(stream.name, "resume", {**kept, **({"version": version} if version else {})})
         shape = Shape(
             selection,

@@ -10,8 +10,9 @@
 
 Values are canonical instants (UTC). A unit that is not listed was never read, unless there is a unit "*": that is where
 those begin which have no bookmark of their own (an older tap kept one for all). `resume` holds `began` and `version` of
-the pass, `done` (keys of the units it has finished) and `units` (what a fetch hook wants back). Members this module
-does not know survive; `currently_syncing` is dropped, since many streams run at once.
+the pass, `done` (keys of the units it has finished), `followed` (unit of the parent's: the instant up to which those
+below it are finished) and `units` (what a fetch hook wants back). Members this module does not know survive;
+`currently_syncing` is dropped, since many streams run at once.
 
 python -m shared.state merge FILE ...     the states of shards as one, on stdout
 

@@ -97,8 +97,8 @@ class Unit:
     inclusive instant to read from (bookmark minus look-back, or the start date; None: from the beginning), `bookmark`
     the stored one itself. `window` is `(start, end)`. `mark` is what the gate kept when the unit was last complete,
     `resume` what a broken pass left. `now` is the run's start by the API's clock. `deselected` are the top-level
-    fields nobody wants. `too_large`: reading it page by page was too much for the API. `counts` is scratch space that
-    lives as long as the unit.
+    fields nobody wants, `deselected_members` those of objects at any depth, dotted. `too_large`: reading it page by
+    page was too much for the API. `counts` is scratch space that lives as long as the unit.
     """
 
     stream: str
@@ -115,6 +115,7 @@ class Unit:
     settings: Settings = field(default_factory=dict)
     now: str = ""
     deselected: frozenset[str] = frozenset()
+    deselected_members: frozenset[str] = frozenset()
     too_large: bool = False
     counts: dict[Any, Any] = field(default_factory=dict, compare=False)
 

@@ -388,8 +388,8 @@ class _Sync:
         if run.closed:
             return
         source = self.runs[parent.stream]
-        field = source.stream.replication_key if parent.changed_only and run.reading.incremental else None
-        since = unit(run.reading, bookmark=self.plan.followed(run, source, above.key)).since if field else None
+        field = source.stream.replication_key if parent.changed_only else None
+        since = self.plan.changed_since(run, source, above.key) if field else None
         for row in rows:
             run.parents_met += 1
             under = None
@@ -438,8 +438,7 @@ class _Sync:
         if built.window is not None and (ended_at := active.reader.ended_at) is not None:
             left = (ended_at, built.window[1])
             built = replace(built, window=(built.window[0], ended_at))
-        self.channel.put(lambda: self._vouch(run, built, high, mark, plan))
-        self.channel.put(lambda: self.ledger.follow(run, active.under))
+        self.channel.put(lambda: self._vouch(run, built, high, mark, plan, active.under))
         if plan is not None:
             plan.depth = max(plan.depth, self.report.depth) if left else plan.depth
             self.schedule.window_ended(plan, built, active.reader.outcome, left)
@@ -521,9 +520,11 @@ class _Sync:
                 self._share(run.joint)
         self._close(run)
 
-    def _vouch(self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None) -> None:
+    def _vouch(
+        self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None, under: Under | None
+    ) -> None:
         if not isinstance(run, JointRun):
-            self.ledger.vouch(run, built, high, mark, plan)
+            self.ledger.vouch(run, built, high, mark, plan, under)
             return
         for member in run.members:
             if built.window is not None and (part := member.part(built.window)) is not None:

@@ -37,6 +37,7 @@ class Reading:
     whole: bool = False
     refresh: bool = False
     deselected: frozenset[str] = frozenset()
+    deselected_members: frozenset[str] = frozenset()
 
 
 def parent_values(parent: Parent, row: Row, above: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -105,6 +106,7 @@ def unit(
         settings=settings,
         now=reading.now,
         deselected=reading.deselected,
+        deselected_members=reading.deselected_members,
     )
 
 

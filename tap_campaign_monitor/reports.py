@@ -207,7 +207,7 @@ class _Walk:
         import orjson
 
         written: Counter[int] = Counter()
-        before: Counter[int] | None = None
+        before = (0, 0)
         for _ in range(WALKS):
             found: Counter[int] = Counter()
             asked = request
@@ -224,9 +224,10 @@ class _Walk:
                 if not answer.more or self.time(answer.rows[-1]) > last:
                     break
                 asked = asked.with_params({"page": int(asked.params["page"]) + 1})
-            if found == before:
+            seen = (found.total(), sum(digest * count for digest, count in found.items()))
+            if seen == before:
                 return asked
-            before = found
+            before = seen
         logger.warning("%s: the rows of %s differ from read to read", request.path, last)
         return asked
 
@@ -240,7 +241,7 @@ def _before(local: str) -> str:
 
 def with_keys(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """The rows with `RecordKey`: one person may click two links in a minute, and even rows equal in all exist."""
-    met: dict[str, dict[str, int]] = unit.counts.setdefault("met", {})
+    met: dict[str, dict[int, int]] = unit.counts.setdefault("met", {})
     under = unit.parent.get("CampaignID") or unit.parent["EmailID"]
     for row in rows:
         identity = [
@@ -253,7 +254,7 @@ def with_keys(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         ]
         text = json.dumps(identity, ensure_ascii=False, separators=(",", ":"))
         counts = met.setdefault(str(row.get("Date")), {})
-        counts[text] = number = counts.get(text, 0) + 1
+        counts[hash(text)] = number = counts.get(hash(text), 0) + 1
         if len(met) > MINUTES:
             del met[next(iter(met))]
         digest = sha256(f"{text[:-1]},{number}]".encode("utf-8", "surrogatepass")).hexdigest()

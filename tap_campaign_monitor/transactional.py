@@ -26,7 +26,8 @@ STATISTICS_DAYS = 29
 """So many days the API sums up by itself."""
 ABOVE = ("ClientID", LABEL)
 
-stream = partial(Stream, quota=QUOTA, parent=UNDER_CLIENT, selected=False)
+# One request at a time: a second worker would only wait for the first.
+stream = partial(Stream, quota=QUOTA, at_once=1, parent=UNDER_CLIENT, selected=False)
 
 
 def of_client(**more: Any) -> Any:

@@ -68,7 +68,7 @@ def _labels() -> dict[str, str]:
     return dict(json.loads(path.read_text("utf-8")))
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=2_000)
 def utc(text: Any, place: tzinfo) -> str | None:
     """Local text as an instant; None when it is none.
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MOST_STEPS = {"hours": 24, "days": 45, "weeks": 12, "months": 121}
 LEAST_STEPS = 2
 FIRST_YEAR = 2012
-MOST_YEARS = 10
+MOST_YEARS = {"hours": 1, "days": 10, "weeks": 10, "months": 10}
+"""Ten are allowed in one answer; so many hours would be a very long one."""
 
 # Periods
 
@@ -171,7 +172,7 @@ def last_periods(unit: Unit) -> dict[str, Any]:
 
 
 def by_time(client: Client, unit: Unit, *, listing: Stream, names: Mapping[str, Any]) -> Generator[Step, None, None]:
-    """The periods from what is wanted, or from the parent's beginning, until now; at most ten years a request.
+    """The periods from what is wanted, or from the parent's beginning, until now, some years a request.
 
     `names` are the parameters besides start and end; what they say of the resolution is filled in.
     """
@@ -186,7 +187,7 @@ def by_time(client: Client, unit: Unit, *, listing: Stream, names: Mapping[str, 
     start = begun(min(now, max(first, parse(unit.since)) if unit.since else first), resolution)
     fixed = {name: resolution if value is None else value for name, value in names.items()}
     while start <= now:
-        following = begun(start.replace(year=start.year + MOST_YEARS, day=1), resolution)
+        following = begun(start.replace(year=start.year + MOST_YEARS[resolution], day=1), resolution)
         end = min(now, following - timedelta(seconds=1))
         params = {**fixed, "start": int(start.timestamp()), "end": int(end.timestamp())}
         for batch in pages(client, unit, replace(listing, params=params, fetch=None)):
@@ -273,7 +274,7 @@ METRICS = (
     ),
     timed(
         "campaign_action_metrics",
-        "The same of each action of a campaign, each language by itself.",
+        "Actions of campaigns, each language by itself: what was sent, opened, clicked, by period.",
         "/campaigns/{campaign_id}/actions/{action_id}/metrics",
         OF_CAMPAIGN_ACTION,
         names=VERSION_2,
@@ -309,14 +310,14 @@ METRICS = (
     ),
     counted(
         "broadcast_action_metrics",
-        "The same of each action of a broadcast.",
+        "Actions of broadcasts: what was sent, opened, clicked, by period.",
         "/broadcasts/{broadcast_id}/actions/{action_id}/metrics",
         OF_BROADCAST_ACTION,
         cost="1 request per action",
     ),
     counted(
         "newsletter_content_metrics",
-        "The same of each variant of a newsletter.",
+        "Variants of newsletters: what was sent, opened, clicked, by period.",
         "/newsletters/{newsletter_id}/contents/{content_id}/metrics",
         OF_CONTENT,
         cost="1 request per variant",

@@ -170,6 +170,7 @@ STREAMS = (
         partitions=drafts,
         next_page=delivery_pages,
         transform=delivery,
+        size=lambda unit: 5_000_000,
         window=Window(
             first=lambda settings: float(settings["messages_window_days"]),
             largest=180,

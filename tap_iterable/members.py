@@ -130,13 +130,8 @@ def member(list_id: Any, text: str, unit: Unit) -> dict[str, Any]:
         "email": text if is_email else None,
         "userId": None if is_email else text,
         "userIdentifier": text,
-        "updatedAt": hour(unit),
+        "updatedAt": unit.now,
     }
-
-
-def hour(unit: Unit) -> str:
-    """The hour in which this run began, for rows that have no time of their own."""
-    return f"{unit.now[:13]}:00:00.000000Z"
 
 
 def is_on_profiles(unit: Unit) -> bool:

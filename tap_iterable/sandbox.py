@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
+from shared.sandbox import WHEN_READ, Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt, serve
 
 from . import sandbox_answers as answers
 from . import sandbox_exports, sandbox_truth
@@ -271,6 +271,12 @@ class IterableSandbox(Sandbox):
         with self.lock:
             return list(self._records(stream, settings or {}, lambda name, number: True))
 
+    def as_read(self, stream: str) -> frozenset[str]:
+        """Some rows have no time but that of the run."""
+        times = {"list_users": "updatedAt"}
+        times |= dict.fromkeys(("list_sizes", "metadata_tables", "forgotten_users"), "extractedAt")
+        return frozenset((times[stream],) if stream in times else ())
+
     def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
         """The records of rows, and of parents, that were there from the beginning until now."""
 
@@ -307,7 +313,7 @@ class IterableSandbox(Sandbox):
                 yield sandbox_truth.record(spec, row)
 
     def _raw(self, stream: str, settings: Mapping[str, Any], stays: Callable[[str, int], bool]) -> Iterable[Row]:
-        account, hour = self.account, self._hour()
+        account = self.account
         if stream in ("campaigns", "journeys"):
             return self._staying(stream, stays)
         if stream == "templates" or stream.endswith("_templates"):
@@ -316,12 +322,12 @@ class IterableSandbox(Sandbox):
             "list_users": self._list_users,
             "list_sizes": self._list_sizes,
             "metadata": self._metadata,
-            "metadata_tables": lambda: ({"name": name, "extractedAt": hour} for name in account.metadata()),
+            "metadata_tables": lambda: ({"name": name, "extractedAt": WHEN_READ} for name in account.metadata()),
             "catalogs": lambda: ({"name": name, **answers.MAPPINGS} for name in account.catalogs()),
             "catalog_items": lambda: (row for name in account.catalogs() for row in self._staying(name, stays)),
             "user_fields": lambda: ({"name": name, "type": kind} for name, kind in account.user_fields().items()),
             "forgotten_users": lambda: (
-                {"hash": each, "kind": kind, "extractedAt": hour}
+                {"hash": each, "kind": kind, "extractedAt": WHEN_READ}
                 for kind in answers.kinds_of(account.project)
                 for each in answers.hashes(kind)
             ),
@@ -344,13 +350,13 @@ class IterableSandbox(Sandbox):
                 for line in self.account.members(each["id"]):
                     is_email = "@" in line
                     yield {"listId": each["id"], "email": line if is_email else None, "userIdentifier": line,
-                           "userId": None if is_email else line, "updatedAt": self._hour()}  # fmt: skip
+                           "userId": None if is_email else line, "updatedAt": WHEN_READ}  # fmt: skip
 
     def _list_sizes(self) -> Iterator[Row]:
         for each in self.account.lists():
             if each["id"] != 7:
                 size = len(self.account.members(each["id"]))
-                yield {"listId": each["id"], "size": size, "extractedAt": self._hour()}
+                yield {"listId": each["id"], "size": size, "extractedAt": WHEN_READ}
 
     def _metadata(self) -> Iterator[Row]:
         for name, keys in self.account.metadata().items():
@@ -370,9 +376,6 @@ class IterableSandbox(Sandbox):
                 yield {**row, "templateType": kind, **({"messageMedium": medium} if medium in MEDIA else {})}
             elif medium == kinds[stream][1]:
                 yield self.account.template(kinds[stream][0], row)
-
-    def _hour(self) -> str:
-        return self.clock.now().strftime("%Y-%m-%dT%H:00:00.000000Z")
 
 
 def data_type_of(stream: str) -> str:

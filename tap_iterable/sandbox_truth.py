@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from shared.sandbox import Row
+from shared.sandbox import WHEN_READ, Row
 
 from .sandbox_data import COMMON, EVENT_FIELDS, LONG_FIELD, OWN_FIELDS, fields
 
@@ -141,7 +141,7 @@ def _value(kind: str, value: Any) -> Any:
         return int(value) if isinstance(value, (int, float)) and value == int(value) else _BAD
     if kind == "m":
         return _instant(datetime.fromtimestamp(value / 1000, timezone.utc))
-    if kind == "d":
+    if kind == "d" and value != WHEN_READ:
         return _date_time(value)
     if kind in ("o", "t"):
         return value if isinstance(value, dict) else _BAD

@@ -142,13 +142,13 @@ def forgotten(client: Client, unit: Unit) -> Iterator[Batch]:
         except GoneError:
             continue
         hashes = answer.get(name) or []
-        yield Batch([{"hash": each, "kind": kind, "extractedAt": members.hour(unit)} for each in dict.fromkeys(hashes)])
+        yield Batch([{"hash": each, "kind": kind, "extractedAt": unit.now} for each in dict.fromkeys(hashes)])
 
 
 def stamped(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Rows that have no time of their own, with the run's."""
     for row in rows:
-        yield {**row, "extractedAt": members.hour(unit)}
+        yield {**row, "extractedAt": unit.now}
 
 
 def named_fields(body: Any) -> Sequence[Any]:

@@ -160,7 +160,10 @@ def verdict(request: Request, response: Response) -> ApiError | None:
     if status == 410:
         raise ConfigError(text("The revision was retired: set api_revision to a living one, or leave it out."))
     if status == 429:
-        return RetryableError(text(), wait_seconds=_wait_seconds(response, said), everyone=True)
+        seconds = _wait_seconds(response, said)
+        is_daily = request.path.endswith("-reports") and seconds > LONGEST_WAIT_SECONDS
+        advice = "Each kind of report may be asked for 225 times a day." if is_daily else ""
+        return RetryableError(text(advice), wait_seconds=seconds, everyone=True)
     return standard_verdict(request, response)
 
 

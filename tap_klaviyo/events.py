@@ -19,6 +19,7 @@ from shared.pagination import Params, Row, link
 from shared.streams import Batch, Joint, Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
 from shared.timestamps import shift
 
+from .fieldsets import of_embedded
 from .jsonapi import resources
 
 if TYPE_CHECKING:
@@ -157,6 +158,8 @@ def of_metrics(is_fed: Callable[[Mapping[str, Any]], bool]) -> Parent:
 
 # What is asked
 
+_PROFILE = of_embedded("profile", "events", "profile")
+
 
 def _stamp(instant: str) -> str:
     return f"{instant[:19]}Z"
@@ -171,6 +174,8 @@ def asked(unit: Unit) -> Params:
     else:
         clauses.append(f"greater-or-equal(datetime,{_stamp(unit.now)})")
     params: dict[str, Any] = {"filter": ",".join(clauses), "sort": "datetime"}
+    if "profile" not in unit.deselected:
+        params |= _PROFILE(unit.deselected_members)
     if unit.settings["api_revision"] >= PAGE_SIZE_SINCE:
         params["page[size]"] = min(int(unit.settings.get("page_size") or LARGEST_PAGE), LARGEST_PAGE)
     return params

@@ -205,6 +205,7 @@ class KlaviyoSandbox(Recorded):
         "rotate": (str, "0", "1: each refresh gives a new refresh token, and the old one is dead"),
         "gone_profile": (str, "null", "linkage of an event whose profile is gone: null or missing"),
         "linkage": (str, "sparse", "always: relations carry their ids wherever they may"),
+        "reports_a_day": (int, "225", "how often each kind of report may be asked for in a day"),
         "metrics_page": (int, "200", "metrics on a page"),
         "limit_list": (str, "1", "0: RateLimit-Limit is a single number"),
     }
@@ -216,7 +217,8 @@ class KlaviyoSandbox(Recorded):
         self._drifts: dict[Any, Drift] = {}
         is_limited = self.options["quotas"] != "0"
         limits = {each.path: TIERS[each.tier] for each in ENDPOINTS}
-        limits |= {f"/api/{each.name}s": ((1, 1.0), (2, 60.0)) for each in sandbox_reports.REPORTS}
+        rates = ((1, 1.0), (2, 60.0), (self.options["reports_a_day"], 86_400.0))
+        limits |= {f"/api/{each.name}s": rates for each in sandbox_reports.REPORTS}
         limits[_LIST], limits[_AGGREGATES] = TIERS["XS"], TIERS["S"]
         self.quotas = limits if is_limited else dict.fromkeys(limits, ((10**6, 1.0),))  # type: ignore[misc]
         self.report_rows = 15

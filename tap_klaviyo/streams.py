@@ -23,6 +23,7 @@ from shared.timestamps import instant, shift
 
 from . import events
 from .aggregates import AGGREGATES
+from .fieldsets import fields
 from .jsonapi import included, resources
 from .reports import REPORTS
 
@@ -75,15 +76,7 @@ def after(field: str) -> Callable[[Unit], Params]:
     return of
 
 
-def fields(kind: str, *attributes: str) -> Callable[[Sequence[str]], Params]:
-    """Keeps deselected attributes of the rows off the wire; without any the API sends all."""
-
-    def params(deselected: Sequence[str]) -> Params:
-        gone = set(deselected) & set(attributes)
-        return {f"fields[{kind}]": ",".join(name for name in attributes if name not in gone)} if gone else {}
-
-    return params
-
+TAGGED = {"tags": ("tags", "tag_ids")}
 
 # Campaigns and flows
 
@@ -263,6 +256,7 @@ members = partial(
 LISTS = stream(
     name="lists",
     description="Lists, with tags",
+    sparse=fields("list", "lists", added=("profile_count",), embedded=TAGGED),
     path="/api/lists",
     quota="L lists",
     params=page(10, "lists", include="tags", sort="id"),
@@ -275,6 +269,15 @@ RESOURCES = (
     stream(
         name="campaigns",
         description="Campaigns of all channels, archived ones too, with tags and messages",
+        sparse=fields(
+            "campaign",
+            "campaigns",
+            added=("channel",),
+            embedded={
+                "tags": ("tags", "tag_ids"),
+                "campaign-messages": ("campaign-messages", "campaign_message_ids", "channel"),
+            },
+        ),
         path="/api/campaigns",
         quota="M campaigns",
         params=page(100, "campaigns", include="tags,campaign-messages", sort="id"),
@@ -293,6 +296,12 @@ RESOURCES = (
     stream(
         name="global_exclusions",
         description="Profiles that get no e-mail, each once, with all their suppressions",
+        sparse=fields(
+            "profile",
+            "global_exclusions",
+            added=("reason", "timestamp", "suppressions"),
+            always=("subscriptions",),
+        ),
         path="/api/profiles",
         quota="L profiles",
         params=page(100, sort="id", **{"additional-fields[profile]": "subscriptions"}),
@@ -305,6 +314,7 @@ RESOURCES = (
     stream(
         name="profiles",
         description="Profiles",
+        sparse=fields("profile", "profiles"),
         path="/api/profiles",
         quota="L profiles",
         params=profile_window,
@@ -318,6 +328,7 @@ RESOURCES = (
     stream(
         name="segments",
         description="Segments, with tags",
+        sparse=fields("segment", "segments", embedded=TAGGED),
         path="/api/segments",
         quota="L segments",
         params=page(10, "segments", include="tags", sort="id"),
@@ -349,6 +360,12 @@ RESOURCES = (
     extra(
         name="campaign_messages",
         description="Messages of each campaign, with template and image",
+        sparse=fields(
+            "campaign-message",
+            "campaign_messages",
+            added=("label", "channel", "content", "render_options", "campaign_id", "template_id", "image_id"),
+            always=("definition",),
+        ),
         path="/api/campaigns/{campaign_id}/campaign-messages",
         quota="M campaign messages",
         params={"include": "template,image", "fields[template]": "name", "fields[image]": "name"},
@@ -361,6 +378,7 @@ RESOURCES = (
     stream(
         name="flows",
         description="Flows, archived ones too, with tags",
+        sparse=fields("flow", "flows", embedded=TAGGED),
         path="/api/flows",
         quota="S flows",
         params=page(50, include="tags", sort="updated"),
@@ -385,6 +403,7 @@ RESOURCES = (
     extra(
         name="flow_messages",
         description="Messages that the actions of flows send",
+        sparse=fields("flow-message", "flow_messages", added=("flow_action_id", "template_id")),
         path="/api/flow-actions/{flow_action_id}/flow-messages",
         quota="S flow messages",
         params=page(50, sort="id"),
@@ -398,6 +417,7 @@ RESOURCES = (
     by_updated(
         name="templates",
         description="Templates of e-mails",
+        sparse=fields("template", "templates"),
         path="/api/templates",
         quota="L templates",
         params=template_params,
@@ -413,14 +433,23 @@ RESOURCES = (
     extra(
         name="tag_groups",
         description="Groups of tags",
+        sparse=fields("tag-group", "tag_groups"),
         path="/api/tag-groups",
         quota="S tag groups",
         params=page(25, sort="id"),
     ),
-    extra(name="accounts", description="The account itself", path="/api/accounts", quota="XS accounts", next_page=None),
+    extra(
+        name="accounts",
+        description="The account itself",
+        sparse=fields("account", "accounts"),
+        path="/api/accounts",
+        quota="XS accounts",
+        next_page=None,
+    ),
     extra(
         name="catalog_items",
         description="Items of the catalog",
+        sparse=fields("catalog-item", "catalog_items"),
         path="/api/catalog-items",
         quota="XL catalog items",
         params=page(100, sort="created"),
@@ -428,6 +457,7 @@ RESOURCES = (
     extra(
         name="catalog_variants",
         description="Variants of the catalog's items",
+        sparse=fields("catalog-variant", "catalog_variants", added=("item_id",)),
         path="/api/catalog-variants",
         quota="XL catalog variants",
         params=page(100, sort="created"),
@@ -435,6 +465,7 @@ RESOURCES = (
     extra(
         name="catalog_categories",
         description="Categories of the catalog",
+        sparse=fields("catalog-category", "catalog_categories"),
         path="/api/catalog-categories",
         quota="XL catalog categories",
         params=page(100, sort="created"),
@@ -454,6 +485,7 @@ RESOURCES = (
     extra(
         name="coupons",
         description="Coupons",
+        sparse=fields("coupon", "coupons"),
         path="/api/coupons",
         quota="L coupons",
         params=page(100),
@@ -461,6 +493,7 @@ RESOURCES = (
     extra(
         name="coupon_codes",
         description="Codes of each coupon",
+        sparse=fields("coupon-code", "coupon_codes", added=("coupon_id", "profile_id")),
         path="/api/coupon-codes",
         quota="XL coupon codes",
         params=of_coupon,
@@ -470,6 +503,7 @@ RESOURCES = (
     by_updated_at(
         name="forms",
         description="Forms",
+        sparse=fields("form", "forms"),
         path="/api/forms",
         quota="S forms",
         params=page(100, sort="updated_at"),
@@ -478,6 +512,7 @@ RESOURCES = (
     extra(
         name="form_versions",
         description="Versions of each form",
+        sparse=fields("form-version", "form_versions", added=("form_id",)),
         path="/api/forms/{form_id}/form-versions",
         quota="S form versions",
         params=page(100, sort="updated_at"),
@@ -487,6 +522,7 @@ RESOURCES = (
     by_updated_at(
         name="images",
         description="Images",
+        sparse=fields("image", "images"),
         path="/api/images",
         quota="M images",
         params=page(100, sort="updated_at"),
@@ -495,6 +531,7 @@ RESOURCES = (
     extra(
         name="reviews",
         description="Reviews of products and of the shop",
+        sparse=fields("review", "reviews", added=("item_id", "event_ids")),
         path="/api/reviews",
         quota="M reviews",
         params=page(100, sort="created"),
@@ -502,6 +539,7 @@ RESOURCES = (
     by_updated(
         name="universal_content",
         description="Blocks that templates share",
+        sparse=fields("template-universal-content", "universal_content"),
         path="/api/template-universal-content",
         quota="L universal content",
         params=page(100, sort="updated"),
@@ -517,6 +555,7 @@ RESOURCES = (
     extra(
         name="custom_metrics",
         description="Metrics computed from others",
+        sparse=fields("custom-metric", "custom_metrics"),
         path="/api/custom-metrics",
         quota="S custom metrics",
     ),
@@ -530,6 +569,7 @@ RESOURCES = (
     extra(
         name="metric_properties",
         description="What is known of the events of each metric",
+        sparse=fields("metric-property", "metric_properties", added=("metric_id",)),
         path="/api/metrics/{metric_id}/metric-properties",
         quota="XS metric properties",
         parent=Parent(stream="metrics", keys={"metric_id": "id"}),
@@ -539,6 +579,7 @@ RESOURCES = (
     extra(
         name="web_feeds",
         description="Web feeds that messages draw on",
+        sparse=fields("web-feed", "web_feeds"),
         path="/api/web-feeds",
         quota="XS web feeds",
         params=page(20, sort="created"),
@@ -546,6 +587,7 @@ RESOURCES = (
     extra(
         name="webhooks",
         description="Webhooks, with their topics",
+        sparse=fields("webhook", "webhooks", added=("webhook_topic_ids",)),
         path="/api/webhooks",
         quota="XS webhooks",
         params={"include": "webhook-topics"},
@@ -553,6 +595,7 @@ RESOURCES = (
     extra(
         name="tracking_settings",
         description="How links are tagged",
+        sparse=fields("tracking-setting", "tracking_settings"),
         path="/api/tracking-settings",
         quota="M tracking settings",
         params={"page[size]": 1},
@@ -560,6 +603,7 @@ RESOURCES = (
     extra(
         name="profile_import_jobs",
         description="Bulk imports of profiles",
+        sparse=fields("profile-bulk-import-job", "profile_import_jobs"),
         path="/api/profile-bulk-import-jobs",
         quota="M import jobs",
         params=page(100, sort="created_at"),
@@ -567,6 +611,7 @@ RESOURCES = (
     extra(
         name="data_sources",
         description="Sources of custom objects",
+        sparse=fields("data-source", "data_sources"),
         path="/api/data-sources",
         quota="S data sources",
         params=page(100),
@@ -575,6 +620,7 @@ RESOURCES = (
     extra(
         name="object_types",
         description="Types of custom objects",
+        sparse=fields("object-type", "object_types"),
         path="/api/object-types",
         quota="S object types",
         optional=True,
@@ -582,6 +628,7 @@ RESOURCES = (
     extra(
         name="object_records",
         description="Custom objects of each type",
+        sparse=fields("object-record", "object_records", added=("object_type_id",)),
         path="/api/object-types/{object_type_id}/object-records",
         quota="S object records",
         params=page(100),

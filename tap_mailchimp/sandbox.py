@@ -59,6 +59,7 @@ class MailchimpSandbox(Sandbox):
     unknown_params_refused = False
     own_options: ClassVar = {
         "automation_reports": (int, "0", "1: e-mails of automations have reports too, which nobody confirms"),
+        "absent": (str, "", "paths of features that the account lacks (404), joined by +: /sms-campaigns+/audiences"),
         "forbid": (str, "", "paths that this role may not read, joined by +: /reports+/ecommerce"),
         "slow": (str, "", "ends of paths that take too long to be read but through a batch, joined by +"),
     }
@@ -124,6 +125,8 @@ class MailchimpSandbox(Sandbox):
         for path in filter(None, (self.options["forbid"] or "").split("+")):
             if call.path.startswith(self.prefix + path):
                 raise Refusal(403, "The API key does not have permissions to perform the requested action.")
+        if any(call.path.startswith(self.prefix + path) for path in filter(None, self.options["absent"].split("+"))):
+            raise Refusal(404)
         if any(call.path.endswith(end) for end in (self.options["slow"] or "").split("+") if end):
             raise Refusal(504)
 

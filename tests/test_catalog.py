@@ -210,6 +210,7 @@ def test_an_object_without_a_selected_member_is_left_out_and_said(caplog: pytest
 def test_members_of_objects_in_arrays_are_selected_one_by_one() -> None:
     lists = choose(edited({"lists": {URL: {"selected": False}}}))["lists"]
     assert set(lists.written["properties"]["links"]["items"]["properties"]) == {"clicks"}
+    assert lists.deselected == set() and lists.deselected_members == {"links.url"}
 
 
 def test_a_catalog_of_the_old_style_says_selected_within_the_schema() -> None:

@@ -443,6 +443,19 @@ def test_a_quota_used_up_for_longer_than_a_run_ends_the_stream(fixture: Fixture)
 
 
 @responses.activate
+def test_a_quota_may_be_given_up_sooner_and_then_by_all() -> None:
+    responses.get(f"{API}/things", status=429)
+    responses.get(f"{API}/others", status=429)
+    verdict = lambda *_: RetryableError("daily.", wait_seconds=10, everyone=True, most_seconds=30)  # noqa: E731
+    with closing(Fixture(verdict=verdict)) as fixture:
+        with pytest.raises(QuotaError, match="To wait 40 seconds"):
+            fixture.client.json(Request("/things"))
+        with pytest.raises(QuotaError, match="in vain"):
+            fixture.client.json(Request("/others"))
+        assert len(responses.calls) == 5, "whoever comes later does not wait for it once more"
+
+
+@responses.activate
 def test_a_503_with_retry_after_holds_everybody(fixture: Fixture) -> None:
     responses.get(f"{API}/things", status=503, headers={"Retry-After": "5"})
     responses.get(f"{API}/things", json={})

@@ -91,6 +91,38 @@ def test_past_the_end_of_suppressions_comes_null(api: Api) -> None:
     assert api.get("/esp/domains/unknown.example/suppression/bounces")["suppressions"] == []
 
 
+def test_exports_take_their_time_and_a_link_wants_no_other_credential(api: Api) -> None:
+    everybody = {"filters": {"and": [{"attribute": {"field": "cio_id", "operator": "exists"}}]}}
+    made = api.ask("POST", "/exports/customers", body=everybody)["export"]
+    assert (made["status"], made["total"]) == ("pending", 0)
+    path = f"/exports/{made['id']}"
+    api.get(f"{path}/download", 422)
+    states = [api.get(path)["export"]["status"] for _ in range(2)]
+    assert states == ["pending", "done"]
+    assert made["id"] in [row["id"] for row in api.get("/exports")["exports"]]
+    url = api.get(f"{path}/download")["url"]
+    assert api.session.get(url, timeout=5).status_code == 403
+    lines = requests.get(url, timeout=5).text.splitlines()
+    assert lines[0].startswith("id,email,cio_id,")
+    assert len(lines) - 1 == api.get(path)["export"]["total"]
+    api.ask("POST", "/exports/customers", 400, body={})
+
+
+def test_series_without_dates_have_two_periods_at_least_and_those_with_dates_need_them(api: Api) -> None:
+    def series(**params: Any) -> list[int]:
+        return list(api.get("/broadcasts/1/metrics", **params)["metric"]["series"]["sent"])
+
+    assert [len(series(period="days", steps=steps)) for steps in (0, 1, 7, 99)] == [45, 2, 7, 45]
+    assert len(series(period="months", steps=0)) == 121
+    api.get("/campaigns/1/metrics", 400, version=2, res="days", start=NOW)
+    api.get("/campaigns/1/journey_metrics", 400, start=NOW, end=NOW)
+    answer = api.get("/campaigns/1/metrics", version=2, res="weeks", start=NOW - 8 * DAY, end=NOW)
+    assert answer["start"] == "2026-10-19 00:00:00 +0000 UTC"
+    assert len(answer["metric"]["series"]["sent"]) == 2
+    assert "start" not in api.get("/campaigns/1/metrics")
+    api.get("/campaigns/90/metrics", 404, version=2, res="days", start=NOW, end=NOW)
+
+
 def test_children_of_a_deleted_parent_answer_404(api: Api) -> None:
     assert 90 in [row["id"] for row in api.get("/campaigns")["campaigns"]]
     api.get("/campaigns/90/actions", 404)

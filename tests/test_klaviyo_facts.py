@@ -20,6 +20,7 @@ from tap_klaviyo import aggregates, sandbox_aggregates, sandbox_reports, sandbox
 from tap_klaviyo.client import OAUTH, TIERS
 from tap_klaviyo.events import ALIASES
 from tap_klaviyo.sandbox_endpoints import BY_STREAM
+from tap_klaviyo.sandbox_kinds import KINDS_OF_ROWS
 from tap_klaviyo.sandbox_query import read_filter
 from tap_klaviyo.sandbox_records import EVENTS
 from tap_klaviyo.tap import TAP
@@ -35,6 +36,7 @@ SETTINGS = {
 }
 SOURCES = {**dict.fromkeys(ALIASES, "events"), "global_exclusions": "profiles", "flow_actions": "flows"}
 """Streams that read another one's endpoint."""
+KINDS = {"campaign_messages": "campaign-message", "profiles": "profile", "global_exclusions": "profile"}
 
 every_stream = pytest.mark.parametrize("name", STREAMS)
 
@@ -56,8 +58,15 @@ def units(stream: Stream) -> Iterator[Unit]:
             window=("2026-11-01T00:00:00.000000Z", "2026-11-02T00:00:00.000000Z") if stream.window else None,
             settings=SETTINGS,
             now="2026-11-02T00:00:00.000000Z",
-            deselected=frozenset(("event_properties", "title")),
+            deselected=deselected(stream),
+            deselected_members=frozenset(("profile.email", "profile.title")),
         )
+
+
+def deselected(stream: Stream) -> frozenset[str]:
+    """Every third field, of those that may be."""
+    needed = {*stream.key_properties, stream.replication_key}
+    return frozenset([*schema.load(TAP.schemas, stream.name)["properties"]][1::3]) - needed
 
 
 def sent(stream: Stream) -> Iterator[tuple[str, Any]]:
@@ -87,6 +96,18 @@ def test_every_parameter_sent_is_published_and_pages_are_as_large_as_allowed(nam
     for param, value in asked.items():
         if param.startswith(("fields[", "additional-fields[")):
             assert set(str(value).split(",")) <= set(known[param])
+
+
+@pytest.mark.parametrize("name", [stream.name for stream in STREAMS.values() if stream.sparse])
+def test_a_fieldset_leaves_out_what_was_deselected_and_nothing_else(name: str) -> None:
+    stream, asked = STREAMS[name], dict(sent(STREAMS[name]))
+    kind = "event" if stream.path == "/api/events" else KINDS.get(name) or KINDS_OF_ROWS[name][0]
+    needed = {"global_exclusions": {"subscriptions"}, "campaign_messages": {"definition"}}.get(name, set())
+    needed = needed or ({"datetime", "timestamp"} if kind == "event" else set())
+    attributes = set(schema.load(TAP.schemas, name)["properties"]) & set(fact_of(name)["parameters"][f"fields[{kind}]"])
+    wanted = attributes - deselected(stream) - {"id"}
+    chosen = set(asked.get(f"fields[{kind}]", ",".join(attributes - {"id"})).split(","))
+    assert chosen - needed == wanted - needed
 
 
 @every_stream

@@ -82,6 +82,19 @@ def test_what_the_role_may_not_read_is_named_and_the_rest_comes(tmp_path: Path) 
         assert run(box, folder=tmp_path, fail_on_forbidden=False).status == 0
 
 
+@pytest.mark.parametrize("answer", ["forbid", "absent"])
+def test_what_the_account_lacks_is_no_failure_and_no_warning(tmp_path: Path, answer: str) -> None:
+    lacking = ("audience_contacts", "sms_campaigns", "conversations", "conversation_messages")
+    with MailchimpSandbox({"scale": "0.05", answer: "/audiences+/sms-campaigns+/conversations"}) as box:
+        arguments = [word for stream in ("lists", *lacking) for word in ("--select", stream)]
+        result = run(box, *arguments, folder=tmp_path)
+        assert result.status == 0, result.stderr[-2000:]
+        assert differences(result.records("lists"), box.truth("lists")) == []
+    assert not any(result.records(stream) for stream in lacking)
+    warned = [line for line in result.stderr.splitlines() if line.startswith("WARNING")]
+    assert not [line for line in warned if any(stream in line for stream in lacking)]
+
+
 def test_ten_connections_are_never_exceeded(box: MailchimpSandbox, tmp_path: Path) -> None:
     result = run(box, folder=tmp_path, concurrency=10, page_size=100)
     assert result.status == 0

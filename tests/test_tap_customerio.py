@@ -223,8 +223,8 @@ def test_a_wait_that_is_named_holds_for_all_and_one_that_is_not_is_a_daily_quota
 
 
 def test_the_rate_holds_for_fractions_too() -> None:
-    assert rate(10).rates == ((10, 1.05), (1, 0.1))
-    assert rate(0.5).rates == ((1, 2.1), (1, 2))
+    assert rate(10).rates == ((10, 1.05), (1, 0.09))
+    assert rate(0.5).rates == ((1, 2.1), (1, 1.8))
 
 
 def test_auto_finds_the_region_where_the_key_is_good(mocked: responses.RequestsMock) -> None:

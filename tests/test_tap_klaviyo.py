@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared import config
+from shared import config, schema
 from shared.answers import Response
 from shared.client import Context
 from shared.errors import (
@@ -156,6 +156,30 @@ def test_a_profile_that_nobody_selected_is_not_sent() -> None:
     assert asked["fields[event]"] == "timestamp,datetime,uuid"
     whole = first_request(STREAMS["events"], unit("events", window=window, deselected=gone)).params
     assert whole["include"] == "metric"
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_is_deselected_is_not_asked_for_and_the_rest_is_as_ever(
+    place: int, box: KlaviyoSandbox, tmp_path: Path
+) -> None:
+    names = ["receive", *(stream.name for stream in TAP.streams if stream.sparse and stream.joint is None)]
+    excluded = {name: [*schema.load(TAP.schemas, name)["properties"]][place::3] for name in names}
+    member = ("email", "location")[place]
+    excluded["receive"].append(f"profile.{member}")
+    fields = [f"{name}.{field}" for name, found in excluded.items() for field in found]
+    arguments = [*(f"--select={name}" for name in names), *(f"--exclude={field}" for field in fields)]
+    found = run_tap("tap-klaviyo", "--sandbox", "speed=100", *arguments, folder=tmp_path)
+    assert found.status == 0, found.stderr[-2000:]
+    for name in names:
+        records, truth = found.records(name), box.truth(name)
+        written = {column for record in records for column in record} - {"_extra"}
+        assert written and written <= set(truth[0])
+        for record in (*truth, *records):
+            for column in record.keys() - written:
+                del record[column]
+            for profile in record.get("profile") or () if name == "receive" else ():
+                profile.pop(member, None)
+        assert differences(records, truth) == [], name
 
 
 def test_windows_grow_while_pages_are_few_and_shrink_when_they_are_many() -> None:
@@ -361,6 +385,27 @@ def test_reports_are_read_as_the_settings_describe_them(box: KlaviyoSandbox, tmp
     assert len({row["row_id"] for row in rows}) == len(rows) == 8
     for wrong in ({"type": "x"}, {"type": "metric_aggregates", "timeframe": "last_week"}):
         assert run_tap("tap-klaviyo", config={**box.settings, "reports": [wrong]}, folder=tmp_path).status == 2
+
+
+def test_a_day_s_used_up_reports_stop_their_stream_alone_and_the_next_run_asks_for_the_rest(tmp_path: Path) -> None:
+    chosen = [{"type": "form_values_report", "name": name} for name in "abc"]
+
+    def ran(state: Any, *options: str) -> Result:
+        select = ["--select", "form_values_reports", "--select", "flows"]
+        sandbox = ",".join(("speed=100", *options))
+        return run_tap(
+            "tap-klaviyo", "--sandbox", sandbox, *select, config={"reports": chosen}, state=state, folder=tmp_path
+        )
+
+    first = ran(None, "reports_a_day=2")
+    assert first.status == 1
+    assert "form_values_reports: POST /api/form-values-reports answered 429" in first.stderr
+    assert "225 times a day" in first.stderr and "Run again later." in first.stderr
+    assert len(first.records("flows")) == 5 and "flows" in first.state["bookmarks"]
+    second = ran(first.state)
+    assert second.status == 0
+    told = [sorted({row["report"] for row in each.records("form_values_reports")}) for each in (first, second)]
+    assert sorted([*told[0], *told[1]]) == ["a", "b", "c"], "each report once"
 
 
 def test_events_are_counted_by_what_the_settings_say(box: KlaviyoSandbox, tmp_path: Path) -> None:

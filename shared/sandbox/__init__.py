@@ -20,10 +20,11 @@ from .clock import EPOCH, Clock
 from .counts import Counts
 from .options import read_faults, read_options
 from .routes import Answer, Call, Param, Problem, Refusal, Route, dumps
-from .rows import Drift, Kept, Row, Table, mix, salt
+from .rows import WHEN_READ, Drift, Kept, Row, Table, mix, salt
 
 __all__ = [
     "EPOCH",
+    "WHEN_READ",
     "Answer",
     "Call",
     "Clock",

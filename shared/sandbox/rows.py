@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 
 Row = dict[str, Any]
+WHEN_READ = "when it was read"
+"""Stands in the truth for the time of the run."""
 _MASK = (1 << 64) - 1
 
 
