@@ -37,7 +37,8 @@ from shared.testing import Result, differences, problems, run_tap
 from shared.units import partitions
 from tap_klaviyo import events, jsonapi, reports
 from tap_klaviyo.client import OAUTH, connect, heeding, quotas, verdict
-from tap_klaviyo.sandbox import REFRESH_TOKEN, KlaviyoSandbox
+from tap_klaviyo.sandbox import KlaviyoSandbox
+from tap_klaviyo.sandbox_oauth import REFRESH_TOKEN
 from tap_klaviyo.streams import in_window, suppressed
 from tap_klaviyo.tap import TAP, check_revision, read_state, validate
 
