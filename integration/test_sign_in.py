@@ -37,7 +37,8 @@ APPLICATIONS = {
 def browser() -> Any:
     """Headless Chromium; Debian's packages `chromium` and `chromium-driver`."""
     driver, chromium = shutil.which("chromedriver"), shutil.which("chromium")
-    assert driver and chromium, "apt-get install chromium chromium-driver"
+    assert driver is not None, "apt-get install chromium-driver"
+    assert chromium is not None, "apt-get install chromium"
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):

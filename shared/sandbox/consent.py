@@ -16,7 +16,7 @@ def consent(way: str, redirect_uri: str, granted: Mapping[str, str], state: str 
     """Back to the application with what is `granted` at once, or by way of a page that asks."""
     answers = {"allow": granted, "deny": {"error": "access_denied"}}
     more = {} if state is None else {"state": state}
-    urls = {name: _with_query(redirect_uri, {**answer, **more}) for name, answer in answers.items()}
+    urls = {name: _with_query(redirect_uri, {**more, **answer}) for name, answer in answers.items()}
     if way != "page":
         return Answer(b"", 302, "text/html", (("Location", urls["allow"]),))
     buttons = "".join(
