@@ -143,6 +143,7 @@ LISTS = stream(
     quota="L lists",
     params=page(10, "lists", include="tags", sort="id"),
     records=resources("tags"),
+    ahead=True,  # ten lists a page
     fetch=counted,
     seed=True,
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_tap_klaviyo import NOW, STREAMS, run, settings, unit
+from test_tap_klaviyo import NOW, SEED_EVENTS, STREAMS, run, settings, unit
 
 from shared import schema
 from shared.extract import first_request
@@ -84,6 +84,19 @@ def test_all_metrics_that_no_stream_reads_are_meant_by_all(box: KlaviyoSandbox, 
 
 
 # Events
+
+
+def test_events_that_several_streams_want_are_asked_for_once(tmp_path: Path) -> None:
+    def requests(*select: str) -> int:
+        with KlaviyoSandbox({"quotas": "0"}) as served:
+            found = run(served, tmp_path, *select)
+            for stream in select:
+                assert differences(found.records(stream), served.truth(stream)) == [], stream
+            return served.stats.requests["/api/events"]
+
+    alone, few = requests("events"), requests("receive", "click")
+    assert requests("events", "receive", "click", "clicked_sms") == alone
+    assert requests(*SEED_EVENTS) == alone < few, "one pass over all metrics, where two metrics need more requests"
 
 
 def test_a_window_is_asked_for_inclusively_and_in_order() -> None:
