@@ -186,6 +186,7 @@ class KlaviyoSandbox(Recorded):
         "consent": CONSENT,
         "rotate": (str, "0", "1: each refresh gives a new refresh token, and the old one is dead"),
         "gone_profile": (str, "null", "linkage of an event whose profile is gone: null or missing"),
+        "oldest_revision": (str, OLDEST_REVISION, "those before it were retired"),
         "odd": (str, "1", "0: no values that the specification does not allow"),
         "linkage": (str, "sparse", "always: relations carry their ids wherever they may"),
         "reports_a_day": (int, "225", "how often each kind of report may be asked for in a day"),
@@ -282,7 +283,7 @@ class KlaviyoSandbox(Recorded):
         revision = call.headers.get("revision")
         if not revision:
             raise Refusal(400, "A revision header is required.")
-        if revision < OLDEST_REVISION and call.headers.get("x-klaviyo-revision-fall-forward-opt-out"):
+        if revision < self.options["oldest_revision"] and call.headers.get("x-klaviyo-revision-fall-forward-opt-out"):
             raise Refusal(410, f"The revision {revision} was retired.")
         lacking = [f"{scope}:read" for scope in self.options["forbid"].split("+") if scope]
         assert call.route is not None

@@ -333,6 +333,14 @@ def test_a_scope_that_is_missing_stops_its_stream_alone(tmp_path: Path) -> None:
         assert run(box, tmp_path, "tags", "templates", fail_on_forbidden=False).status == 0
 
 
+def test_a_retired_revision_ends_the_run(tmp_path: Path) -> None:
+    with KlaviyoSandbox({"quotas": "0", "oldest_revision": "2026-07-15"}) as box:
+        found = run(box, tmp_path, "tags", "lists", api_revision="2026-04-15")
+        assert found.status == 2
+        assert "The revision was retired: set api_revision" in found.stderr
+        assert not found.records("tags") and not found.records("lists")
+
+
 def test_a_wrong_key_ends_the_run(box: KlaviyoSandbox, tmp_path: Path) -> None:
     found = run(box, tmp_path, "tags", api_key="pk_wrong")
     assert found.status == 3
