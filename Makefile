@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 TARGET := .demo/target
 PIP := -m pip --disable-pip-version-check install --quiet
 PLUGINS := $(wildcard plugins/extractors/*.yml examples/meltano/plugins/extractors/*.lock)
-CHECKED := shared tap_* tests docs benchmarks integration
+CHECKED := shared tap_* tests docs benchmarks integration examples
 
 .PHONY: test check demo docs clean integration integration-quick
 .DEFAULT_GOAL := test
@@ -34,12 +34,12 @@ QUICK := target-jsonl target-duckdb meltanolabs-target-postgres pipelinewise-tar
 INTEGRATION := .integration/python-$(VERSION)
 INTEGRATE := INTEGRATION_ENVIRONMENTS=$(INTEGRATION) $(BIN)/python -m pytest -n 2 -q integration
 
-integration: $(VENV)/.dev-$(VERSION) $(PROGRAMS:%=$(INTEGRATION)/.%)
+integration: $(VENV)/.integration-$(VERSION) $(PROGRAMS:%=$(INTEGRATION)/.%)
 	$(INTEGRATE)
 
 # What CI runs of it: the targets that most people use.
 integration-quick: $(VENV)/.dev-$(VERSION) $(QUICK:%=$(INTEGRATION)/.%)
-	$(INTEGRATE) -m quick
+	$(INTEGRATE)/test_targets.py -m quick
 
 $(INTEGRATION)/.%: integration/environments/%.txt
 	rm -rf $(INTEGRATION)/$*
@@ -70,6 +70,10 @@ $(VENV)/.taps-$(VERSION): $(VENV)/.python-$(VERSION) pyproject.toml
 $(VENV)/.dev-$(VERSION): $(VENV)/.python-$(VERSION) pyproject.toml
 	$(BIN)/python $(PIP) --editable '.[dev]'
 	touch $@ $(VENV)/.taps-$(VERSION)
+
+$(VENV)/.integration-$(VERSION): $(VENV)/.dev-$(VERSION)
+	$(BIN)/python $(PIP) --editable '.[dev,integration]'
+	touch $@
 
 # The target lives apart from the taps, as Singer runners do it: it needs another jsonschema than singer-python does.
 $(TARGET)/.target-$(VERSION): docs/demo-target.txt

@@ -26,12 +26,6 @@ QUERIES = {
 }
 """One query to try for each tap; the largest table's first rows where there is none."""
 
-SETTINGS = {
-    # target-duckdb 0.8 writes an empty string as NULL, and a key column refuses that. Other targets keep the two apart.
-    "campaign_monitor": {"empty_key": "(none)"},
-}
-"""What a tap has to be told for this target."""
-
 SANDBOXES = {
     # Its API allows ten requests a second, which alone would take a quarter of a minute.
     "customerio": "rate=40",
@@ -79,11 +73,7 @@ def show(tap: Path, target: Path, database: Path) -> None:
     config.write_text(json.dumps({"path": str(database), "default_target_schema": name}))
     state.write_text("")
 
-    settings: list[str | Path] = []
-    if name in SETTINGS:
-        settings = ["--config", database.with_name(f"{name}.config.json")]
-        Path(settings[1]).write_text(json.dumps(SETTINGS[name]))
-    first_day: list[str | Path] = ["--sandbox", *filter(None, [SANDBOXES.get(name)]), *settings]
+    first_day: list[str | Path] = ["--sandbox", *filter(None, [SANDBOXES.get(name)])]
     print(f"\n{tap.name} {shown(first_day)} | {target.name}", flush=True)
     first = run([tap, *first_day], [target, "--config", config], state)
     rows = tables(database, name)
@@ -93,7 +83,7 @@ def show(tap: Path, target: Path, database: Path) -> None:
     reached = state.with_suffix(".json")
     reached.write_text(state.read_text().splitlines()[-1])
     options = ",".join(["day=1", *filter(None, [SANDBOXES.get(name)])])
-    a_day_later: list[str | Path] = ["--sandbox", options, *settings, "--state", reached]
+    a_day_later: list[str | Path] = ["--sandbox", options, "--state", reached]
     print(f"\n{tap.name} {shown(a_day_later)} | {target.name}", flush=True)
     second = run([tap, *a_day_later], [target, "--config", config], state)
     print(f"{sum(second.records.values()):,} records in {second.seconds:.1f} s\n")

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .errors import CatalogError, ConfigError, StateError, Stopped, TapError
+from .errors import CatalogError, ConfigError, Stopped, TapError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -87,6 +87,14 @@ def _arguments(tap: Tap, argv: Sequence[str] | None) -> argparse.Namespace:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--discover", action="store_true", help="print the catalog")
     action.add_argument("--test", action="store_true", help="say what the credential may read")
+    action.add_argument(
+        "--plan",
+        metavar="SPANS",
+        nargs="?",
+        const=4,
+        type=int,
+        help="print, as JSON, the shards into which the run can be cut; streams that read by time in so many spans",
+    )
     action.add_argument("--about", action="store_true", help="describe the tap, its settings and streams")
     if tap.authorize is not None:
         action.add_argument("--authorize", action="store_true", help="get OAuth tokens and write them to the config")
@@ -172,6 +180,8 @@ class _Command:
                 return self._discover()
             if arguments.test:
                 return self._test()
+            if arguments.plan is not None:
+                return self._plan()
             if arguments.authorize:
                 return self._authorize()
             return self._sync()
@@ -221,6 +231,18 @@ class _Command:
         words = {row[2] for row in table[1:]}
         is_refused = "forbidden" in words and config.settings["fail_on_forbidden"]
         return 1 if "failed" in words or is_refused else 0
+
+    def _plan(self) -> int:
+        from . import shards
+        from .messages import Writer
+
+        with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
+            self.tap.check(client)
+            streams, schemas = self._account(client, config)
+            selections = self._choose(streams, schemas, config)
+            found = shards.shards(client, streams, selections, config.settings, self.arguments.plan)
+            Writer().text(json.dumps({"tap": self.tap.name, "shards": found}, indent=2))
+        return 0
 
     def _authorize(self) -> int:
         import webbrowser
@@ -357,9 +379,9 @@ class _Command:
         )
 
     def _state(self, config: Config) -> State:
-        from .state import State
+        from .state import State, read_file
 
-        value = _state_value(self.arguments.state) if self.arguments.state else {}
+        value = read_file(self.arguments.state) if self.arguments.state else {}
         if self.tap.read_state is not None and isinstance(value, dict):
             value = self.tap.read_state(value, config.settings)
         return State.read(value)
@@ -452,28 +474,3 @@ def _parsed(path: str, error_class: type[TapError]) -> Any:
         return json.loads(_read(path, error_class))
     except ValueError as error:
         raise error_class(f"{path} is not JSON: {error}.") from error
-
-
-def _state_value(path: str) -> Any:
-    """The state in a file: bare, as a whole STATE message, or as the last STATE among the lines of an output."""
-    text = _read(path, StateError)
-    if not text.strip():
-        return {}  # what a first run's redirection leaves behind when nothing was loaded
-    try:
-        return _unwrapped(json.loads(text))
-    except ValueError as error:
-        problem = error
-    for line in reversed(text.splitlines()):
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue  # an output that was broken off ends in half a line
-        if isinstance(value, dict) and value.get("type", "STATE") == "STATE":
-            return _unwrapped(value)
-    raise StateError(f"{path} is neither a state nor an output with a STATE line in it: {problem}.")
-
-
-def _unwrapped(value: Any) -> Any:
-    if isinstance(value, dict) and value.get("type") == "STATE":
-        return value.get("value")
-    return value

@@ -198,8 +198,8 @@ class _Prober:
     def _unit(self, stream: Stream, parents: Sequence[Parent], values: Mapping[str, Any]) -> Unit:
         settings, now = self._client.settings, self._client.now()
         reading = Reading(stream=stream, settings=settings, now=now, incremental=False)
-        params = next(iter(partitions(stream, settings).values()), {})
-        made = unit(reading, bookmark=Bookmark(), parent=values, params=params)
+        partition, params = next(iter(partitions(stream, settings).items()), ("", {}))
+        made = unit(reading, bookmark=Bookmark(), parent=values, partition=partition, params=params)
         return replace(
             made,
             units=(made,) if parents and batch_size(parents[0], settings) > 1 else (),

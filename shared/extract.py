@@ -251,7 +251,7 @@ def walked(
     """
     pending: deque[Request] = deque([first_request(stream, unit, whole=whole)])
     ahead: dict[int, Errand] = {}
-    walk = Walk(stream, unit)
+    walk = Walk(stream, unit, whole=whole)
     steps_back = 0
     while pending:
         if errands is not None and len(pending) > 1:
@@ -352,8 +352,8 @@ def pages(client: Client, unit: Unit, stream: Stream) -> Iterator[Batch]:
 class Walk:
     """What one walk over pages remembers: on which page it met the latest rows, and which pages hung in the air."""
 
-    def __init__(self, stream: Stream, unit: Unit) -> None:
-        self.stream, self.unit = stream, unit
+    def __init__(self, stream: Stream, unit: Unit, *, whole: bool = False) -> None:
+        self.stream, self.unit, self._whole = stream, unit, whole
         self.high: str | None = (unit.resume or {}).get("high") if isinstance(unit.resume, Mapping) else None
         self._met: dict[Any, int] = {}
         self._values: dict[Any, Any] = {}
@@ -433,7 +433,7 @@ class Walk:
     def _is_past(self, page: Page) -> bool:
         """Whether a walk from newest to oldest has come to rows that all are older than wanted."""
         key, since = self.stream.replication_key, self.unit.since
-        if self.stream.order != "descending" or not page.rows or since is None or key is None:
+        if self.stream.order != "descending" or self._whole or not page.rows or since is None or key is None:
             return False
         values = [as_instant(row.get(key)) for row in page.rows]
         if self.high is None:
@@ -491,7 +491,7 @@ def first_request(stream: Stream, unit: Unit, *, whole: bool = False) -> Request
         params = dict(unit.resume.get("params") or params)
     body = stream.body(unit) if callable(stream.body) else stream.body
     return Request(
-        path=filled(stream.path, {**unit.settings, **unit.parent}),
+        path=filled(stream.path, {**unit.settings, "partition": unit.partition, **unit.parent}),
         params={name: value for name, value in params.items() if value is not None},
         method=stream.method,
         body=body,

@@ -66,6 +66,8 @@ class Ledger:
         if run.reading.incremental and not any(parent.changed_only for parent in run.stream.parents):
             known = self.state.get(name, field, key)
             if plan is not None and built.window is not None:
+                if run.reading.settings.get("end_date") and not self.state.latest(name, field):
+                    self.state.set_member(name, "from", plan.origin)
                 known = finish(known, built.window, origin=plan.origin)
             elif high:
                 known = replace(known, value=max(known.value or "", min(high, self.now)))

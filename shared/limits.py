@@ -146,6 +146,12 @@ class Limits:
                 return seconds
             return 0.0 if self._has_connection(line, self._waiting, now) else _SOON
 
+    def least_seconds(self, quota: str, requests: int) -> float:
+        """How long so many requests of a quota take at the very least."""
+        with self._changed:
+            rates = self._line(quota).rates
+        return max(((requests - 1) // count * seconds for count, seconds in rates if requests), default=0.0)
+
     def pause(self, seconds: float, quota: str | None = None) -> None:
         """No request of `quota` (of any, without one) begins for so long, and its rate is lower for a while."""
         with self._changed:

@@ -52,8 +52,11 @@ class Plan:
         return [unit(run.reading, bookmark=self.bookmark(run, "")) for run in plain]
 
     def kept(self, run: Run, key: str) -> Any:
-        """What a broken run kept of a unit that it had begun."""
-        units = run.resume.get("units")
+        """What a broken run kept of a unit that it had begun. Not its place among the pages where children hang under
+        these: those of the pages before it may not have been read.
+        """
+        is_place = run.stream.order == "descending" or run.stream.keep is not None
+        units = None if run.children and is_place else run.resume.get("units")
         return units.get(key) if isinstance(units, Mapping) else None
 
     def runs(self) -> dict[str, Run]:

@@ -5,6 +5,7 @@
                             "done": [[start, end], ...],         windows finished beyond the value
                             "seen": text,                        rows of an append-only stream's look-back
                             "refreshed": instant,                when the stream was last read whole (full_refresh)
+                            "from": instant,                     where windows with an end (`end_date`) began
                             "resume": {...}}}}                    a pass under way
 
 Values are canonical instants (UTC). A unit that is not listed was never read, unless there is a unit "*": that is where
@@ -13,12 +14,16 @@ the pass, `done` (keys of the units it has finished), `followed` (unit of the pa
 below it are finished) and `units` (what a fetch hook wants back). Members this module does not know survive;
 `currently_syncing` is dropped, since many streams run at once.
 
+python -m shared.state merge FILE ...     the states of shards as one, on stdout
+
 Knows neither HTTP nor threads: one thread changes a State, the units of a run start from the `Bookmark`s read before.
 """
 
 from __future__ import annotations
 
 import copy
+import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -197,17 +202,109 @@ class State:
 
 
 def merge(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The union of the states of disjoint shards (other streams, other units); the later value wins where they meet."""
+    """The union of the states of shards: other streams, other units, other spans of time; in any order.
+
+    Where shards read spans of one stream, each said `from` when it had begun: what they finished is put together, and
+    the value is the end of what is finished without a gap. Elsewhere the later value wins where they meet.
+    """
     merged: dict[str, Any] = {}
     for state in states:
-        merged = _union(merged, state)
+        merged = _union(merged, state, depth=0)
     return merged
 
 
-def _union(a: Any, b: Any) -> Any:
+def _union(a: Any, b: Any, depth: int) -> Any:
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return {k: _union(a[k], b[k]) if k in a and k in b else a.get(k, b.get(k)) for k in sorted({*a, *b})}
+        if depth == STREAM_DEPTH and "from" in a and "from" in b:
+            return _spliced(a, b)
+        return {k: _union(a[k], b[k], depth + 1) if k in a and k in b else a.get(k, b.get(k)) for k in sorted({*a, *b})}
     return max((a, b), key=lambda value: (value is not None, str(value)))
+
+
+STREAM_DEPTH = 2
+"""Of a stream's entry: state, bookmarks, stream."""
+_OTHER_MEMBERS = {"units", "done", "refreshed", "resume", "mark", "seen", "from"}
+
+
+def _spliced(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    """Two shards' entries of one stream, read by windows of time."""
+    merged: dict[str, Any] = _union({**a, "from": None}, {**b, "from": None}, depth=STREAM_DEPTH + 1)
+    origin = merged["from"] = min(a["from"], b["from"])
+    for key in {*a, *b} - _OTHER_MEMBERS:
+        found = _folded(origin, [(entry["from"], entry.get(key), entry.get("done")) for entry in (a, b)])
+        merged[key], merged["done"] = found.value, [list(span) for span in found.done]
+    if not merged.get("done"):
+        merged.pop("done", None)
+    for unit in {**(a.get("units") or {}), **(b.get("units") or {})}:
+        parts = []
+        for entry in (a, b):
+            kept = (entry.get("units") or {}).get(unit)
+            value, _, done = (*(kept if isinstance(kept, list) else [kept]), None, None, None)[:3]
+            parts.append((entry["from"], value, done))
+        known = _folded(origin, parts)
+        kept = merged["units"][unit]
+        mark = kept[1] if isinstance(kept, list) and len(kept) > 1 else None
+        packed = [known.value, mark, [list(span) for span in known.done] or None]
+        while len(packed) > 1 and packed[-1] is None:
+            packed.pop()
+        merged["units"][unit] = packed if len(packed) > 1 else known.value
+    return merged
+
+
+def _folded(origin: str, parts: Iterable[tuple[str, str | None, Any]]) -> Bookmark:
+    """What shards have finished, as one bookmark that begins at `origin`."""
+    spans = [span for _, _, done in parts for span in _spans(done, "done")]
+    spans += [(begun, value) for begun, value, _ in parts if value and value > begun]
+    bookmark = Bookmark(value=origin)
+    for span in spans:
+        bookmark = finish(bookmark, span, origin=origin)
+    return bookmark
+
+
+# Files
+
+
+def read_file(path: str) -> Any:
+    """The state in a file: bare, as a whole STATE message, or as the last STATE among the lines of an output."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read()
+    except (OSError, ValueError) as error:
+        raise StateError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    if not text.strip():
+        return {}  # what a first run's redirection leaves behind when nothing was loaded
+    try:
+        return _unwrapped(json.loads(text))
+    except ValueError as error:
+        problem = error
+    for line in reversed(text.splitlines()):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue  # an output that was broken off ends in half a line
+        if isinstance(value, dict) and value.get("type", "STATE") == "STATE":
+            return _unwrapped(value)
+    raise StateError(f"{path} is neither a state nor an output with a STATE line in it: {problem}.")
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, dict) and value.get("type") == "STATE":
+        return value.get("value")
+    return value
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`merge FILE ...`: the merged state on stdout."""
+    if not arguments or arguments[0] != "merge" or len(arguments) < 2:
+        sys.stderr.write("python -m shared.state merge FILE ...\n")
+        return 2
+    try:
+        states = [State.read(read_file(path)).value for path in arguments[1:]]
+    except StateError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    sys.stdout.write(json.dumps(merge(states), ensure_ascii=False) + "\n")
+    return 0
 
 
 def _instant(value: Any, where: str) -> str | None:
@@ -231,3 +328,7 @@ def _spans(value: Any, where: str) -> tuple[Span, ...]:
         return tuple((_instant(start, where) or "", _instant(end, where) or "") for start, end in spans)
     except (TypeError, ValueError):
         raise StateError(f"state: {where}: its finished windows are not [[start, end], ...]; delete them") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -184,8 +184,9 @@ class Stream:
     name                 the stream's name, its schema file's name, its tap_stream_id
     description          one line for people
     path, params, body, method
-                         the request; `{placeholders}` of the path come from the unit's parent, then from the settings,
-                         percent-encoded; `params` and `body` are constants or functions of the unit
+                         the request; `{placeholders}` of the path come from the unit's parent, its partition's name
+                         ({partition}), then from the settings, percent-encoded; `params` and `body` are constants or
+                         functions of the unit
     records              dotted path to the rows in the body ("" when the body is the list, or the only row), or a
                          function from the body to its rows
     key_properties       Singer's key; with the parent's key wherever a child's id is unique only within its parent

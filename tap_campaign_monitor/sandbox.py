@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any, ClassVar
 
-from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, mix, salt, serve
+from shared.sandbox import CONSENT, Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, mix, salt, serve
 
 from . import sandbox_expected as expected
 from . import sandbox_extras as extras
@@ -32,6 +32,7 @@ class CampaignMonitorSandbox(Sandbox):
     prefix = "/api/v3.3"
     quotas: ClassVar = {"transactional": ((60, 60.0),)}
     own_options: ClassVar = {
+        "consent": CONSENT,
         "login": (str, "key", "key, or oauth: tokens that are renewed"),
         "lifetime": (float, "1209600", "seconds that an access token lives"),
         "rotate": (int, "1", "1: a refresh token is good for one use"),

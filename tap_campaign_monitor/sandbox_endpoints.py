@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
-from shared.sandbox import Answer, Call, Param, Refusal, Row, Table
+from shared.sandbox import Answer, Call, Param, Refusal, Row, Table, consent
 
 from . import sandbox_extras as extras
 from . import sandbox_transactional as transactional
@@ -239,18 +239,18 @@ def _last_name(call: Call) -> str:
 
 
 def grant(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    """Sends the browser back with a code that is good for one use, as if the user had agreed."""
+    """Sends the browser back with a code that is good for one use, once the user has agreed."""
     asked = {name: values[0] for name, values in parse_qs(call.target.partition("?")[2]).items()}
-    answer = {"state": asked.get("state", "")}
+    way, answer = sandbox.options["consent"], {}
     if asked.get("client_id") != APPLICATION["client_id"]:
-        answer["error"] = "unknown_client"
+        way, answer = "", {"error": "unknown_client"}
     elif not set(asked.get("scope", "").split(",")) <= SCOPES:
-        answer["error"] = "unknown_scope"
+        way, answer = "", {"error": "unknown_scope"}
     else:
         with sandbox.lock:
-            answer["code"] = f"sandbox-code-{len(sandbox.codes)}"
+            answer = {"code": f"sandbox-code-{len(sandbox.codes)}"}
             sandbox.codes[answer["code"]] = asked["redirect_uri"]
-    return Answer(b"", 302, headers=(("Location", f"{asked['redirect_uri']}?{urlencode(answer)}"),))
+    return consent(way, asked["redirect_uri"], answer, asked.get("state", ""))
 
 
 def token(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:

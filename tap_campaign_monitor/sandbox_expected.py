@@ -54,7 +54,7 @@ def records(
         if stream == "transactional_smart_emails" and row["AddRecipientsToList"] is True:
             made["AddRecipientsToList"] = "true"
         if stream == "campaign_email_client_usage":
-            made["Version"] = made["Version"] or settings.get("empty_key") or ""
+            made["Version"] = made["Version"] or ("" if settings.get("key_mode") == "contract" else "(none)")
         for name in ("Opens", "Clicks") if stream == "transactional_message_details" else ():
             made[name] = [
                 {**each, "Date": utc(each["Date"], place.zone), "DateLocal": each["Date"]} for each in row[name]

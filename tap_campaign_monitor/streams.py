@@ -76,9 +76,13 @@ def listed(unit: Unit) -> Mapping[str, object]:
     return {**paged(unit), "orderdirection": "asc", "tags": tags or None}
 
 
+NONE = "(none)"
+"""Instead of empty text in a key, which many targets take for NULL and then refuse."""
+
+
 def usage(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """The rows; key columns that are empty say what the setting `empty_key` does."""
-    nothing = unit.settings["empty_key"] or ""
+    """The rows; empty key columns say (none), but for `key_mode: contract`, where they are empty."""
+    nothing = "" if unit.settings["key_mode"] == "contract" else NONE
     for row in local_times()(rows, unit):
         yield {**row, **{name: row.get(name) or nothing for name in ("Client", "Version")}}
 
@@ -114,7 +118,7 @@ CAMPAIGNS = (
     ),
     Stream(
         name="campaign_email_client_usage",
-        description="With what a campaign was opened; a client without versions has an empty one (see empty_key)",
+        description="With what a campaign was opened; Version is (none) where a client has none",
         path="/campaigns/{CampaignID}/emailclientusage.json",
         key_properties=("CampaignID", "Client", "Version"),
         parent=Parent(

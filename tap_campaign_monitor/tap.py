@@ -188,11 +188,6 @@ SETTINGS = (
         minimum=0,
     ),
     Setting(
-        name="empty_key",
-        description="What the key columns of campaign_email_client_usage hold instead of empty text, for targets that "
-        "read that as NULL: (none), for example. Default: empty text.",
-    ),
-    Setting(
         name="custom_fields_as_object",
         type="boolean",
         description="Subscribers: custom fields once more as an object by name (CustomFieldsObject).",

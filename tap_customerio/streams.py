@@ -101,17 +101,16 @@ def suppression_lists(settings: Settings) -> dict[str, Params]:
     return {f"{kind}/{domain}" if domain else kind: {} for domain in domains for kind in SUPPRESSIONS}
 
 
-def suppression_pages(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    """One list, by offset; that of a domain is elsewhere and paged by cursor."""
+def of_domain(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
+    """The list of a sending domain, which is elsewhere and paged by cursor. The account's own: as the row says."""
     from shared.extract import pages  # heavy
 
     kind, _, domain = unit.partition.partition("/")
-    if domain:
-        at_domain = f"/esp/domains/{domain}/suppression/{kind}"
-        listing = replace(BY_OFFSET, path=at_domain, params={"limit": 1000}, next_page=after())
-    else:
-        listing = replace(BY_OFFSET, path=f"/esp/suppression/{kind}")
-    yield from pages(client, unit, listing)
+    if not domain:
+        return None
+    at_domain = f"/esp/domains/{domain}/suppression/{kind}"
+    listing = replace(BY_OFFSET, path=at_domain, params={"limit": 1000}, next_page=after())
+    return (step for step in pages(client, unit, listing))
 
 
 # The table
@@ -119,7 +118,7 @@ def suppression_pages(client: Client, unit: Unit) -> Generator[Step, None, None]
 BY_OFFSET = stream(
     name="eps_suppression",
     description="Addresses the e-mail provider suppresses: bounces, blocks, spam reports, invalid ones.",
-    path="/esp/suppression/{type}",
+    path="/esp/suppression/{partition}",
     params={"limit": 1000, "offset": 0},
     records=suppressed,
     identity=("email",),
@@ -289,7 +288,7 @@ STREAMS = (
     replace(
         BY_OFFSET,
         partitions=suppression_lists,
-        fetch=suppression_pages,
+        fetch=of_domain,
         transform=suppression,
         doubts=doubts.of_suppressions,
     ),

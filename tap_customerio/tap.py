@@ -233,6 +233,8 @@ def adapt(tap: Tap, settings: Settings) -> Tap:
         changes |= {name: {**change, "aliases": (name,)} for name, change in LEGACY.items()}
     if settings.get("customers_key") == "cio_id":
         changes["customers"] = {"key_properties": ("cio_id",)}
+    if settings.get("esp_suppression_domains"):
+        changes["eps_suppression"] = {"next_page": None}  # theirs is another, which the hook knows
     if not changes:
         return tap
     names = {name: str(change.get("name", name)) for name, change in changes.items()}

@@ -49,6 +49,8 @@ _KEY_IS_OF_A_WRONG_TYPE = (
 _RATE = re.compile(r"rate limit of (\d+(?:\.\d+)?) per (minute|second)")
 _VANISHING = re.compile(r"/api/(lists/getUsers|lists/\d+/size|templates/\w+/get|users/forgotten\w*|export/[^/]+/files)")
 """Where 400 means that the object vanished, or that the project has nothing of the kind."""
+_OF_ANY_SIZE = re.compile(r"/api/catalogs(/[^/]+/items)?")
+"""Where the largest page is not documented: a 400 may mean that it is smaller."""
 _MANY_IDS = ("/api/campaigns/metrics", "/api/experiments/metrics")
 
 
@@ -148,7 +150,7 @@ def verdict(request: Request, response: Response) -> ApiError | None:
         )
     if status == 400 and _VANISHING.fullmatch(request.path):
         return GoneError(text())
-    if status == 409 and request.path in _MANY_IDS:
+    if (status == 409 and request.path in _MANY_IDS) or (status == 400 and _OF_ANY_SIZE.fullmatch(request.path)):
         return TooLargeError(text())
     return standard_verdict(request, response)
 

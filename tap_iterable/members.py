@@ -35,6 +35,8 @@ MOST_LISTS = 1_000_000
 PROFILES = Export(data_type="user", is_event=False, only=("email", "userId", "emailListIds", "userListIds"))
 FIRST_PROFILES = "2013-01-01T00:00:00.000000Z"
 """The year Iterable began."""
+CLOCK_SECONDS = 60
+"""How far the API's clock, of which an answer tells whole seconds, may be ahead of what we know of it."""
 WHOLE = Window(first=100_000, largest=100_000, parallel=False)
 
 
@@ -83,7 +85,7 @@ def of_profiles(client: Client, unit: Unit) -> Generator[Step, None, None]:
             if not plan.split(found.window):
                 raise
         plan.active -= 1
-    yield from _exported(client, replace(unit, window=(begun, shift(floor_seconds(client.now()), 1))))
+    yield from _exported(client, replace(unit, window=(begun, floor_seconds(shift(client.now(), CLOCK_SECONDS)))))
     for part in unit.units:
         yield Checkpoint(unit=part)
 

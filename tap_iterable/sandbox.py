@@ -2,7 +2,8 @@
 
 `sandbox_data` makes the account, `sandbox_exports` serves exports and jobs, `sandbox_answers` the rest, `sandbox_truth`
 says what a faultless read gives. `other=1` shows the other side of what no primary source confirms: answers of catalogs
-without their envelope, job states with a capital, metric columns once, whole URLs of next pages.
+without their envelope and in pages of ten (asked for more, names are refused, items are ten all the same), job states
+with a capital, metric columns once, whole URLs of next pages.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ class IterableSandbox(Sandbox):
         sorted_by = {"sort": Param(options=("id", "name", "createdAt", "updatedAt", "startAt"))}
         thousand = {**_PAGED, "pageSize": Param("integer", default=20, least=1, most=1000)}
         ten = {**_PAGED, "pageSize": Param("integer", default=10, least=1, most=1000)}
+        at_most_ten = {**_PAGED, "pageSize": Param("integer", default=10, least=1, most=10)}
         fifty = {**_PAGED, "pageSize": Param("integer", default=10, least=1, most=50)}
         filtered = {"templateType": Param(options=TYPES), "messageMedium": Param(options=MEDIA)}
         dates = {"startDateTime": Param(), "endDateTime": Param()}
@@ -150,7 +152,7 @@ class IterableSandbox(Sandbox):
             Route(
                 path="/api/catalogs",
                 handler=page("catalogNames", "totalCatalogsCount", "name", enveloped=True),
-                params=ten,
+                params=at_most_ten if self.options["other"] else ten,
             ),
             Route(path="/api/catalogs/{catalog}/fieldMappings", handler=answers.mappings),
             Route(path="/api/catalogs/{catalog}/items", handler=answers.catalog_items, params=ten),

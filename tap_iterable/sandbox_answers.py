@@ -66,6 +66,8 @@ def paged(sandbox: IterableSandbox, call: Call, name: str, total: str, key: str,
     if table.drift is not None:
         view = [number for number in view if table.drift.visible(number)]
     size, number = call.params["pageSize"], call.params["page"]
+    if enveloped and sandbox.options["other"]:
+        size = min(size, 10)
     start = (number - 1) * size
     rows = [sandbox.shown(name, table.row(each)) for each in view[start : start + size]]
     body: Row = {name: rows, total: len(view)}

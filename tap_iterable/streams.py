@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import GoneError
-from shared.pagination import Params, Request, Row, cursor, overlapping
+from shared.pagination import Page, Params, Request, Row, cursor, overlapping, smaller_overlapping
 from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit
 
 from . import exports, members, metrics, profiles
@@ -68,6 +68,19 @@ def enveloped(name: str) -> Callable[[Any], Sequence[Any]]:
 
 
 by_number = overlapping(more=has_more)
+
+
+def by_number_of_a_size(page: Page) -> Sequence[Request]:
+    """The same where the largest page is not documented: an API that gives less than it was asked for, and has more, is
+    asked again for what it gives. One that refuses is asked for half as much (`shrink`).
+    """
+    asked, given = int(page.request.params["pageSize"]), len(page.rows)
+    if page.request.params["page"] == 1 and 0 < given < asked and has_more(page.body):
+        return [page.request.with_params({"pageSize": given})]
+    return by_number(page)
+
+
+half_the_size = smaller_overlapping(smallest=10)
 
 # Hooks
 
@@ -222,7 +235,8 @@ CATALOG_NAMES = Stream(
     records=enveloped("catalogNames"),
     params=numbered(1000),
     identity=("name",),
-    next_page=by_number,
+    next_page=by_number_of_a_size,
+    shrink=half_the_size,
 )
 
 STREAMS = (
@@ -389,7 +403,8 @@ STREAMS = (
         parent=Parent(stream="catalogs", keys={"catalogName": "name"}),
         key_properties=("catalogName", "itemId"),
         identity=("itemId",),
-        next_page=by_number,
+        next_page=by_number_of_a_size,
+        shrink=half_the_size,
         at_once=8,
         selected=False,
         cost="1 request per 1000 items",

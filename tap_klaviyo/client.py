@@ -49,8 +49,12 @@ def _token_url(settings: Mapping[str, Any]) -> str:
     return f"{str(settings.get('base_url') or HOST).rstrip('/')}/oauth/token"
 
 
+def _authorize_url(settings: Mapping[str, Any]) -> str:
+    return f"{str(settings.get('base_url') or 'https://www.klaviyo.com').rstrip('/')}/oauth/authorize"
+
+
 OAUTH = Flow(
-    authorize_url="https://www.klaviyo.com/oauth/authorize",
+    authorize_url=_authorize_url,
     token_url=_token_url,  # token traffic to www.klaviyo.com is blocked since 2025-03-31
     scopes=tuple(f"{name}:read" for name in SCOPES),
     pkce=True,

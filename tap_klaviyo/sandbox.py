@@ -7,32 +7,25 @@ so have reports. What should be read of all this is in `sandbox_records`.
 
 from __future__ import annotations
 
-from base64 import b64encode, urlsafe_b64encode
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
-from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, dumps, mix, serve
+from shared.sandbox import CONSENT, Answer, Call, Drift, Param, Refusal, Route, Row, dumps, mix, serve
 from shared.timestamps import parse
 
-from . import sandbox_aggregates, sandbox_reports
+from . import sandbox_aggregates, sandbox_oauth, sandbox_reports
 from .sandbox_data import START_DATE, Account, Resource
 from .sandbox_endpoints import BY_STREAM, ENDPOINTS
+from .sandbox_oauth import CLIENT, REFRESH_TOKEN
 from .sandbox_query import Clause, Endpoint, cursor, date_time, matches, names, place, read_filter, wire
 from .sandbox_records import LINKED, Recorded
 from .sandbox_reports import Report
 
 API_KEY = "pk_sandbox_0123456789abcdef"
-CLIENT = ("sandbox-client", "sandbox-client-secret")
-REFRESH_TOKEN = "sandbox-refresh-token-0"
-TOKEN_SECONDS = 3600
-REDIRECT_URI = "http://127.0.0.1:8765/callback"
-CODE = "sandbox-code-"
-"""An authorisation code is this and the challenge that it was given for."""
 OLDEST_REVISION = "2025-01-15"
 TIERS: Mapping[str, tuple[tuple[int, float], ...]] = {
     "XS": ((1, 1), (15, 60)),
@@ -156,28 +149,6 @@ def _list(sandbox: KlaviyoSandbox, call: Call) -> Answer:
     return Answer(dumps({"data": wire(resource, call.params, linked=())}), content_type="application/vnd.api+json")
 
 
-def _token(sandbox: KlaviyoSandbox, call: Call) -> Answer:
-    form = {name: values[0] for name, values in parse_qs(call.body.decode()).items()}
-    expected = b64encode(":".join(CLIENT).encode()).decode()
-    if call.headers.get("authorization") != f"Basic {expected}":
-        return Answer.of({"error": "invalid_client", "error_description": "unknown client"}, 401)
-    is_known = form.get("refresh_token") in sandbox.refresh_tokens
-    if form.get("grant_type") == "authorization_code":
-        proof = urlsafe_b64encode(sha256(form.get("code_verifier", "").encode()).digest()).decode().rstrip("=")
-        is_known = form.get("code") == CODE + proof and form.get("redirect_uri") == REDIRECT_URI
-    elif form.get("grant_type") != "refresh_token":
-        is_known = False
-    if not is_known:
-        return Answer.of({"error": "invalid_grant", "error_description": "the refresh token is not valid"}, 400)
-    token = f"sandbox-access-{len(sandbox.tokens)}"
-    sandbox.tokens[token] = sandbox.clock.now().timestamp() + TOKEN_SECONDS
-    answer = {"access_token": token, "expires_in": TOKEN_SECONDS, "token_type": "bearer", "scope": "accounts:read"}
-    if sandbox.options["rotate"] != "0" or "code" in form:
-        answer["refresh_token"] = f"sandbox-refresh-token-{len(sandbox.tokens)}"
-        sandbox.refresh_tokens = {str(answer["refresh_token"])}
-    return Answer.of(answer)
-
-
 def _report(report: Report, sandbox: KlaviyoSandbox, call: Call) -> Answer:
     asked = sandbox_reports.attributes(report, call.json())
     found = list(sandbox_reports.results(sandbox.account, report, asked))
@@ -217,6 +188,7 @@ class KlaviyoSandbox(Recorded):
     own_options: ClassVar = {
         "forbid": (str, "", "scopes that the key lacks, joined by +: events+profiles"),
         "quotas": (str, "1", "0: no quotas"),
+        "consent": CONSENT,
         "rotate": (str, "0", "1: each refresh gives a new refresh token, and the old one is dead"),
         "gone_profile": (str, "null", "linkage of an event whose profile is gone: null or missing"),
         "oldest_revision": (str, OLDEST_REVISION, "those before it were retired"),
@@ -231,6 +203,7 @@ class KlaviyoSandbox(Recorded):
         super().__init__(options)
         self.tokens: dict[str, float] = {}
         self.refresh_tokens = {REFRESH_TOKEN}
+        self.codes: dict[str, tuple[str, str]] = {}
         self._drifts: dict[Any, Drift] = {}
         is_limited = self.options["quotas"] != "0"
         limits = {each.path: TIERS[each.tier] for each in ENDPOINTS}
@@ -304,7 +277,7 @@ class KlaviyoSandbox(Recorded):
                 quota=path,
             )
         )
-        return (*made, Route(path="/oauth/token", method="POST", handler=_token, public=True))
+        return (*made, *sandbox_oauth.ROUTES)
 
     def authorise(self, call: Call) -> None:
         """A private key or a living token; the revision; the scope."""

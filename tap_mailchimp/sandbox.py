@@ -14,7 +14,22 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from shared.sandbox import Answer, Call, Drift, Param, Problem, Refusal, Route, Row, Sandbox, Table, dumps, salt, serve
+from shared.sandbox import (
+    CONSENT,
+    Answer,
+    Call,
+    Drift,
+    Param,
+    Problem,
+    Refusal,
+    Route,
+    Row,
+    Sandbox,
+    Table,
+    dumps,
+    salt,
+    serve,
+)
 from shared.timestamps import instant
 
 from . import sandbox_services, sandbox_truth
@@ -62,6 +77,7 @@ class MailchimpSandbox(Sandbox):
         "absent": (str, "", "paths of features that the account lacks (404), joined by +: /sms-campaigns+/audiences"),
         "forbid": (str, "", "paths that this role may not read, joined by +: /reports+/ecommerce"),
         "slow": (str, "", "ends of paths that take too long to be read but through a batch, joined by +"),
+        "consent": CONSENT,
     }
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:

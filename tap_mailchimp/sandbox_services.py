@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from shared.sandbox import Answer, Call, Param, Refusal, Route, Row, dumps, mix, salt
+from shared.sandbox import Answer, Call, Param, Refusal, Route, Row, consent, dumps, mix, salt
 
 from .sandbox_pages import LINKS, trim, wire
 
@@ -24,14 +24,13 @@ _CODE_SECONDS = 600
 
 
 def _authorize(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    """The consent page, whose button is pressed at once."""
+    """The consent page."""
     if call.params["client_id"] != CLIENT["client_id"] or call.params["response_type"] != "code":
         return Answer(b"<html><body>Unknown application</body></html>", 400, "text/html")
     code = f"{salt(sandbox.options['seed'], 'code', len(sandbox.codes)):016x}"
     sandbox.codes[code] = (call.params["redirect_uri"], sandbox.clock.now() + timedelta(seconds=_CODE_SECONDS))
-    back = {"code": code, **({"state": call.params["state"]} if "state" in call.params else {})}
-    target = f"{call.params['redirect_uri']}{'&' if '?' in call.params['redirect_uri'] else '?'}{urlencode(back)}"
-    return Answer(b"", 302, "text/html", (("Location", target),))
+    given = call.params
+    return consent(sandbox.options["consent"], given["redirect_uri"], {"code": code}, given.get("state"))
 
 
 def _token(sandbox: MailchimpSandbox, call: Call) -> Answer:

@@ -209,38 +209,22 @@ def test_the_older_taps_config_and_state_are_gone_on_from(tmp_path: Path) -> Non
 
 
 def test_an_unchanged_account_is_asked_for_little_and_its_state_is_small(tmp_path: Path) -> None:
+    chosen = [word for name in ("campaign*", "lists", "list_*_subscribers") for word in ("--select", name)]
     with CampaignMonitorSandbox() as box:
-        config = {**box.settings, "recipients_settle_days": 0}
-        first = run_tap(PACKAGE, config=config, folder=tmp_path)
-        before = Counter(box.stats.summary()["routes"])
-        second = run_tap(PACKAGE, config=config, state=first.state, folder=tmp_path)
-        asked = Counter(box.stats.summary()["routes"]) - before
+        first = run_tap(PACKAGE, *chosen, config=box.settings, folder=tmp_path)
+        before = box.stats.summary()["requests"]
+        second = run_tap(PACKAGE, *chosen, config=box.settings, state=first.state, folder=tmp_path)
+        asked = box.stats.summary()["requests"] - before
         assert (first.status, second.status) == (0, 0)
-        campaigns, lists = len(box.account.campaigns), len(box.account.lists)
-        limit = {"summary": campaigns, "subscribers": 5 * lists, "campaigns": 3, "lists": 3}
-        young = [each for each in box.account.campaigns.values() if (box.clock.now() - each.sent).days < 5]
-        counts = {
-            "summary": asked["/api/v3.3/campaigns/{campaign_id}/summary.json"],
-            "subscribers": sum(
-                asked[f"/api/v3.3/lists/{{list_id}}/{state}.json"]
-                for state in ("active", "unconfirmed", "unsubscribed", "bounced", "deleted")
-            ),
-            "campaigns": asked["/api/v3.3/clients/{client_id}/campaigns.json"],
-            "lists": asked["/api/v3.3/clients/{client_id}/lists.json"],
-        }
-        assert all(counts[name] <= most for name, most in limit.items()), counts
-        below = sum(count for path, count in asked.items() if path.startswith("/api/v3.3/campaigns/"))
-        assert below - counts["summary"] <= 7 * len(young)
-        # Whatever else is asked is one request per client or list for a stream that has nothing to tell it unchanged.
-        of_lists = {"/api/v3.3/lists/{list_id}", "/api/v3.3/lists/{list_id}/stats.json"}
-        rest = asked.total() - below - sum(counts.values()) + counts["summary"]
-        of_lists.add("/api/v3.3/lists/{list_id}/customfields.json")
-        assert rest - sum(asked[path] for path in of_lists) <= 2 + 5 * len(box.account.clients)
-        kept = first.state["bookmarks"]
-        units = {name: len(json.dumps(entry["units"])) for name, entry in kept.items() if "units" in entry}
-        a_campaign = sum(size for name, size in units.items() if name.startswith("campaign_")) / campaigns
-        a_list = sum(size for name, size in units.items() if name.startswith("list_")) / lists
-        assert 1000 * a_campaign + 200 * a_list < 400_000
+        campaigns, lists, clients = box.account.campaigns.values(), len(box.account.lists), len(box.account.clients)
+        # A campaign that was sent lately may yet change while its counters stand still: its eight requests are due.
+        young = [each for each in campaigns if (box.clock.now() - each.sent).days < 5]
+        pages = 2 * clients
+        assert asked <= 2 + clients + pages + len(campaigns) + 5 * lists + 8 * len(young)
+        units = {name: entry["units"] for name, entry in first.state["bookmarks"].items() if "units" in entry}
+        a_campaign = sum(len(json.dumps(units[name])) for name in units if name.startswith("campaign_"))
+        a_list = sum(len(json.dumps(units[name])) for name in units if name.startswith("list_"))
+        assert 1000 * a_campaign / len(campaigns) + 200 * a_list / lists < 450_000
 
 
 # Settings and answers
@@ -253,7 +237,6 @@ def test_settings_that_narrow_a_run(tmp_path: Path) -> None:
         "list_ids": [each.identity for each in account.lists.values()][:2],
         "campaign_tags": ["2026"],
         "start_date": "2026-10-20",
-        "empty_key": "(none)",
         "custom_fields_as_object": True,
     }
     chosen = ("clients", "campaigns", "campaign_opens", "campaign_recipients", "campaign_email*", "*_subscribers")
@@ -290,12 +273,13 @@ def test_a_busy_segment_is_asked_again_and_then_left_for_the_next_run(tmp_path: 
 
 
 def test_small_pages_and_the_contracts_keys(tmp_path: Path) -> None:
-    chosen = ("campaign_opens", "campaign_clicks", "list_active_subscribers", "suppression_list")
-    result = run(tmp_path, "", None, *chosen, page_size=20, key_mode="contract")
+    chosen = ("campaign_opens", "campaign_clicks", "campaign_email*", "list_active_subscribers", "suppression_list")
+    config = {"page_size": 20, "key_mode": "contract"}
+    result = run(tmp_path, "", None, *chosen, **config)
     assert result.status == 0, result.stderr[-2000:]
     assert result.keys("campaign_opens") == ["CampaignID", "EmailAddress", "ListID", "Date"]
     for stream, records in result.by_stream().items():
-        assert differences(records, sandbox().truth(stream)) == [], stream
+        assert differences(records, sandbox().truth(stream, config)) == [], stream
 
 
 def test_messages_are_read_back_to_the_look_back(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from shared import cli
 from shared.errors import ConfigError, RefusedError, StateError, TapError
+from shared.state import read_file
 from shared.tap import Tap
 from shared.testing import Result, command, run_tap
 
@@ -332,13 +333,13 @@ LINE = json.dumps({"type": "STATE", "value": BARE})
 def test_a_state_is_found_in_what_people_pass(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(text, "utf-8")
-    assert cli._state_value(str(path)) == BARE
+    assert read_file(str(path)) == BARE
 
 
 def test_an_empty_state_file_is_an_empty_state(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_text("\n")
-    assert cli._state_value(str(path)) == {}
+    assert read_file(str(path)) == {}
 
 
 @pytest.mark.parametrize("text", ["nothing of the kind", '{"type": "RECORD"}\n{"type": "SCHEMA"}\n', "{"])
@@ -346,7 +347,7 @@ def test_what_holds_no_state_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "state.json"
     path.write_text(text)
     with pytest.raises(StateError, match="neither a state nor"):
-        cli._state_value(str(path))
+        read_file(str(path))
 
 
 def test_importing_the_command_line_imports_nothing_heavy(tap: Tap) -> None:

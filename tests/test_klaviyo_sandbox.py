@@ -14,8 +14,9 @@ import pytest
 import requests
 
 from shared.sandbox import Row
-from tap_klaviyo.sandbox import API_KEY, CLIENT, REFRESH_TOKEN, KlaviyoSandbox
+from tap_klaviyo.sandbox import API_KEY, KlaviyoSandbox
 from tap_klaviyo.sandbox_endpoints import BY_STREAM, ENDPOINTS
+from tap_klaviyo.sandbox_oauth import CLIENT, REFRESH_TOKEN
 from tap_klaviyo.sandbox_query import read_filter
 
 HEADERS = {"Authorization": f"Klaviyo-API-Key {API_KEY}", "revision": "2026-07-15"}

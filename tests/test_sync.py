@@ -635,6 +635,31 @@ def test_from_newest_to_oldest_a_walk_stops_early_and_resumes_where_it_was() -> 
     assert resumed.bookmarks["a"] == {"at": day(9)}
 
 
+def test_a_walk_from_newest_to_oldest_leaves_out_no_children() -> None:
+    parent = Stream(
+        name="p",
+        path="/p",
+        records="rows",
+        replication_key="at",
+        order="descending",
+        next_page=cursor("next", param="start"),
+    )
+    follower = replace(FOLLOWER, parent=replace(FOLLOWER.parents[0], carry=("at",)))
+    pages = [rows(9, 8), rows(7, 6), rows(5, 4)]
+
+    def answer(request: Request) -> Any:
+        if request.path != "/p":
+            return rows(1)
+        number = int(request.params.get("start", 0))
+        return {"rows": pages[number], "next": str(number + 1) if number + 1 < len(pages) else ""}
+
+    kept = {"at": day(6), "resume": {"units": {"": {"params": {"start": "1"}, "high": day(9)}}}}
+    broken = run([parent, follower], answer, state={"bookmarks": {"p": kept, "c": {"at": day(6)}}})
+    assert {f"/p/{number}/c" for number in (9, 8, 7, 6)} <= set(broken.api.paths), "they begin where it began"
+    chosen_later = run([parent, follower], answer, state={"bookmarks": {"p": {"at": day(9)}}})
+    assert {f"/p/{number}/c" for number in range(4, 10)} <= set(chosen_later.api.paths)
+
+
 def test_pages_whose_number_is_known_go_side_by_side() -> None:
     def answer(request: Request) -> Any:
         number = request.params.get("page", 1)

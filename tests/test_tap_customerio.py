@@ -193,6 +193,8 @@ def test_unconfirmed_shapes_are_taken_either_way() -> None:
 
 def test_suppressions_are_read_by_list_and_domain() -> None:
     assert list(suppression_lists(settings())) == ["bounces", "blocks", "spam_reports", "invalid_emails"]
+    asked = first_request(STREAMS["eps_suppression"], unit("eps_suppression", partition="bounces"))
+    assert (asked.path, asked.params) == ("/esp/suppression/bounces", {"limit": 1000, "offset": 0})
     names = list(suppression_lists(settings(esp_suppression_domains=["A.example", "a.example"])))
     assert names[0] == "bounces/a.example"
     assert len(names) == 4

@@ -533,6 +533,7 @@ def test_a_next_page_is_known_by_its_url_which_is_not_followed(body: Any, expect
         ("/api/users/forgottenUserIds", 400, GoneError),
         ("/api/export/5/files", 400, GoneError),
         ("/api/campaigns/metrics", 409, TooLargeError),
+        ("/api/catalogs/c/items", 400, TooLargeError),
         ("/api/campaigns", 400, ApiError),
         ("/api/metadata/t/k", 404, GoneError),
         ("/api/campaigns/metrics", 414, TooLargeError),

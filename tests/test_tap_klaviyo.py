@@ -39,7 +39,8 @@ from shared.units import partitions
 from tap_klaviyo import reports
 from tap_klaviyo.client import OAUTH, connect, heeding, quotas, verdict
 from tap_klaviyo.profiles import in_window, suppressed
-from tap_klaviyo.sandbox import CODE, REDIRECT_URI, REFRESH_TOKEN, KlaviyoSandbox
+from tap_klaviyo.sandbox import KlaviyoSandbox
+from tap_klaviyo.sandbox_oauth import REFRESH_TOKEN
 from tap_klaviyo.tap import TAP, check_revision, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}
@@ -375,14 +376,15 @@ def test_tokens_are_renewed_and_written_back(tmp_path: Path) -> None:
 
 
 def test_a_code_and_its_verifier_become_tokens_once(tmp_path: Path) -> None:
-    verifier = "v" * 64
-    asked = authorization_url(OAUTH, settings(client_id="c", redirect_uri=REDIRECT_URI), state="s", verifier=verifier)
+    verifier, back = "v" * 64, "http://127.0.0.1:8765/callback"
+    asked = authorization_url(OAUTH, settings(client_id="c", redirect_uri=back), state="s", verifier=verifier)
     (challenge,) = parse_qs(urlsplit(asked).query)["code_challenge"]
     with KlaviyoSandbox({"quotas": "0"}) as box:
         kept = {name: value for name, value in box.oauth_settings.items() if name != "refresh_token"}
-        given = {**kept, "redirect_uri": REDIRECT_URI, "code": CODE + challenge}
+        given = {**kept, "redirect_uri": back, "code": "c1"}
         file = tmp_path / "oauth.json"
         for proof, status in (("w" * 64, 3), (verifier, 0), (verifier, 0)):
+            box.codes["c1"] = (back, challenge)
             file.write_text(json.dumps({**given, "code_verifier": proof}))
             found = run_tap("tap-klaviyo", "--config", str(file), "--select", "tags", folder=tmp_path)
             assert found.status == status, found.stderr

@@ -5,6 +5,7 @@ like (`refuse`), what a config needs (`settings`), what a faultless read would g
 
     rows        rows made when asked for, that may move between pages; chance that depends on a seed alone
     routes      what a request, its parameters and its answer are
+    consent     the page on which access is granted
     options     how a sandbox is told to misbehave
     clock       its time, which may run faster
     counts      what was asked, for tests and benchmarks
@@ -17,12 +18,14 @@ Nothing depends on the wall clock or on chance: data and faults come from the se
 
 from .api import Sandbox, serve
 from .clock import EPOCH, Clock
+from .consent import CONSENT, consent
 from .counts import Counts
 from .options import read_faults, read_options
 from .routes import Answer, Call, Param, Problem, Refusal, Route, dumps
 from .rows import WHEN_READ, Drift, Kept, Row, Table, mix, salt
 
 __all__ = [
+    "CONSENT",
     "EPOCH",
     "WHEN_READ",
     "Answer",
@@ -38,6 +41,7 @@ __all__ = [
     "Row",
     "Sandbox",
     "Table",
+    "consent",
     "dumps",
     "mix",
     "read_faults",
