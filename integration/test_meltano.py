@@ -131,6 +131,7 @@ def test_a_second_run_is_incremental_and_meltano_shows_what_the_tap_says(
     assert "record_count" in said, "and its metrics"
     assert '{"level"' not in said, "it takes them for log lines, not for text"
     assert not re.search(r"(shared|tap_\w+)/\w+\.py:\d+: \w*Warning", said)
+    assert f"dev:{tap.name}-to-target-jsonl" in project("state", "list")
     bookmarks = project.state(tap)["singer_state"]["bookmarks"]
     assert bookmarks
 
