@@ -100,9 +100,10 @@ class _Connection(socketserver.StreamRequestHandler):
         call = self._read()
         if call is None:
             return False
+        arrived = time.monotonic()
         sandbox = self.server.sandbox
         if call.target.startswith("/__sandbox__/"):
-            return self._send(call, sandbox.answer(call))
+            return self._send(*self._made(call, sandbox.answer(call)))
         with suppress(Refusal):
             sandbox.find(call)
         under_way = sandbox.stats.begin(call.method, call.target)
@@ -112,6 +113,7 @@ class _Connection(socketserver.StreamRequestHandler):
             most = sandbox.options["connections"]
             if most is not None and under_way > most:
                 answer = sandbox.refuse(Refusal(429))
+                made = self._made(call, answer)
             else:
                 fault = sandbox.fault(call)
                 # Half an answer to a request that changed something would not be without effect.
@@ -124,15 +126,17 @@ class _Connection(socketserver.StreamRequestHandler):
                     answer = sandbox.answer(call)
                 elif fault != "reset":
                     answer = sandbox.faulty_answer(fault, call)
-                # Limits count a request when it arrives, however long the answer takes.
-                if sandbox.options["latency"] and sandbox.stopping.wait(sandbox.options["latency"]):
+                made = self._made(call, answer, truncate=fault == "truncate")
+                # Limits count a request when it arrives, however long the answer takes; making it is part of that.
+                late = arrived + (sandbox.options["latency"] or 0) - time.monotonic()
+                if late > 0 and sandbox.stopping.wait(late):
                     return False
                 if fault in ("reset", "lost"):
                     return self._reset()
             status, size = answer.status, len(answer.body)
         finally:
             sandbox.stats.end(call.route.path if call.route else "(none)", status, fault, size)
-        return self._send(call, answer, truncate=fault == "truncate")
+        return self._send(*made)
 
     def _hang(self) -> None:
         """Say nothing until the client gives up."""
@@ -148,7 +152,8 @@ class _Connection(socketserver.StreamRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return False
 
-    def _send(self, call: Call, answer: Answer, *, truncate: bool = False) -> bool:
+    def _made(self, call: Call, answer: Answer, *, truncate: bool = False) -> tuple[bytes, bool]:
+        """The answer's bytes, and whether the connection ends with them."""
         sandbox = self.server.sandbox
         body = answer.body
         close = truncate or call.headers.get("connection", "").lower() == "close"
@@ -174,6 +179,9 @@ class _Connection(socketserver.StreamRequestHandler):
         data = "\r\n".join(head).encode("latin-1") + b"\r\n\r\n"
         if call.method != "HEAD":
             data += body[: len(body) // 2] if truncate else body
+        return data, close
+
+    def _send(self, data: bytes, close: bool) -> bool:
         self.connection.sendall(data)
         return not close
 
