@@ -148,7 +148,8 @@ MAILCHIMP = pytest.mark.parametrize("box", [("tap_mailchimp", {"speed": "100"})]
 
 
 @MAILCHIMP
-def test_nested_selections_reach_the_records(box: Sandbox, project: Project) -> None:
+def test_settings_and_nested_selections_reach_the_records(box: Sandbox, project: Project) -> None:
+    project("config", "set", "tap-mailchimp", "account_label", "Ümlaut & Sons")
     project("select", "tap-mailchimp", "--clear", status=None)
     project("select", "tap-mailchimp", "lists", "stats.member_count")
     project("select", "tap-mailchimp", "lists", "name")
@@ -156,10 +157,12 @@ def test_nested_selections_reach_the_records(box: Sandbox, project: Project) -> 
         assert re.search(r"\[selected *\] lists\.stats\.member_count", project("select", "tap-mailchimp", "--list"))
         project("run", "tap-mailchimp", "target-jsonl")
     finally:
+        project("config", "unset", "tap-mailchimp", "account_label")
         text = (project.folder / "meltano.yml").read_text()
         (project.folder / "meltano.yml").write_text(re.sub(r"    select:\n(    - .*\n)+", "", text))
     rows = project.rows("lists")
-    assert {name for row in rows for name in row} - {"_extra"} == {"id", "name", "stats"}
+    assert {row["_account"] for row in rows} == {"Ümlaut & Sons"}
+    assert {name for row in rows for name in row} - {"_extra", "_account"} == {"id", "name", "stats"}
     assert {name for row in rows for name in row["stats"]} == {"member_count"}
     assert sorted(path.stem for path in (project.folder / "output").glob("*.jsonl")) == ["lists"]
 
