@@ -147,7 +147,10 @@ def _first_number(response: Response, name: str) -> float | None:
 
 def verdict(request: Request, response: Response) -> ApiError | None:
     """What an answer means, where Klaviyo has ideas of its own."""
-    status, said = response.status, words(response)
+    status = response.status
+    if status < 400:  # a page is read once only
+        return standard_verdict(request, response)
+    said = words(response)
 
     def text(advice: str = "") -> str:
         return answered(request, response, say=said, advice=advice)

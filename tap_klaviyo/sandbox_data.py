@@ -28,7 +28,7 @@ CHANNELS = ("email", "sms", "mobile_push")
 NAMES = ("Zoë", "Łukasz", "李雷", "O'Brien", "Ana\0Maria", "", "Ünal 🌻", "Smith")
 DECENT = tuple(name.replace("\0", " ") for name in NAMES)
 STRANGE_DAYS = 20
-STRANGE_PROFILES = 50
+STRANGE_PROFILES = 1
 """What no target can store (U+0000, integers of 71 bits) stands in early events, today's, and the first profiles: as in
 life most pages are free of it, and are read in the quicker way.
 """
