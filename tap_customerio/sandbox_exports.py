@@ -84,7 +84,7 @@ def written(people: Sequence[Row]) -> str:
 
 def _quoted(text: str) -> str:
     """A field of a CSV row. Python's own writer refuses U+0000 before 3.11."""
-    return '"' + text.replace('"', '""') + '"'
+    return '"' + text.replace('"', '""') + '"' if set(text) & set('",\r\n') else text
 
 
 def _made(sandbox: CustomerioSandbox, call: Call) -> dict[str, Any]:
