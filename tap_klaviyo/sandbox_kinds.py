@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from shared.sandbox import Row, mix
+from shared.sandbox.kinds import Kind
 
-from .sandbox_truth import KINDS, Kind
+from .sandbox_truth import KINDS
 
 KINDS_OF_ROWS = {
     "campaigns": ("campaign", 24),

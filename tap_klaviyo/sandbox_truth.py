@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.sandbox import Row
+from shared.sandbox.kinds import Kind, fields_of
 
 _INTEGRATION = "{object:s, id:s, key:s, name:s, category:s}"
 _PROFILE = """
@@ -179,36 +180,11 @@ for _stream, _text in FIELDS.items():
         if _text.endswith(_mark):
             FIELDS[_stream] = _text.replace(_mark, ", ".join(f"{name}:n" for name in _names.split()))
 
-Kind = Any
-"""A parsed type: one of the letters, a list holding the items' kind, or a mapping of fields."""
-
-_TOKEN = re.compile(r"\s*([A-Za-z_0-9-]+|[{}\[\]:,])")
 _WIRE = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(\.\d{1,6})?(?:\+00:00|Z)")
 _MISFIT = object()
 
 
-def _parse(parts: Iterator[str], part: str) -> Kind:
-    if part == "[":
-        kind = [_parse(parts, next(parts))]
-        next(parts)
-        return kind
-    return _parse_fields(parts) if part == "{" else part
-
-
-def _parse_fields(parts: Iterator[str]) -> dict[str, Kind]:
-    fields: dict[str, Kind] = {}
-    for part in parts:
-        if part == "}":
-            break
-        if part != ",":
-            next(parts)
-            fields[part] = _parse(parts, next(parts))
-    return fields
-
-
-KINDS: dict[str, dict[str, Kind]] = {
-    stream: _parse_fields(iter(_TOKEN.findall(text))) for stream, text in FIELDS.items()
-}
+KINDS: dict[str, dict[str, Kind]] = {stream: fields_of(text) for stream, text in FIELDS.items()}
 """Stream → field → kind."""
 
 Resource = Mapping[str, Any]

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from shared.sandbox import Row
+from shared.sandbox.kinds import Kind, fields_of
 
 from .sandbox_fields import FIELDS
 
@@ -38,37 +39,13 @@ INDEXED = {
 }
 """Stream → what its records are equal in that `_index` tells apart."""
 
-Kind = Any
-"""A parsed type: one of the letters, a list holding the items' kind, or a mapping of fields."""
-
-_TOKEN = re.compile(r"\s*([A-Za-z_0-9]+|[{}\[\]:,])")
 _WIRE = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\+00:00")
 _CLASSES: dict[str, type] = {"o": dict, "b": bool, "s": str}
 _MISFIT = object()
 
 
-def _parse(parts: Iterator[str], part: str) -> Kind:
-    if part == "[":
-        kind = [_parse(parts, next(parts))]
-        next(parts)
-        return kind
-    return _parse_fields(parts) if part == "{" else part
-
-
-def _parse_fields(parts: Iterator[str]) -> dict[str, Kind]:
-    fields: dict[str, Kind] = {}
-    for part in parts:
-        if part == "}":
-            break
-        if part != ",":
-            next(parts)
-            fields[part] = _parse(parts, next(parts))
-    return fields
-
-
 KINDS: dict[str, dict[str, Kind]] = {
-    stream: _parse_fields(iter(_TOKEN.findall(text)))
-    for stream, text in {**FIELDS, "reports_sub_reports": FIELDS["reports"]}.items()
+    stream: fields_of(text) for stream, text in {**FIELDS, "reports_sub_reports": FIELDS["reports"]}.items()
 }
 """Stream → field → kind."""
 

@@ -6,6 +6,7 @@ like (`refuse`), what a config needs (`settings`), what a faultless read would g
     rows        rows made when asked for, that may move between pages; chance that depends on a seed alone
     routes      what a request, its parameters and its answer are
     consent     the page on which access is granted
+    kinds       published fields in a short form
     options     how a sandbox is told to misbehave
     clock       its time, which may run faster
     counts      what was asked, for tests and benchmarks
