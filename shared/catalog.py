@@ -11,7 +11,6 @@ source, or from a runner that rewrote it.
 
 from __future__ import annotations
 
-import copy
 import difflib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from .errors import CatalogError, SchemaError
 from .messages import singer
 from .schema import ACCOUNT, EXTRA, JsonSchema, type_of, written
 from .streams import Settings, Stream
+from .trees import copied
 
 LOGGER = logging.getLogger(__name__)
 
@@ -283,15 +283,18 @@ def choose(
     exclude: Sequence[str] = (),
     settings: Settings,
     is_partial: bool = False,
+    before: Sequence[Selection] = (),
 ) -> list[Selection]:
     """What to read, in the order of the table.
 
     Without a catalog the streams selected by default are read, all their fields. `is_partial` says that the account has
-    not yet been asked for its own streams and fields: what is unknown or unselected is then no error.
+    not yet been asked for its own streams and fields: what is unknown or unselected is then no error. `before` is what
+    that gave for the same choice: streams whose schema is still the same are taken from there.
     """
+    known = {selection.stream.name: selection for selection in before}
     shown = [stream for stream in streams if not stream.hidden and stream.name in schemas]
     declared = {stream.name: _declared(stream, schemas, settings) for stream in shown}
-    patterns = _Patterns(select, exclude, settings.get("mask") or {})
+    patterns = _Patterns.of(select, exclude, settings.get("mask") or {})
     if not is_partial:
         patterns.check(shown, declared)
     entries, unknown = _entries(catalog, streams) if catalog is not None else ({}, [])
@@ -305,7 +308,10 @@ def choose(
             continue
         if not is_partial:
             _warn(stream, entry, declared[stream.name], patterns, settings)
-        selections.append(_selection(stream, entry or _Entry(), declared[stream.name], patterns, settings))
+        made = known.get(stream.name)
+        if made is None or made.stream is not stream or made.declared != declared[stream.name]:
+            made = _selection(stream, entry or _Entry(), declared[stream.name], patterns, settings)
+        selections.append(made)
     if not selections and not is_partial:
         raise CatalogError(
             "no stream is selected. Select some in the catalog (`selected: true` in the metadata with an empty "
@@ -333,6 +339,7 @@ def _selection(
 ) -> Selection:
     keys = key_properties(stream, settings)
     automatic = _automatic(stream, settings)
+    patterns = patterns.about(stream)
     if needed := sorted(name for name in automatic - {ACCOUNT} if patterns.drops(stream, name)):
         raise CatalogError(
             f"mask {stream.name}.{needed[0]}: part of the key or the bookmark cannot be dropped; hash it with sha256."
@@ -359,7 +366,7 @@ def _selection(
                 )
         return {**schema, "properties": properties}
 
-    schema = copy.deepcopy(keep(declared, (), True))
+    schema = copied(keep(declared, (), True))
     label = settings.get("account_label")
     return Selection(
         stream=stream,
@@ -420,14 +427,33 @@ def _dotted(breadcrumb: Breadcrumb) -> str:
 # The command line's patterns
 
 
+_Pattern = tuple[str, str, str]
+"""A stream's glob, the dot if there is one, a field's glob."""
+
+
+@dataclass(frozen=True)
 class _Patterns:
     """`--select` and `--exclude`: globs for "stream" or "stream.field", where a field may be "stats.rate"."""
 
-    def __init__(self, select: Sequence[str], exclude: Sequence[str], masks: Mapping[str, str]) -> None:
-        self.select = [pattern.partition(".") for pattern in select]
-        self.exclude = [pattern.partition(".") for pattern in exclude]
-        self.masked = [pattern.partition(".") for pattern in masks]
-        self.dropped = [pattern.partition(".") for pattern, how in masks.items() if how == "drop"]
+    select: Sequence[_Pattern]
+    exclude: Sequence[_Pattern]
+    masked: Sequence[_Pattern]
+    dropped: Sequence[_Pattern]
+
+    @classmethod
+    def of(cls, select: Sequence[str], exclude: Sequence[str], masks: Mapping[str, str]) -> _Patterns:
+        """Those of the command line and of the setting `mask`."""
+        dropped = [pattern for pattern, how in masks.items() if how == "drop"]
+        return cls(*([pattern.partition(".") for pattern in given] for given in (select, exclude, masks, dropped)))
+
+    def about(self, stream: Stream) -> _Patterns:
+        """Those that speak of a stream: it has many fields, and there may be many patterns."""
+        return _Patterns(
+            *(
+                [pattern for pattern in given if _matches_stream(stream, pattern[0])]
+                for given in (self.select, self.exclude, self.masked, self.dropped)
+            )
+        )
 
     def selects_stream(self, stream: Stream, declared: JsonSchema, *, is_partial: bool) -> bool | None:
         """None where nothing is selected on the command line. A field's pattern selects the streams that have it."""

@@ -238,8 +238,7 @@ class _Command:
 
         with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
             self.tap.check(client)
-            streams, schemas = self._account(client, config)
-            selections = self._choose(streams, schemas, config)
+            streams, selections = self._chosen(client, config)
             found = shards.shards(client, streams, selections, config.settings, self.arguments.plan)
             Writer().text(json.dumps({"tap": self.tap.name, "shards": found}, indent=2))
         return 0
@@ -264,8 +263,7 @@ class _Command:
             closing(self.tap.connect(context)) as client,
         ):
             state = self._state(config)
-            streams, schemas = self._account(client, config)
-            selections = self._choose(streams, schemas, config)
+            streams, selections = self._chosen(client, config)
             state.adopt({stream.name: stream.aliases for stream in streams})
             self._forget(state, [stream.name for stream in streams])
             writer = Writer(batches=batch_files(config.settings))
@@ -285,17 +283,25 @@ class _Command:
             self._end_if_signalled()
         return code
 
-    def _account(self, client: Client, config: Config) -> tuple[Sequence[Stream], discovery.Schemas]:
-        """The streams and schemas of this account, whose credential is checked; its own fields are asked only for what
-        is selected.
+    def _chosen(self, client: Client, config: Config) -> tuple[Sequence[Stream], Sequence[Selection]]:
+        """The streams of this account, whose credential is checked, and those to read; the account's own fields are
+        asked only for these.
         """
         from . import discovery
+        from .messages import singer
 
         streams, schemas = discovery.known(self.tap)
-        wanted = {selection.stream.name for selection in self._choose(streams, schemas, config, is_partial=True)}
-        known = {stream.name for stream in streams}
-        self.tap.check(client)  # the first request: what is worked out before it keeps nobody waiting after it
-        return discovery.of_account(self.tap, client, is_wanted=lambda name: name in wanted or name not in known)
+        before = self._choose(streams, schemas, config, is_partial=True)
+        known, wanted = {stream.name for stream in streams}, {selection.stream.name for selection in before}
+        # While the first request is under way; what is worked out before it keeps nobody waiting after it either.
+        loading = threading.Thread(target=singer)
+        loading.start()
+        self.tap.check(client)
+        streams, schemas = discovery.of_account(
+            self.tap, client, is_wanted=lambda name: name in wanted or name not in known, known_schemas=schemas
+        )
+        loading.join()
+        return streams, self._choose(streams, schemas, config, before=before)
 
     def _is_watched(self) -> bool:
         from .progress import is_terminal
@@ -364,7 +370,13 @@ class _Command:
         )
 
     def _choose(
-        self, streams: Sequence[Stream], schemas: discovery.Schemas, config: Config, *, is_partial: bool = False
+        self,
+        streams: Sequence[Stream],
+        schemas: discovery.Schemas,
+        config: Config,
+        *,
+        is_partial: bool = False,
+        before: Sequence[Selection] = (),
     ) -> Sequence[Selection]:
         from . import catalog
 
@@ -376,6 +388,7 @@ class _Command:
             exclude=self.arguments.exclude,
             settings=config.settings,
             is_partial=is_partial,
+            before=before,
         )
 
     def _state(self, config: Config) -> State:

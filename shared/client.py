@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar, overload
 from urllib.parse import quote, quote_plus, urljoin
 
@@ -150,8 +151,8 @@ class Client:
         once for a request that was answered with an AuthError (a few times if it says that the credential has expired),
         before it is sent again.
 
-        Answers are unpacked and read one at a time, under the lock `processor`, the smallest first: Python would take
-        turns anyway, and only one page at a time is then in memory.
+        Answers are unpacked and read one at a time, under the lock `processor`, the smaller first: Python would take
+        turns anyway, and only one page at a time is then in memory, and the body of the next.
         """
         self._context = context
         self.settings = context.settings
@@ -343,17 +344,15 @@ class Client:
             if target is None:
                 break
             request = request.with_url(target)
-        status = packed.status
-        with self._turns.turn(len(packed.packed or packed.content)), self.processor:
-            response = unpacked(request, packed)
-            del packed
+        size = 0 if request.ahead else len(packed.packed or packed.content)
+        with self._turns.turn(size, partial(unpacked, request, packed)) as response, self.processor:
             error = self._meaning(request, response)
             if error is None:
                 try:
                     return read(response)
                 except ValueError as problem:
                     error = unreadable(request, response, problem)
-        is_heavy = status < 300 or status == 408 or status >= 500
+        is_heavy = packed.status < 300 or packed.status == 408 or packed.status >= 500
         raise Failure(error, seconds=response.seconds, is_heavy=is_heavy) from None
 
     def _exchange(self, request: Request, stream: str, into: IO[bytes] | None) -> Response:

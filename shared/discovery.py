@@ -69,12 +69,13 @@ def of_account(
     *,
     is_wanted: Callable[[str], bool] = lambda _: True,
     is_lenient: bool = False,
+    known_schemas: Schemas | None = None,
 ) -> tuple[tuple[Stream, ...], Schemas]:
     """The streams and schemas with the account's own among them; asks only on behalf of the streams wanted.
 
     Lenient, one stream's refusal or failure leaves it with the fields that every account has.
     """
-    streams, schemas = known(tap)
+    streams, schemas = tap.streams, dict(known_schemas or known(tap)[1])
     if tap.more_streams is not None:
         own = tuple(tap.more_streams(client))
         streams = (*streams, *own)

@@ -103,9 +103,10 @@ class Reader:
         on_page: OnPage,
         whole: bool,
         errands: Callable[[Errand], None],
+        spare: Callable[[str], bool],
     ) -> None:
         self.client, self.stream, self.unit = client, stream, unit
-        self._errands = errands
+        self._errands, self._spare = errands, spare
         self._on_page = on_page
         self._spool: Any = None
         self._lines: list[tuple[str, int, int]] = []
@@ -152,7 +153,9 @@ class Reader:
     def _walk(self, whole: bool) -> Iterator[Output | Wait | Received]:
         client, stream, unit = self.client, self.stream, self.unit
         try:
-            yield from walked(client, stream, unit, digest=self._digest, whole=whole, errands=self._errands)
+            yield from walked(
+                client, stream, unit, digest=self._digest, whole=whole, errands=self._errands, spare=self._spare
+            )
         except TooLargeError:
             steps = stream.fetch(client, replace(unit, too_large=True)) if stream.fetch else None
             if steps is None:
@@ -168,6 +171,7 @@ class Reader:
         if self.ended_at is not None:
             following, fresh = [], before(fresh, stream.replication_key, self.ended_at)
         self._awaited += len(following) - 1
+        walk.foresee(following)
         try:
             output = self._on_page(stream, self.unit, replace(page, rows=fresh), care, self.client.now())
         except ValueError as error:  # would be taken for a broken body and asked again
@@ -244,14 +248,23 @@ def walked(
     digest: Digest[T],
     whole: bool = False,
     errands: Callable[[Errand], None] | None = None,
+    spare: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[T]:
     """What `digest` makes of each page of a unit, in order; it also says what to ask next.
 
-    With `errands`, pages that are known before their turn are asked for side by side.
+    With `errands`, pages that are known before their turn are asked for side by side; and while somebody is `spare`,
+    a page is asked for as soon as the one before it tells of it.
     """
     pending: deque[Request] = deque([first_request(stream, unit, whole=whole)])
     ahead: dict[int, Errand] = {}
-    walk = Walk(stream, unit, whole=whole)
+
+    def foresee(following: Sequence[Request]) -> None:
+        if errands is None or pending or len(following) != 1 or following[0] == request:
+            return
+        if not isinstance(following[0].memo, Back) and spare(following[0].quota):
+            ahead[id(following[0])] = _sent_ahead(client, stream, following[0], errands)
+
+    walk = Walk(stream, unit, whole=whole, foresee=foresee)
     steps_back = 0
     while pending:
         if errands is not None and len(pending) > 1:
@@ -352,8 +365,17 @@ def pages(client: Client, unit: Unit, stream: Stream) -> Iterator[Batch]:
 class Walk:
     """What one walk over pages remembers: on which page it met the latest rows, and which pages hung in the air."""
 
-    def __init__(self, stream: Stream, unit: Unit, *, whole: bool = False) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        unit: Unit,
+        *,
+        whole: bool = False,
+        foresee: Callable[[Sequence[Request]], None] = lambda _: None,
+    ) -> None:
         self.stream, self.unit, self._whole = stream, unit, whole
+        self.foresee = foresee
+        """To be told what comes next before the page is made use of, which takes its time."""
         self.high: str | None = (unit.resume or {}).get("high") if isinstance(unit.resume, Mapping) else None
         self._met: dict[Any, int] = {}
         self._values: dict[Any, Any] = {}

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from .schedule import Run, Waiting
 from .sink import as_instant
 from .state import Bookmark, Span
 from .streams import Row, Unit
+from .trees import copied
 from .units import WindowPlan, unit
 
 
@@ -118,10 +118,3 @@ def united(spans: Iterable[Span]) -> list[Span]:
         else:
             found.append((start, end))
     return found
-
-
-def copied(value: Any) -> Any:
-    """A row of its own: fitting changes what it fits."""
-    if value.__class__ is dict:
-        return {name: copied(part) for name, part in value.items()}
-    return [copied(part) for part in value] if value.__class__ is list else value

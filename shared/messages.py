@@ -7,7 +7,6 @@ SCHEMA, STATE and ACTIVATE_VERSION get their shape from singer-python's own clas
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,15 +29,17 @@ FULL = 64 * 1024
 def singer() -> Any:
     """The singer module, imported at its first use: that takes 150 ms, and `--version` has 100.
 
-    Its import runs `fileConfig`, which replaces the root logger's handlers and level; they are put back.
+    Its import would replace the root logger's handlers and level.
     """
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    import singer as module
-    import singer.metadata
+    import logging.config
 
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    configure = logging.config.fileConfig
+    logging.config.fileConfig = lambda *_, **__: None
+    try:
+        import singer as module
+        import singer.metadata
+    finally:
+        logging.config.fileConfig = configure
     return module
 
 

@@ -141,7 +141,7 @@ class Schedule:
         self._delayed: list[tuple[float, int, Active]] = []
         self._errands: deque[Errand] = deque()
         self._held: dict[int, list[tuple[int, int, Waiting | WindowPlan]]] = {}
-        self._busy = 0
+        self._busy = self._idle = 0
         self._stopped = False
 
     def add(self, waiting: Waiting, *, size: int = 0) -> None:
@@ -239,6 +239,10 @@ class Schedule:
             self._errands.append(errand)
             self._changed.notify()
 
+    def spare(self, quota: str) -> bool:
+        """Whether a worker has nothing to do, and the quota would let it do something now."""
+        return self._idle > len(self._errands) and not self._delay(quota)
+
     def idle(self) -> None:
         """The worker is done with what it took."""
         with self._changed:
@@ -290,7 +294,9 @@ class Schedule:
                 if not (self._busy or self._delayed):
                     self._changed.notify_all()
                     return None
+                self._idle += 1
                 self._changed.wait(max(0.001, self._delayed[0][0] - now) if self._delayed else None)
+                self._idle -= 1
             return None
 
     def _next(self) -> Active | Waiting | WindowPlan | Errand | None:

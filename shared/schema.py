@@ -8,7 +8,6 @@ date, names unique ignoring case within 62 characters, something besides the key
 
 from __future__ import annotations
 
-import copy
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import SchemaError
 from .timestamps import WIRES
+from .trees import copied
 
 if TYPE_CHECKING:
     if sys.version_info >= (3, 11):
@@ -41,7 +41,8 @@ def load(folder: Traversable, name: str) -> JsonSchema:
     place = (str(folder), name)
     if place not in _LOADED:
         _LOADED[place] = resolve({"$ref": f"{name}.json"}, lambda path: _read(folder, path))
-    return copy.deepcopy(_LOADED[place])
+    schema: JsonSchema = copied(_LOADED[place])
+    return schema
 
 
 _LOADED: dict[tuple[str, str], JsonSchema] = {}

@@ -58,8 +58,7 @@ class Sink:
             fitted, notes = self.seen.sift(fitted, unit.window[1] if unit.window else None)
         high = None
         if key:
-            values = [value for record in fitted if (value := record.get(key)) is not None]
-            high = max((read for value in values if (read := as_instant(value))), default=None)
+            high = _latest([value for record in fitted if (value := record.get(key)) is not None])
         if self.reshape is not None:
             fitted = self.reshape.records(fitted)
         name = self.selection.stream.name
@@ -84,6 +83,12 @@ def as_instant(value: Any) -> str | None:
     if isinstance(value, str):
         return value if len(value) == 27 and value[26] == "Z" else instant(value)
     return from_seconds(value)
+
+
+def _latest(values: Sequence[Any]) -> str | None:
+    if values and all(value.__class__ is int for value in values):
+        return as_instant(max(values))
+    return max((read for value in values if (read := as_instant(value))), default=None)
 
 
 def _with_parent(rows: Iterable[Record], stream: Stream, unit: Unit) -> Iterable[Record]:

@@ -230,8 +230,8 @@ class Stream:
     quota                name of the limit its requests draw from
     at_once              how many of its units may be under way at the same time, or a function of the settings; None:
                          as many as there are workers
-    ahead                its units are one long chain of requests, on which the length of a run depends: these go before
-                         all that wait for their turn
+    ahead                its units are one long chain of requests, on which the length of a run depends, or much waits
+                         for its rows: these requests and answers go before all that wait for their turn
     size                 about how many rows the unit holds; large units begin first
     sparse               from the deselected top-level fields to parameters that keep them off the wire
     ignored              members that carry nothing, at whatever depth: dropped where the schema does not know them

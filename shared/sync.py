@@ -7,17 +7,16 @@ workers end at their next wait, the main thread writes what it has.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
+from . import memory
 from .cancelling import cancel
 from .catalog import Selection
 from .client import Client
@@ -35,8 +34,7 @@ from .tap import Tap
 from .units import Under, WindowPlan
 from .workers import Workers
 
-_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1  # of glibc's malloc.h
-
+FIRST_SILENCE_SECONDS = 0.02
 STATE_SECONDS = 3.0
 STATE_BYTES_PER_SECOND = 5_000
 LARGE_STATE = 50_000
@@ -62,7 +60,8 @@ def run(
     Raises AuthError when the credential is refused, and whatever the writer raises (closed output). When `stop` is set
     it returns early, with all that was read written and the state behind it.
     """
-    _keep_memory_flat()
+    memory.keep_flat()
+    memory.collect_seldom()
     plan = Plan(streams, selections, state=state, settings=settings, now=client.now())
     return _Sync(plan, tap, client, writer, report, stop).run()
 
@@ -92,13 +91,20 @@ class _Sync:
             self.writer.schema(replace(selection, written=changed.written) if changed else selection)
         workers = self.workers
         workers.start(max(1, int(self.plan.settings.get("concurrency") or 1)))
+        # Made at their first use otherwise; until the first answers come there is time for it.
+        unprepared = [run.sink.shape for run in reversed(self.runs.values()) if run.sink]
+        patience = FIRST_SILENCE_SECONDS
         try:
             while not self.stop.is_set() and workers.fatal is None:
-                apply = workers.channel.get(0.25)
+                apply = workers.channel.get(patience)
                 if apply is not None:
+                    unprepared.clear()
                     apply()
+                elif unprepared:
+                    unprepared.pop().prepare()
                 elif not workers.alive:
                     break
+                patience = 0 if unprepared else 0.25
                 self._tick()
         finally:
             workers.schedule.stop()
@@ -208,16 +214,3 @@ class _Sync:
         if not (field and run.reading.incremental):
             return None
         return self.plan.state.latest(run.name, field)
-
-
-def _keep_memory_flat() -> None:
-    """Have glibc share one arena among threads and give large blocks back at once.
-
-    An arena for each worker keeps what its largest page needed: 240 MB for a large account, where 70 do (2026-11).
-    Elsewhere than on glibc nothing happens.
-    """
-    with suppress(OSError, AttributeError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_MMAP_THRESHOLD, 64 * 1024)
-        mallopt(_M_TRIM_THRESHOLD, 128 * 1024)

@@ -22,10 +22,10 @@ LOWEST = -(2**63)
 
 # --- from bytes ----------------------------------------------------------------------------------------------------
 
-_DIGITS = bytes(ord("0") if chr(code).isdigit() else code for code in range(128)) + bytes(range(128, 256))
-_WIDE_RUN = b"0" * 19
-_RUN = re.compile(rb"[0-9]+")
-_BEFORE_NUMBERS = frozenset(b":,[- \t\r\n")
+_ALIKE = bytes(
+    ord("0") if chr(code).isdigit() else ord(":") if chr(code) in ":,[- \t\r\n" else code for code in range(128)
+) + bytes(range(128, 256))
+_WIDE_NUMBER = b":" + b"0" * 19
 _NUL = re.compile(rb"\\u0000")  # more than twice as fast as `in`
 
 
@@ -46,17 +46,11 @@ def parse(content: bytes) -> tuple[Any, bool]:
 def _has_wide_number(content: bytes) -> bool:
     """Whether there are numbers of 19 digits and more: orjson turns those beyond 2^64 into floats without a word.
 
-    Runs of digits are found by making all digits alike, ten times as fast as by a regular expression. Most are hashes
-    or ids in strings, which the byte before tells.
+    They are found by making all digits alike, and all bytes that may stand before a number: five times as fast as by a
+    regular expression. Most long runs of digits are hashes or ids in strings, which the byte before tells.
     """
-    alike = content.translate(_DIGITS)
-    start = alike.find(_WIDE_RUN)
-    while start >= 0:
-        if start == 0 or content[start - 1] in _BEFORE_NUMBERS:
-            return True
-        run = _RUN.match(content, start)
-        start = alike.find(_WIDE_RUN, run.end() if run else len(content))
-    return False
+    alike = content.translate(_ALIKE)
+    return _WIDE_NUMBER in alike or alike.startswith(_WIDE_NUMBER[1:])
 
 
 def _parse_anything(content: bytes) -> Any:

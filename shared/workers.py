@@ -223,6 +223,7 @@ class Workers:
             on_page=partial(self._on_joint_page, run) if isinstance(run, JointRun) else self._on_page,
             whole=self.plan.must_read_all(run, built.key),
             errands=self.schedule.errand,
+            spare=self.schedule.spare,
         )
         size = run.stream.size(built) if run.stream.size and not built.units else 0
         return Active(run, built, reader, size, mark, plan)
