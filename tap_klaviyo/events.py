@@ -18,6 +18,7 @@ from shared import schema
 from shared.pagination import Params, Row, link
 from shared.streams import Batch, Joint, Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
 from shared.timestamps import shift
+from shared.trees import copied
 
 from .fieldsets import of_embedded
 from .jsonapi import resources
@@ -238,13 +239,10 @@ def lookback(settings: Settings) -> float:
 def with_metric(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Events with their metric: from the unit where it has one, or else side-loaded."""
     known = unit.parent.get("metric_id")
+    metric = {"id": known, **{name: unit.parent.get(name) for name in METRIC_FIELDS}}
     for row in rows:
         if known is not None:
-            own = {name: unit.parent.get(name) for name in METRIC_FIELDS}
-            integration = own["integration"]
-            if isinstance(integration, dict):
-                own["integration"] = dict(integration)
-            row["metric"] = [{"id": known, **own}]
+            row["metric"] = [copied(metric)]
             row["metric_id"] = row.get("metric_id") or known
         held = row.get("metric") or []
         row["metric_name"] = held[0].get("name") if held else None
@@ -337,6 +335,7 @@ METRICS = Stream(
     description="Metrics: what events are of",
     path="/api/metrics",
     quota="M metrics",
+    ahead=True,
     records=metrics,
     next_page=link("links.next"),
     fetch=every_metric,

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from shared.pagination import Row
+from shared.trees import copied
 
 Records = Callable[[Any], Sequence[Any]]
 
@@ -43,12 +44,12 @@ def flat(resource: Mapping[str, Any], found: _Included | None = None, embedded: 
     row: Row = {**(resource.get("attributes") or {}), "type": resource.get("type"), "id": resource.get("id")}
     relations = resource.get("relationships") or {}
     for name, relation in relations.items():
-        if isinstance(relation, dict) and "data" in relation:
+        if relation.__class__ is dict and "data" in relation:
             data, (one, many) = relation["data"], _columns(name)
-            if isinstance(data, list):
+            if data.__class__ is list:
                 row[many] = [each.get("id") for each in data]
             else:
-                row[one] = data.get("id") if isinstance(data, dict) else None
+                row[one] = data.get("id") if data.__class__ is dict else None
     for name in embedded:
         row[name] = found.of(relations.get(name)) if found is not None else []
     reshape = _RESHAPE.get(str(resource.get("type")))
@@ -80,27 +81,20 @@ class _Included:
 
     def __init__(self, body: Any) -> None:
         self._by_id = {(each.get("type"), each.get("id")): each for each in body.get("included") or ()}
-        self._given: set[Any] = set()
+        self._rows: dict[Any, Row] = {}
 
     def of(self, relation: Any) -> list[Row]:
         """What a relation points to, as far as it was side-loaded. Rows share no objects: fitting changes them."""
-        data = relation.get("data") if isinstance(relation, dict) else None
+        data = relation.get("data") if relation.__class__ is dict else None
         rows = []
-        for link in data if isinstance(data, list) else [data]:
-            key = (link.get("type"), link.get("id")) if isinstance(link, dict) else (None, None)
-            resource = self._by_id.get(key)
-            if resource is not None:
-                if key in self._given:
-                    resource = {**resource, "attributes": _copied(resource.get("attributes"))}
-                rows.append(flat(resource))
-                self._given.add(key)
+        for link in data if data.__class__ is list else (data,):
+            key = (link.get("type"), link.get("id")) if link.__class__ is dict else None
+            if key in self._rows:
+                rows.append(copied(self._rows[key]))
+            elif key in self._by_id:
+                self._rows[key] = flat(self._by_id[key])
+                rows.append(self._rows[key])
         return rows
-
-
-def _copied(value: Any) -> Any:
-    if value.__class__ is dict:
-        return {name: _copied(part) for name, part in value.items()}
-    return [_copied(part) for part in value] if value.__class__ is list else value
 
 
 # What reads better another way
@@ -111,7 +105,7 @@ def _lifted_message(row: Row) -> Row:
     definition = row.get("definition")
     if isinstance(definition, dict):
         for name in ("label", "channel", "content", "render_options"):
-            row.setdefault(name, _copied(definition.get(name)))
+            row.setdefault(name, copied(definition.get(name)))
     return row
 
 

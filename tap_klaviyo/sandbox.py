@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -60,9 +61,10 @@ def _collection(endpoint: Endpoint, sandbox: KlaviyoSandbox, call: Call) -> Answ
     if text := params.get("page[cursor]"):
         (number,) = place(text, 1)
         order = order[order.index(number) + 1 :]
-    view = [number for number in order if sandbox.is_visible(table, number) and matches(table.row(number), clauses)]
+    found = (number for number in order if sandbox.is_visible(table, number) and matches(table.row(number), clauses))
     fixed = sandbox.options["metrics_page"] if endpoint.stream == "metrics" else endpoint.fixed
     size = int(params.get("page[size]") or fixed)
+    view = list(found if table.drift is not None else islice(found, size + 1))
     shown = view[:size]
     following = cursor(shown[-1]) if len(view) > len(shown) else None
     answer = _page(endpoint, sandbox, call, [table.row(number) for number in shown], following)
@@ -127,8 +129,9 @@ def _page(
     if unknown := set(wanted) - set(names(endpoint.include)):
         raise Refusal(400, f"include: {', '.join(sorted(unknown))} is unknown")
     side: dict[tuple[str, str], Row] = {}
+    find = partial(_side_loaded, sandbox.account, call.params)
     always = endpoint.always if sandbox.options["linkage"] == "always" else LINKED.get(endpoint.stream, ())
-    data = [wire(row, call.params, linked=wanted, find=sandbox.account.find, side=side, always=always) for row in rows]
+    data = [wire(row, call.params, linked=wanted, find=find, side=side, always=always) for row in rows]
     body: Row = {"data": data, "links": {"self": sandbox.base_url + call.target, "next": None, "prev": None}}
     if following:
         query = [pair for pair in parse_qsl(call.target.partition("?")[2]) if pair[0] != "page[cursor]"]
@@ -136,6 +139,19 @@ def _page(
     if wanted:
         body["included"] = list(side.values())
     return Answer(dumps(body), content_type="application/vnd.api+json")
+
+
+def _side_loaded(account: Account, params: Mapping[str, Any], link: Mapping[str, str]) -> Row | None:
+    """What a link points to, as it goes out; made once, for many events are of one profile."""
+    kind = link["type"]
+    key = (kind, link["id"], params.get(f"fields[{kind}]"), params.get(f"additional-fields[{kind}]"))
+    if key not in account.side_loaded:
+        found = account.find(link)
+        if found is None:
+            return None
+        made = wire(found, params, linked=(), always=tuple(found["relationships"]))
+        account.side_loaded[key] = made
+    return account.side_loaded[key]
 
 
 def _list(sandbox: KlaviyoSandbox, call: Call) -> Answer:
@@ -252,6 +268,7 @@ class KlaviyoSandbox(Recorded):
                 handler=partial(_events if each.stream == "events" else _collection, each),
                 params=each.params(),
                 quota=each.path,
+                lasting=True,
             )
             for each in ENDPOINTS
         ]

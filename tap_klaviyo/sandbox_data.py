@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -38,9 +38,10 @@ Resource = dict[str, Any]
 
 def stamp(seconds: int) -> str:
     """Unix seconds as the API writes most date-times."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat()
 
 
+@lru_cache
 def short_id(*parts: Any) -> str:
     """Six letters and digits, as lists, metrics and templates have them."""
     text = base64.b32encode(salt(7, *parts).to_bytes(8, "big")).decode()
@@ -57,6 +58,8 @@ class Account:
         self.is_odd = is_odd
         self._tables: dict[Any, Table] = {}
         self._event_times: dict[str, list[tuple[int, int]]] = {}
+        self.side_loaded: dict[Any, Row] = {}
+        """What `included` has held, as it goes out."""
 
     def chance(self, *names: Any) -> int:
         """64 bits for a place in the account."""

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from shared.sandbox import Param, Refusal, Row
@@ -188,9 +189,10 @@ def place(text: str, count: int) -> tuple[int, ...]:
         raise Refusal(400, "Invalid cursor provided.") from None
 
 
-def names(text: str | None) -> list[str]:
+@lru_cache
+def names(text: str | None) -> tuple[str, ...]:
     """The parts of a comma-separated parameter."""
-    return [part for part in (text or "").split(",") if part]
+    return tuple(part for part in (text or "").split(",") if part)
 
 
 def wire(
@@ -198,21 +200,24 @@ def wire(
     params: Mapping[str, Any],
     *,
     linked: Sequence[str],
-    find: Callable[[Mapping[str, str]], Resource | None] | None = None,
-    side: dict[tuple[str, str], Row] | None = None,
+    find: Callable[[Mapping[str, str]], Any] | None = None,
+    side: dict[tuple[str, str], Any] | None = None,
     always: Sequence[str] = (),
 ) -> Row:
-    """A resource as it goes out: the fields asked for, linkage of the relations in `linked`, which go to `side` too."""
+    """A resource as it goes out: the fields asked for, linkage of the relations in `linked`. What they point to is put
+    into `side`, as `find` gives it.
+    """
     kind = resource["type"]
     attributes = dict(resource["attributes"])
     for name in names(params.get(f"additional-fields[{kind}]")):
         attributes[name] = resource.get("_more", {}).get(name)
     wanted = params.get(f"fields[{kind}]")
     if wanted is not None:
-        attributes = {name: value for name, value in attributes.items() if name in names(wanted)}
+        asked = names(wanted)
+        attributes = {name: value for name, value in attributes.items() if name in asked}
     relations: Row = {}
+    url = f"https://a.klaviyo.com/api/{kind}s/{resource['id']}"
     for name, relation in resource["relationships"].items():
-        url = f"https://a.klaviyo.com/api/{kind}s/{resource['id']}"
         shown: Row = {"links": {"self": f"{url}/relationships/{name}", "related": f"{url}/{name}"}}
         if "data" in relation and (name in linked or name in always):
             shown["data"] = relation["data"]
@@ -222,11 +227,11 @@ def wire(
             for link in data if isinstance(data, list) else [data] if data else []:
                 key = (link["type"], link["id"])
                 if key not in side and (found := find(link)) is not None:
-                    side[key] = wire(found, params, linked=(), always=tuple(found["relationships"]))
+                    side[key] = found
     return {
         "type": kind,
         "id": resource["id"],
         "attributes": attributes,
         "relationships": relations,
-        "links": {"self": f"https://a.klaviyo.com/api/{kind}s/{resource['id']}"},
+        "links": {"self": url},
     }

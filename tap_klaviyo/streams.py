@@ -149,6 +149,26 @@ LISTS = stream(
 )
 
 RESOURCES = (
+    # Pages of ten and of a hundred make the longest chains, so they begin first.
+    LISTS,
+    stream(
+        name="global_exclusions",
+        description="Profiles that get no e-mail, each once, with all their suppressions",
+        sparse=fields(
+            "profile",
+            "global_exclusions",
+            added=("reason", "timestamp", "suppressions"),
+            always=("subscriptions",),
+        ),
+        path="/api/profiles",
+        quota="L profiles",
+        params=page(100, sort="id", **{"additional-fields[profile]": "subscriptions"}),
+        partitions=profiles.suppression_partitions,
+        transform=profiles.suppressed,
+        unique=True,
+        contract_key=("email",),
+        seed=True,
+    ),
     stream(
         name="campaigns",
         description="Campaigns of all channels, archived ones too, with tags and messages",
@@ -173,25 +193,6 @@ RESOURCES = (
         since=newer("updated_at"),
         lookback=updated_lookback,
         start_date=False,
-        seed=True,
-    ),
-    LISTS,
-    stream(
-        name="global_exclusions",
-        description="Profiles that get no e-mail, each once, with all their suppressions",
-        sparse=fields(
-            "profile",
-            "global_exclusions",
-            added=("reason", "timestamp", "suppressions"),
-            always=("subscriptions",),
-        ),
-        path="/api/profiles",
-        quota="L profiles",
-        params=page(100, sort="id", **{"additional-fields[profile]": "subscriptions"}),
-        partitions=profiles.suppression_partitions,
-        transform=profiles.suppressed,
-        unique=True,
-        contract_key=("email",),
         seed=True,
     ),
     stream(
