@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from . import memory
+from . import process
 from .cancelling import cancel
 from .catalog import Selection
 from .client import Client
@@ -60,8 +60,8 @@ def run(
     Raises AuthError when the credential is refused, and whatever the writer raises (closed output). When `stop` is set
     it returns early, with all that was read written and the state behind it.
     """
-    memory.keep_flat()
-    memory.collect_seldom()
+    process.keep_memory_flat()
+    process.be_quick()
     plan = Plan(streams, selections, state=state, settings=settings, now=client.now())
     return _Sync(plan, tap, client, writer, report, stop).run()
 
@@ -90,7 +90,8 @@ class _Sync:
             changed = sink.reshape if sink else None
             self.writer.schema(replace(selection, written=changed.written) if changed else selection)
         workers = self.workers
-        workers.start(max(1, int(self.plan.settings.get("concurrency") or 1)))
+        connections = max(1, int(self.plan.settings.get("concurrency") or 1))
+        workers.start(connections + (connections > 1))  # one reads an answer at any time, and needs no connection
         # Made at their first use otherwise; until the first answers come there is time for it.
         unprepared = [run.sink.shape for run in reversed(self.runs.values()) if run.sink]
         patience = FIRST_SILENCE_SECONDS

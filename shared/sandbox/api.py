@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 from shared.errors import ConfigError
-from shared.memory import collect_seldom
+from shared.process import be_quick
 
 from .clock import Clock
 from .counts import Counts
@@ -355,7 +355,7 @@ def serve(sandbox_class: Callable[[Mapping[str, str]], Sandbox], arguments: Sequ
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     sandbox.prepare()
-    collect_seldom()
+    be_quick()
     with sandbox:
         sys.stdout.write(json.dumps({"base_url": sandbox.base_url, "config": sandbox.settings}) + "\n")
         sys.stdout.flush()
