@@ -18,7 +18,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-BYTES_A_SECOND = 1_000_000
+BYTES_A_SECOND = 500_000
 """A page of so many bytes (compressed) lets those pass that come within a second of it, if they are much smaller."""
 
 

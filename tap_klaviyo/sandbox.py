@@ -19,7 +19,7 @@ from shared.sandbox import CONSENT, Answer, Call, Drift, Param, Refusal, Route, 
 from shared.timestamps import parse
 
 from . import sandbox_aggregates, sandbox_oauth, sandbox_reports
-from .sandbox_data import START_DATE, Account, Resource
+from .sandbox_data import KEPT_EVENTS, START_DATE, Account, Resource
 from .sandbox_endpoints import BY_STREAM, ENDPOINTS
 from .sandbox_oauth import CLIENT, REFRESH_TOKEN
 from .sandbox_query import Clause, Endpoint, cursor, date_time, matches, names, place, read_filter, wire
@@ -243,8 +243,10 @@ class KlaviyoSandbox(Recorded):
 
     def prepare(self) -> None:
         """Events in their order, and what is found by id."""
-        self.account.find({"type": "nothing", "id": ""})
-        assert self.account.all_times
+        account = self.account
+        account.find({"type": "nothing", "id": ""})
+        for second, at, number in account.all_times[:KEPT_EVENTS]:
+            account.event(account.metrics[at] if at >= 0 else None, second, number)
         for name in ("campaigns", "lists"):
             self.account.table(name, {})
 

@@ -33,6 +33,9 @@ STRANGE_PROFILES = 1
 life most pages are free of it, and are read in the quicker way.
 """
 
+KEPT_EVENTS = 20_000
+"""As many are made before anything is asked, and kept: a server that answers at once is what the API is."""
+
 Resource = dict[str, Any]
 
 
@@ -60,6 +63,7 @@ class Account:
         self._event_times: dict[str, list[tuple[int, int]]] = {}
         self.side_loaded: dict[Any, Row] = {}
         """What `included` has held, as it goes out."""
+        self._events: dict[tuple[int, int, int], Resource] = {}
 
     def chance(self, *names: Any) -> int:
         """64 bits for a place in the account."""
@@ -132,7 +136,13 @@ class Account:
 
     def event(self, metric: Resource | None, second: int, number: int) -> Resource:
         """One event; without a metric where that cannot be resolved any more."""
-        source = metric["_number"] if metric else 999
+        place = (metric["_number"] if metric else 999, second, number)
+        made = self._events.get(place) or self._event(metric, *place)
+        if len(self._events) < KEPT_EVENTS:
+            self._events[place] = made
+        return made
+
+    def _event(self, metric: Resource | None, source: int, second: int, number: int) -> Resource:
         chance = self.chance("what", source, number)
         profile = self.profile_number(chance)
         is_strange = second < BEGIN + STRANGE_DAYS * DAY or second >= NOW
