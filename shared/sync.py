@@ -35,6 +35,7 @@ from .units import Under, WindowPlan
 from .workers import Workers
 
 FIRST_SILENCE_SECONDS = 0.02
+FEWEST_WORKERS = 8
 STATE_SECONDS = 3.0
 STATE_BYTES_PER_SECOND = 5_000
 LARGE_STATE = 50_000
@@ -91,7 +92,8 @@ class _Sync:
             self.writer.schema(replace(selection, written=changed.written) if changed else selection)
         workers = self.workers
         connections = max(1, int(self.plan.settings.get("concurrency") or 1))
-        workers.start(connections + (connections > 1))  # one reads an answer at any time, and needs no connection
+        # Who reads an answer, or waits to, needs no connection. A single one means: strictly one after the other.
+        workers.start(1 if connections == 1 else max(connections + 1, FEWEST_WORKERS))
         # Made at their first use otherwise; until the first answers come there is time for it.
         unprepared = [run.sink.shape for run in reversed(self.runs.values()) if run.sink]
         patience = FIRST_SILENCE_SECONDS
