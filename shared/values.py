@@ -84,17 +84,23 @@ def clean(value: Any, found: list[str]) -> Any:
     while todo:
         node = todo.pop()
         if node.__class__ is dict:
-            if not all(name.isascii() and "\0" not in name for name in node):
-                members = [(clean_text(name, found), member) for name, member in node.items()]
-                node.clear()
-                node.update(members)
+            for name in node:
+                if not name.isascii() or "\0" in name:
+                    members = [(clean_text(each, found), member) for each, member in node.items()]
+                    node.clear()
+                    node.update(members)
+                    break
             places: Iterable[tuple[Any, Any]] = node.items()
         else:
             places = enumerate(node)
         for place, member in places:
-            if member.__class__ in (dict, list):
+            kind = member.__class__
+            if kind is str:
+                if not member.isascii() or "\0" in member:
+                    node[place] = clean_text(member, found)
+            elif kind is dict or kind is list:
                 todo.append(member)
-            else:
+            elif kind is float or kind is int:
                 node[place] = _clean_scalar(member, found)
     return value if value.__class__ in (dict, list) else _clean_scalar(value, found)
 
