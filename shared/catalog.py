@@ -193,7 +193,7 @@ def _metadata(stream: Stream, shown: set[str], declared: JsonSchema, settings: S
     for breadcrumb in _walk(declared):
         is_automatic = len(breadcrumb) == 2 and breadcrumb[1] in automatic
         write(metadata, breadcrumb, "inclusion", "automatic" if is_automatic else "available")
-        write(metadata, breadcrumb, "selected-by-default", True)
+        write(metadata, breadcrumb, "selected-by-default", _by_default(stream, breadcrumb))
     return metadata
 
 
@@ -407,7 +407,11 @@ def _is_field_selected(
     if chosen is not None:
         return chosen
     said = entry.is_selected(breadcrumb)
-    return inherited if said is None else said
+    return inherited and _by_default(stream, breadcrumb) if said is None else said
+
+
+def _by_default(stream: Stream, breadcrumb: Breadcrumb) -> bool:
+    return len(breadcrumb) != 2 or breadcrumb[1] not in stream.unselected
 
 
 def _is_full_table(stream: Stream, entry: _Entry) -> bool:

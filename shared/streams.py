@@ -240,6 +240,7 @@ class Stream:
     hidden               read for its children alone, never in the catalog
     optional             a refusal or a 404 on the whole stream means that the account lacks the feature: no failure
     selected             selected-by-default
+    unselected           columns that are not selected by default
     seed                 part of the documented contract
     cost                 what a parent costs, for the docs ("1 request per campaign")
     deletions            how deletions show, for the docs; default: by replication method
@@ -295,6 +296,7 @@ class Stream:
     hidden: bool = False
     optional: bool = False
     selected: bool = True
+    unselected: tuple[str, ...] = ()
     seed: bool = False
     cost: str = ""
     deletions: str = ""

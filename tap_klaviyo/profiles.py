@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from shared.pagination import Params, Row
-from shared.streams import Outcome, Record, Settings, Unit
+from shared.streams import Outcome, Record, Settings, Step, Stream, Unit
 from shared.timestamps import instant, shift
 
 from . import events
 from .params import page
 
+if TYPE_CHECKING:
+    from shared.client import Client
+
 SUPPRESSIONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
+
+
+CONTACTS = ("email", "phone_number", "external_id", "first_name", "last_name")
+"""Columns of a member that are there on demand: the profiles themselves are a stream."""
 
 
 def profile_window(unit: Unit) -> Params:
@@ -21,6 +29,21 @@ def profile_window(unit: Unit) -> Params:
     start, end = unit.window
     clauses = f"greater-than(updated,{shift(start, -1)[:19]}Z),less-than(updated,{end[:19]}Z)"
     return {**page(100)(unit), **more_of_profiles(unit), "filter": clauses, "sort": "updated"}
+
+
+def with_undated(description: Stream, client: Client, unit: Unit) -> Generator[Step, None, None] | None:
+    """With `undated_profiles`, behind the first window: those without a date of change, which no filter finds."""
+    is_first = unit.bookmark is None and unit.window is not None and unit.window[0] == unit.since
+    return _with_undated(description, client, unit) if is_first and unit.settings["undated_profiles"] else None
+
+
+def _with_undated(description: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
+    from shared.extract import pages
+
+    yield from pages(client, unit, description)
+    everyone = replace(description, params=lambda unit: {**page(100, sort="id")(unit), **more_of_profiles(unit)})
+    for batch in pages(client, replace(unit, window=None), everyone):
+        yield replace(batch, rows=[row for row in batch.rows if row.get("updated") is None])
 
 
 def more_of_profiles(unit: Unit) -> Params:
@@ -71,9 +94,11 @@ def suppression_partitions(settings: Settings) -> dict[str, Params]:
 def as_member(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """A profile in a list or a segment: who and since when."""
     for row in rows:
-        yield {"profile_id": row.get("id"), "joined_group_at": row.get("joined_group_at")}
+        contacts = {name: row.get(name) for name in CONTACTS}
+        yield {"profile_id": row.get("id"), "joined_group_at": row.get("joined_group_at"), **contacts}
 
 
 def member_params(unit: Unit) -> Params:
-    """The members' ids and when they joined."""
-    return {**page(100)(unit), "fields[profile]": "joined_group_at", "sort": "joined_group_at"}
+    """The members' ids, when they joined, and those of their contacts that are selected."""
+    names = ("joined_group_at", *(name for name in CONTACTS if name not in unit.deselected))
+    return {**page(100)(unit), "fields[profile]": ",".join(names), "sort": "joined_group_at"}

@@ -234,7 +234,7 @@ class Account:
             "title": None,
             "image": None,
             "created": stamp(BEGIN - DAY * 30),
-            "updated": stamp(updated),
+            "updated": stamp(updated) if number % 97 != 13 else None,
             "last_event_date": "" if self.is_odd and number % 9 == 0 else f"{stamp(BEGIN)[:19]}.25Z",
             "location": {"city": "Genève", "latitude": "" if number % 2 else 46.2, "longitude": None, "ip": None},
             "properties": {

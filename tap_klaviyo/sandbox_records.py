@@ -127,7 +127,11 @@ class Recorded(Sandbox):
         for beside, extra in self._resources(stream, settings, stayed=stayed):
             row = {**sandbox_truth.flattened(extra, beside), **self._added(stream, extra, settings)}
             record = sandbox_truth.record(stream, row)
-            if stream == "profiles" and record["updated"] < start:
+            if stream in _MEMBERS:
+                record = {name: record[name] for name in record if name not in _MEMBERS[stream]}
+            if stream == "profiles" and not settings.get("undated_profiles") and record["updated"] is None:
+                continue  # no filter finds it
+            if stream == "profiles" and record["updated"] is not None and record["updated"] < start:
                 continue
             if settings.get("seed_keys") and stream == "global_exclusions" and record["email"] is None:
                 continue
@@ -220,9 +224,13 @@ class Recorded(Sandbox):
             relations = dict(made["relationships"])
             if stream == "global_exclusions" and not set(made["_filter"][_REASON]) & set(REASONS):
                 continue
-            if stream in ("list_profiles", "segment_profiles"):
-                row = {**args, "profile_id": made["id"], "joined_group_at": made["attributes"]["joined_group_at"]}
-                yield {}, {"type": None, "id": None, "attributes": row}
+            if stream in _MEMBERS:
+                attributes = {
+                    **args,
+                    "profile_id": made["id"],
+                    "joined_group_at": made["attributes"]["joined_group_at"],
+                }
+                yield {}, {"type": None, "id": None, "attributes": attributes}
                 continue
             if stream == "catalog_category_items":
                 yield {}, {"type": made["type"], "id": None, "attributes": {**args, "item_id": made["id"]}}
@@ -290,6 +298,10 @@ _REASON, _CHANNEL = "subscriptions.email.marketing.suppression.reason", "message
 _EMBEDDED: Mapping[str, tuple[str, ...]] = {
     "campaigns": ("tags", "campaign-messages"), "lists": ("tags",), "segments": ("tags",), "flows": ("tags",),
 }  # fmt: skip
+_MEMBERS = dict.fromkeys(
+    ("list_profiles", "segment_profiles"), ("email", "phone_number", "external_id", "first_name", "last_name")
+)
+"""Stream → columns that are not selected by default."""
 _ASKED: Mapping[str, tuple[str, ...]] = {
     "tags": ("tag-group",), "mapped_metrics": ("metric", "custom-metric"), "webhooks": ("webhook-topics",),
     "campaign_messages": ("template", "image"),

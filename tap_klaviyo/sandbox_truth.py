@@ -47,6 +47,7 @@ _MESSAGE = """
     add_opt_out_language:b}, send_times:[{datetime:dt, is_local:b}], created_at:dt, updated_at:dt, definition:o,
     campaign_id:s, template_id:s, image_id:s
 """
+_CONTACTS = "email:s, phone_number:s, external_id:s, first_name:s, last_name:s"
 _TAGS = "tags:[{type:s, id:s, name:s, tag_group_id:s}], tag_ids:[s]"
 _UTM = "{flow:{type:s, value:s}, campaign:{type:s, value:s}}"
 _CATALOG = """
@@ -79,8 +80,8 @@ FIELDS = {
         id:s, type:s, name:s, definition:{{condition_groups:[{{conditions:[o]}}]}}, created:dt, updated:dt,
         is_active:b, is_processing:b, is_starred:b, {_TAGS}
     """,
-    "list_profiles": "list_id:s, profile_id:s, joined_group_at:dt",
-    "segment_profiles": "segment_id:s, profile_id:s, joined_group_at:dt",
+    "list_profiles": f"list_id:s, profile_id:s, joined_group_at:dt, {_CONTACTS}",
+    "segment_profiles": f"segment_id:s, profile_id:s, joined_group_at:dt, {_CONTACTS}",
     "flows": f"id:s, type:s, name:s, status:s, archived:b, created:dt, updated:dt, trigger_type:s, {_TAGS}",
     "flow_actions": """
         id:s, type:s, flow_id:s, action_type:s, status:s, created:dt, updated:dt, definition:o

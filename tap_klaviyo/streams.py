@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -132,6 +133,7 @@ members = partial(
     start_date=False,
     identity=("id",),
     transform=profiles.as_member,
+    unselected=profiles.CONTACTS,
     selected=False,
 )
 
@@ -146,6 +148,20 @@ LISTS = stream(
     ahead=True,  # ten lists a page
     fetch=counted,
     seed=True,
+)
+
+PROFILES = stream(
+    name="profiles",
+    description="Profiles",
+    sparse=fields("profile", "profiles"),
+    path="/api/profiles",
+    quota="L profiles",
+    params=profiles.profile_window,
+    transform=profiles.in_window,
+    replication_key="updated",
+    lookback=updated_lookback,
+    window=Window(first=30, largest=3650, lag_seconds=3, resize=profiles.resize, pages=events.MANY_PAGES),
+    deletions="merged and deleted profiles vanish",
 )
 
 RESOURCES = (
@@ -195,19 +211,7 @@ RESOURCES = (
         start_date=False,
         seed=True,
     ),
-    stream(
-        name="profiles",
-        description="Profiles",
-        sparse=fields("profile", "profiles"),
-        path="/api/profiles",
-        quota="L profiles",
-        params=profiles.profile_window,
-        transform=profiles.in_window,
-        replication_key="updated",
-        lookback=updated_lookback,
-        window=Window(first=30, largest=3650, lag_seconds=3, resize=profiles.resize, pages=events.MANY_PAGES),
-        deletions="merged and deleted profiles vanish",
-    ),
+    replace(PROFILES, fetch=partial(profiles.with_undated, PROFILES)),
     events.METRICS,
     stream(
         name="segments",
@@ -225,7 +229,7 @@ RESOURCES = (
     ),
     members(
         name="list_profiles",
-        description="Who is in which list",
+        description="Who is in which list; who that is only if these columns are selected",
         path="/api/lists/{list_id}/profiles",
         quota="L list profiles",
         parent=Parent(stream="lists", keys={"list_id": "id"}),
@@ -234,7 +238,7 @@ RESOURCES = (
     ),
     members(
         name="segment_profiles",
-        description="Who is in which segment",
+        description="Who is in which segment; who that is only if these columns are selected",
         path="/api/segments/{segment_id}/profiles",
         quota="L segment profiles",
         parent=Parent(stream="segments", keys={"segment_id": "id"}),

@@ -120,6 +120,12 @@ SETTINGS = (
         default=False,
     ),
     Setting(
+        name="undated_profiles",
+        type="boolean",
+        description="Profiles that have no date of change too: a first run then walks through all, 1 request per 100.",
+        default=False,
+    ),
+    Setting(
         name="include_future_events",
         type="boolean",
         description="Read events dated later than now as well, in each run, without moving a bookmark.",

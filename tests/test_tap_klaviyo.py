@@ -151,6 +151,33 @@ def test_lists_tell_their_size_on_demand(tmp_path: Path) -> None:
     assert all(record["profile_count"] for record in truth)
 
 
+def test_profiles_that_were_never_changed_are_read_once_on_demand(box: KlaviyoSandbox, tmp_path: Path) -> None:
+    found = run(box, tmp_path, "profiles", undated_profiles=True)
+    truth = box.truth("profiles", {"undated_profiles": True})
+    assert differences(found.records("profiles"), truth) == []
+    assert any(record["updated"] is None for record in truth)
+    again = run(box, tmp_path, "profiles", undated_profiles=True, state=found.state)
+    assert all(record["updated"] for record in again.records("profiles"))
+
+
+@pytest.mark.parametrize("stream", ["list_profiles", "segment_profiles"])
+def test_members_tell_who_they_are_on_demand(box: KlaviyoSandbox, tmp_path: Path, stream: str) -> None:
+    profiles = {record["id"]: record for record in box.truth("profiles", {"undated_profiles": True})}
+    names = ("email", "last_name")
+    found = run(box, tmp_path, stream, *(f"{stream}.{name}" for name in names))
+    truth = [
+        {**record, **{name: profiles[record["profile_id"]][name] for name in names}} for record in box.truth(stream)
+    ]
+    assert differences(found.records(stream), truth) == []
+    assert any(record["email"] for record in truth)
+    discovered = json.loads(run_tap("tap-klaviyo", "--discover", config={}, folder=tmp_path).stdout)
+    metadata = next(each["metadata"] for each in discovered["streams"] if each["stream"] == stream)
+    by_default = {
+        line["breadcrumb"][-1]: line["metadata"]["selected-by-default"] for line in metadata if line["breadcrumb"]
+    }
+    assert not by_default["email"] and by_default["joined_group_at"]
+
+
 def test_contract_keys_leave_out_the_suppressed_without_an_address(box: KlaviyoSandbox, tmp_path: Path) -> None:
     found = run(box, tmp_path, "global_exclusions", seed_keys=True)
     assert found.keys("global_exclusions") == ["email"]
