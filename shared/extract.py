@@ -476,6 +476,8 @@ class Walk:
         if not isinstance(row, dict):
             return row if isinstance(row, (str, int)) else None
         names = named or [name for name in self.stream.key_properties if name in row]
+        if len(names) == 1 and row.get(names[0]).__class__ is str:
+            return hash(row[names[0]])
         return hash(tuple([_hashable(row.get(name)) for name in names]) or repr(row))
 
 

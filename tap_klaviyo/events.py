@@ -242,7 +242,7 @@ def with_metric(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     metric = {"id": known, **{name: unit.parent.get(name) for name in METRIC_FIELDS}}
     for row in rows:
         if known is not None:
-            row["metric"] = [copied(metric)]
+            row["metric"] = row.get("metric") or [copied(metric)]
             row["metric_id"] = row.get("metric_id") or known
         held = row.get("metric") or []
         row["metric_name"] = held[0].get("name") if held else None

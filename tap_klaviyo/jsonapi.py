@@ -41,18 +41,21 @@ def included(kind: str) -> Records:
 
 def flat(resource: Mapping[str, Any], found: _Included | None = None, embedded: Sequence[str] = ()) -> Row:
     """One resource as a row."""
-    row: Row = {**(resource.get("attributes") or {}), "type": resource.get("type"), "id": resource.get("id")}
+    kind = resource.get("type")
+    row: Row = {**(resource.get("attributes") or {}), "type": kind, "id": resource.get("id")}
     relations = resource.get("relationships") or {}
     for name, relation in relations.items():
         if relation.__class__ is dict and "data" in relation:
             data, (one, many) = relation["data"], _columns(name)
-            if data.__class__ is list:
+            if data.__class__ is dict:
+                row[one] = data.get("id")
+            elif data.__class__ is list:
                 row[many] = [each.get("id") for each in data]
             else:
-                row[one] = data.get("id") if data.__class__ is dict else None
+                row[one] = None
     for name in embedded:
         row[name] = found.of(relations.get(name)) if found is not None else []
-    reshape = _RESHAPE.get(str(resource.get("type")))
+    reshape = _RESHAPE.get(str(kind))
     return reshape(row) if reshape else row
 
 
