@@ -10,7 +10,8 @@ share no nested objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
+from hashlib import blake2b
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,8 @@ class Shape:
         self._written = selection.written
 
     def prepare(self) -> None:
-        """Compile what the first `fit` would have to."""
-        _ = self._fit_clean, self._fit_carefully
+        """Compile what the first `fit` would have to, as long as all is clean."""
+        _ = self._fit_clean
 
     def fit(self, records: Iterable[Record], care: bool = True) -> list[Record]:
         """The records with the selected fields alone, each of its type; changed in place.
@@ -228,10 +229,15 @@ def _place(path: Path, at: At) -> str:
     return ".".join(str(next(positions)) if part is None else part for part in path)
 
 
-@lru_cache
 def _compiled(source: str) -> CodeType:
     """Streams of one schema, such as Klaviyo's of events, have one code: each takes a millisecond and a half."""
-    return compile(source, "<fit>", "exec")
+    key = blake2b(source.encode()).digest()  # the sources of all streams are megabytes
+    if key not in _COMPILED:
+        _COMPILED[key] = compile(source, "<fit>", "exec")
+    return _COMPILED[key]
+
+
+_COMPILED: dict[bytes, CodeType] = {}
 
 
 class _Code:
