@@ -62,6 +62,10 @@ class Response:
         if not isinstance(self.headers, Headers):
             object.__setattr__(self, "headers", Headers(self.headers))
 
+    def release(self) -> None:
+        """Let go of the body, which has been made use of: a page is large, and what it was made into is larger."""
+        object.__setattr__(self, "content", b"")
+
     def json(self) -> Any:
         """The body as JSON; raises ValueError."""
         return json.loads(self.content)

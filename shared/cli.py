@@ -289,12 +289,17 @@ class _Command:
         """
         from . import discovery
         from .messages import singer
+        from .process import be_quick
+
+        def load() -> None:
+            singer()
+            be_quick()
 
         streams, schemas = discovery.known(self.tap)
         before = self._choose(streams, schemas, config, is_partial=True)
         known, wanted = {stream.name for stream in streams}, {selection.stream.name for selection in before}
         # While the first request is under way; what is worked out before it keeps nobody waiting after it either.
-        loading = threading.Thread(target=singer)
+        loading = threading.Thread(target=load)
         loading.start()
         self.tap.check(client)
         streams, schemas = discovery.of_account(

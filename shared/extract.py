@@ -163,8 +163,9 @@ class Reader:
             yield from self._fetched(steps)
 
     def _digest(self, walk: Walk, request: Request, response: Response) -> tuple[Output, Sequence[Request]]:
-        stream = self.stream
+        stream, size = self.stream, len(response.content)
         page, fresh, care = walk.read(request, response)
+        response.release()
         following = walk.following(page)
         if following and stream.window and self.requests + 1 >= (stream.window.pages or float("inf")):
             self.ended_at = cut_off(page.rows, stream.replication_key)
@@ -176,10 +177,10 @@ class Reader:
             output = self._on_page(stream, self.unit, replace(page, rows=fresh), care, self.client.now())
         except ValueError as error:  # would be taken for a broken body and asked again
             raise SchemaError(f"{stream.name}: {request.path}: {error}") from error
-        output.size = len(response.content)
+        output.size = size
         self.requests += 1
         self.rows += len(page.rows)
-        self.bytes += len(response.content)
+        self.bytes += size
         if stream.order == "descending":
             output.checkpoint = walk.descend(output, following)
             output.high = None if following else walk.high

@@ -62,7 +62,9 @@ def _enclosed(head: bytes, rows: Sequence[Any], tail: bytes, stream: str) -> byt
         return b""
     between = tail + head
     slices = [_joined(between, rows[start : start + _SLICE], stream) for start in range(0, len(rows), _SLICE)]
-    return b"".join((head, between.join(slices), tail))
+    slices[0] = head + slices[0]
+    slices[-1] += tail
+    return between.join(slices)
 
 
 _SLICE = 100

@@ -7,6 +7,7 @@ workers end at their next wait, the main thread writes what it has.
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -34,6 +35,8 @@ from .tap import Tap
 from .units import Under, WindowPlan
 from .workers import Workers
 
+COLLECT_SECONDS = 1.0
+"""Requests leave cycles behind, which `process.be_quick` lets gather; so often they are taken away."""
 FIRST_SILENCE_SECONDS = 0.02
 FEWEST_WORKERS = 8
 STATE_SECONDS = 3.0
@@ -62,7 +65,6 @@ def run(
     it returns early, with all that was read written and the state behind it.
     """
     process.keep_memory_flat()
-    process.be_quick()
     plan = Plan(streams, selections, state=state, settings=settings, now=client.now())
     return _Sync(plan, tap, client, writer, report, stop).run()
 
@@ -75,6 +77,7 @@ class _Sync:
         self.log = logging.getLogger(tap.name)
         self.ledger = Ledger(plan.state, plan.now)
         self.wrote_state_at = self._seconds()
+        self.collected_at = time.monotonic()
         self.state_size = len(orjson.dumps(plan.state.value))
         self.ends_in_state = False
         self.runs = plan.runs()
@@ -131,6 +134,9 @@ class _Sync:
     def _tick(self) -> None:
         self.writer.tick()
         self.report.metrics_due()
+        if time.monotonic() - self.collected_at >= COLLECT_SECONDS:
+            gc.collect()
+            self.collected_at = time.monotonic()
         due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND * (1 + self.state_size / LARGE_STATE))
         if self.ledger.dirty and self._seconds() - self.wrote_state_at >= due:
             self._write_state()
