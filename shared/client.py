@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import IO, TYPE_CHECKING, Any, TypeVar, overload
 from urllib.parse import quote, quote_plus, urljoin
 
@@ -152,7 +151,7 @@ class Client:
         before it is sent again.
 
         Answers are unpacked and read one at a time, under the lock `processor`, the smaller first: Python would take
-        turns anyway, and only one page at a time is then in memory, and the body of the next.
+        turns anyway, and only one page at a time is then in memory.
         """
         self._context = context
         self.settings = context.settings
@@ -345,7 +344,8 @@ class Client:
                 break
             request = request.with_url(target)
         size = 0 if request.ahead else len(packed.packed or packed.content)
-        with self._turns.turn(size, partial(unpacked, request, packed)) as response, self.processor:
+        with self._turns.turn(size), self.processor:
+            response = unpacked(request, packed)
             error = self._meaning(request, response)
             if error is None:
                 try:
