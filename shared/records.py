@@ -49,8 +49,8 @@ class Shape:
         self._written = selection.written
 
     def prepare(self) -> None:
-        """Compile what the first `fit` would have to, as long as all is clean."""
-        _ = self._fit_clean
+        """Compile what the first `fit` would have to."""
+        _ = self._fit_clean, self._fit_carefully
 
     def fit(self, records: Iterable[Record], care: bool = True) -> list[Record]:
         """The records with the selected fields alone, each of its type; changed in place.
