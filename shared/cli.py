@@ -237,7 +237,6 @@ class _Command:
         from .messages import Writer
 
         with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
-            self.tap.check(client)
             streams, selections = self._chosen(client, config)
             found = shards.shards(client, streams, selections, config.settings, self.arguments.plan)
             Writer().text(json.dumps({"tap": self.tap.name, "shards": found}, indent=2))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 SUPPRESSIONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
 
-
 CONTACTS = ("email", "phone_number", "external_id", "first_name", "last_name")
 """Columns of a member that are there on demand: the profiles themselves are a stream."""
 
