@@ -245,10 +245,10 @@ class _Command:
     def _authorize(self) -> int:
         import webbrowser
 
-        from . import oauth
+        from . import authorize
 
         with self._surroundings(is_partial=True) as (config, _):
-            oauth.authorize(self.tap, config, open_browser=webbrowser.open, stdin=sys.stdin, stderr=sys.stderr)
+            authorize.authorize(self.tap, config, open_browser=webbrowser.open, stdin=sys.stdin, stderr=sys.stderr)
         return 0
 
     def _sync(self) -> int:

@@ -7,7 +7,6 @@ a time, under the client's lock `processor`.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections import Counter, deque
@@ -25,6 +24,7 @@ from .pagination import Back, Page, Request, at
 from .report import Report
 from .seen import Note
 from .sink import as_instant
+from .spool import spooled
 from .streams import Batch, Checkpoint, Outcome, Received, Row, Step, Stream, Unit, Wait
 from .timestamps import floor_seconds
 
@@ -213,7 +213,7 @@ class Reader:
 
     def _spooled(self, first: Output) -> Output | Wait | Received | None:
         if self._spool is None:
-            self._spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY)  # noqa: SIM115 - see close()
+            self._spool = spooled(SPOOL_IN_MEMORY)
             self._steps = self._replay(first, self._steps)
             return next(self._steps, None)
         return first

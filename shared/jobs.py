@@ -6,7 +6,6 @@ complete, so a killed run finds it again. Polling holds no worker.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import IO, Any, BinaryIO
 
 from .client import Client
 from .errors import ApiError, GoneError, RefusedError, RetryableError
+from .spool import spooled
 from .streams import Batch, Checkpoint, Step, Unit, Wait
 
 STARTS = 3
@@ -71,7 +71,7 @@ def run(job: Job, client: Client, unit: Unit) -> Generator[Step, None, None]:
     identifier, status = yield from done(job, client, unit)
     assert job.rows is not None
     for file in status.files:
-        with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as body:
+        with spooled(SPOOL_IN_MEMORY) as body:
             yield from _downloaded(client, unit, file, body, lambda: job.poll(client, identifier).files)
             yield from job.rows(body, unit)  # type: ignore[arg-type]
 
@@ -116,7 +116,7 @@ def collect(
     while page := job.pages(client, identifier, after):
         listed = partial(job.pages, client, identifier, after)
         for file in page:
-            with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as body:
+            with spooled(SPOOL_IN_MEMORY) as body:
                 yield from _downloaded(client, unit, file, body, listed, partial(take, file))
         after = page[-1].name
 

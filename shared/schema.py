@@ -9,7 +9,6 @@ date, names unique ignoring case within 62 characters, something besides the key
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,7 @@ from .timestamps import WIRES
 from .trees import copied
 
 if TYPE_CHECKING:
-    if sys.version_info >= (3, 11):
-        from importlib.resources.abc import Traversable as Traversable  # noqa: PLC0414 - passed on to `tap`
-    else:
-        from importlib.abc import Traversable as Traversable  # noqa: PLC0414 - passed on to `tap`
+    from pathlib import Path
 
 JsonSchema = dict[str, Any]
 
@@ -36,7 +32,7 @@ _FORMATS = ("date-time", "date")
 _KNOWN_WORDS = {"type", "format", "wire", "description", "properties", "items"}
 
 
-def load(folder: Traversable, name: str) -> JsonSchema:
+def load(folder: Path, name: str) -> JsonSchema:
     """The schema in `<name>.json`, references resolved; the caller's own copy."""
     place = (str(folder), name)
     if place not in _LOADED:
@@ -48,7 +44,7 @@ def load(folder: Traversable, name: str) -> JsonSchema:
 _LOADED: dict[tuple[str, str], JsonSchema] = {}
 
 
-def _read(folder: Traversable, path: str) -> JsonSchema:
+def _read(folder: Path, path: str) -> JsonSchema:
     try:
         schema = json.loads(folder.joinpath(*path.split("/")).read_bytes())
     except FileNotFoundError as error:

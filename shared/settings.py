@@ -5,7 +5,6 @@ Where values come from and go to is `config`'s business; what a setting is for s
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .timestamps import canonical, written
+from .urls import is_loopback
 
 if TYPE_CHECKING:
     from .tap import Tap
@@ -338,16 +338,9 @@ def _checked_url(url: str) -> str:
         raise ValueError(f"is {json.dumps(url)}, not a URL such as https://api.example.com")
     if parts.username or parts.password:
         raise ValueError("holds a user name or password; credentials have settings of their own")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError(f"is {json.dumps(url)}: http is allowed to this machine only, use https")
     return url.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def wrong(declared: Sequence[Setting], values: Mapping[str, Any], now: datetime) -> Iterator[tuple[str, str]]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from .streams import Settings, Stream, Unit
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .client import Client, Context
     from .config import Setting
     from .oauth import Flow
     from .sandbox import Sandbox
-    from .schema import Traversable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Tap:
     name            the command's name, "tap-mailchimp"
     title           the platform's name for people
     version         the distribution's version
-    schemas         the folder of `<stream>.json` files (importlib.resources)
+    schemas         the folder of `<stream>.json` files
     settings        its own settings; those of every tap are added by `shared.config`
     connect         Context (settings, report, stop, save) -> Client, with no request made
     check           (client): one cheap request that proves the credential, and whatever only the account can tell of
@@ -42,7 +43,7 @@ class Tap:
     name: str
     title: str
     version: str
-    schemas: Traversable
+    schemas: Path
     settings: tuple[Setting, ...]
     connect: Callable[[Context], Client]
     check: Callable[[Client], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -265,7 +265,7 @@ TAP = Tap(
     name="tap-campaign-monitor",
     title="Campaign Monitor",
     version=__version__,
-    schemas=files(__package__) / "schemas",
+    schemas=Path(__file__).with_name("schemas"),
     settings=SETTINGS,
     connect=connect,
     check=check,

@@ -11,7 +11,7 @@ import logging
 import re
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -64,7 +64,7 @@ def zone(setting: str, label: str) -> tzinfo:
 
 @lru_cache(maxsize=1)
 def _labels() -> dict[str, str]:
-    path = files(__package__) / "timezone_map.json"
+    path = Path(__file__).with_name("timezone_map.json")
     return dict(json.loads(path.read_text("utf-8")))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -17,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 from shared import jobs
 from shared.errors import ApiError, GoneError
 from shared.pagination import Request, Row
+from shared.spool import spooled
 from shared.streams import Batch, Step, Unit
 from shared.timestamps import floor_seconds, from_seconds
 
@@ -37,7 +37,7 @@ def _exported(client: Client, unit: Unit) -> Generator[Step, None, None]:
     job = jobs.Job(start=start, poll=poll, pages=pages, first_poll_seconds=2, poll_cap_seconds=30)
     identifier, _ = yield from jobs.done(job, client, _without_failed(client, unit))
     total = _export(client, identifier).get("total")
-    with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as whole:
+    with spooled(SPOOL_IN_MEMORY) as whole:
 
         def take(file: jobs.File, body: IO[bytes]) -> None:
             shutil.copyfileobj(body, whole)

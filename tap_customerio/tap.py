@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import ConfigError
@@ -278,7 +278,7 @@ TAP = Tap(
     name="tap-customerio",
     title="Customer.io",
     version=__version__,
-    schemas=files(__package__) / "schemas",
+    schemas=Path(__file__).with_name("schemas"),
     settings=SETTINGS,
     connect=connect,
     check=check,

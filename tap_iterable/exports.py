@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from functools import partial
@@ -22,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from shared import jobs
 from shared.errors import ApiError, RefusedError, TooLargeError
 from shared.pagination import Request
+from shared.spool import spooled
 from shared.state import Bookmark
 from shared.streams import Checkpoint, Outcome, Received, Settings, Step, Unit, Window
 from shared.timestamps import floor_seconds, instant, seconds_between
@@ -155,7 +155,7 @@ def _directly(client: Client, unit: Unit, export: Export) -> Generator[Step, Non
 
     yield from in_turn(client, EXPORT)
     request = Request("/api/export/data.json", asked(export, unit), quota=EXPORT)
-    with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as file:
+    with spooled(SPOOL_IN_MEMORY) as file:
 
         def read(response: Response) -> tuple[array[int], Outcome]:
             rows, hashes = scanned(file, export)
@@ -192,7 +192,7 @@ def _through_job(client: Client, unit: Unit, export: Export) -> Generator[Step, 
     emitted = (unit.resume or {}).get("after") if (unit.resume or {}).get("id") == identifier else None
     # From now on there is nothing left to cancel.
     yield Checkpoint(resume=jobs.kept(unit, identifier, **({"after": emitted} if emitted else {}), done=True))
-    with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as spool:
+    with spooled(SPOOL_IN_MEMORY) as spool:
         names: list[tuple[str, int]] = []
         hashes: list[array[int]] = []
         rows = 0

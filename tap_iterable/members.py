@@ -7,7 +7,6 @@ unconfirmed), so that one export of all users can stand for many lists.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.errors import ApiError, GoneError, PartError, QuotaError, RefusedError, TooLargeError
 from shared.pagination import Request, Row
+from shared.spool import spooled
 from shared.state import Bookmark
 from shared.streams import Batch, Checkpoint, Received, Settings, Step, Unit, Window
 from shared.timestamps import floor_seconds, shift
@@ -57,7 +57,7 @@ def of_list(client: Client, unit: Unit) -> Generator[Step, None, None]:
         quota=LIST_USERS,
         silence_seconds=float(unit.settings["list_users_timeout_s"]),
     )
-    with tempfile.SpooledTemporaryFile(max_size=SPOOL_IN_MEMORY) as file:
+    with spooled(SPOOL_IN_MEMORY) as file:
         try:
             client.send(request, stream=unit.stream, into=file, read=_check)
         except (GoneError, RefusedError, QuotaError) as error:

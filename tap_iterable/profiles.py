@@ -102,11 +102,11 @@ def _mend(row: Row, dates: Iterable[str]) -> None:
 @lru_cache(maxsize=1)
 def fixed_names() -> tuple[str, ...]:
     """The columns every account has, in the schema's order."""
-    from importlib.resources import files
+    from pathlib import Path
 
     from shared.schema import load
 
-    return tuple(name for name in load(files(__package__) / "schemas", "users")["properties"] if name != FIELDS)
+    return tuple(name for name in load(Path(__file__).with_name("schemas"), "users")["properties"] if name != FIELDS)
 
 
 def key(settings: Settings) -> tuple[str, ...] | None:

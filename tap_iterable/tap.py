@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.settings import START_DATE, Setting
@@ -239,7 +239,7 @@ TAP = Tap(
     name="tap-iterable",
     title="Iterable",
     version=__version__,
-    schemas=files(__package__) / "schemas",
+    schemas=Path(__file__).with_name("schemas"),
     settings=SETTINGS,
     connect=connect,
     check=check,

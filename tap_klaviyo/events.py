@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared import schema
@@ -384,4 +384,4 @@ def _is_metric(identifier: str, metric: Mapping[str, Any]) -> bool:
 
 
 def _event_schema(_: dict[str, Any], __: Client) -> dict[str, Any]:
-    return schema.load(files(__package__) / "schemas", "receive")
+    return schema.load(Path(__file__).with_name("schemas"), "receive")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from shared import schema
@@ -20,7 +20,7 @@ Sparse = Callable[[Sequence[str]], Params]
 @lru_cache
 def _columns(stream: str, member: str = "") -> tuple[str, ...]:
     """The columns of a stream, or the members of the resources embedded in one of its columns."""
-    found: dict[str, Any] = schema.load(files(__package__) / "schemas", stream)
+    found: dict[str, Any] = schema.load(Path(__file__).with_name("schemas"), stream)
     if member:
         found = found["properties"][member]["items"]
     return tuple(name for name in found["properties"] if name not in ("id", "type"))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import ConfigError
@@ -314,7 +314,7 @@ TAP = Tap(
     name="tap-klaviyo",
     title="Klaviyo",
     version=__version__,
-    schemas=files(__package__) / "schemas",
+    schemas=Path(__file__).with_name("schemas"),
     settings=SETTINGS,
     connect=connect,
     check=check,

@@ -14,7 +14,6 @@ from __future__ import annotations
 import codecs
 import json
 import logging
-import tarfile
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -178,6 +177,8 @@ def entries(file: IO[bytes]) -> Iterator[tuple[str, int, int, Any]]:
 
     Entries come in any order, an operation may have several, a folder may come first, and files may be empty.
     """
+    import tarfile  # here, since `--version` has no use for it
+
     try:
         with tarfile.open(fileobj=file, mode="r|gz") as archive:
             for member in archive:

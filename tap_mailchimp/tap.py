@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -287,7 +287,7 @@ TAP = Tap(
     name="tap-mailchimp",
     title="Mailchimp",
     version=__version__,
-    schemas=files(__package__) / "schemas",
+    schemas=Path(__file__).with_name("schemas"),
     settings=SETTINGS,
     connect=connect,
     check=check,

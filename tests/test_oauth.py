@@ -20,10 +20,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import responses
 
+from shared.authorize import authorize
 from shared.client import Client, Context
 from shared.errors import ApiError, AuthError, ConfigError, RetryableError
 from shared.limits import Limits
-from shared.oauth import Flow, Tokens, authorize, exchange
+from shared.oauth import Flow, Tokens, exchange
 from shared.pagination import Request
 from shared.timestamps import UTC, canonical
 

@@ -16,6 +16,7 @@ import pytest
 
 from shared import config
 from shared.answers import Response
+from shared.authorize import authorization_url
 from shared.client import Context
 from shared.errors import (
     AuthError,
@@ -28,7 +29,6 @@ from shared.errors import (
 )
 from shared.extract import first_request
 from shared.limits import Limits
-from shared.oauth import authorization_url
 from shared.pagination import Request
 from shared.report import Report
 from shared.settings import settings_of
