@@ -11,22 +11,20 @@ source, or from a runner that rewrote it.
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 from .errors import CatalogError, SchemaError
 from .messages import singer
+from .patterns import Breadcrumb, Patterns, breadcrumbs, dotted, members
 from .schema import ACCOUNT, EXTRA, JsonSchema, type_of, written
 from .streams import Settings, Stream
 from .trees import copied
 
 LOGGER = logging.getLogger(__name__)
 
-Breadcrumb = tuple[str, ...]
 Metadata = dict[Breadcrumb, dict[str, Any]]
 
 _CATALOG_SCHEMA = {
@@ -125,25 +123,6 @@ def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _members(schema: Mapping[str, Any], at: Breadcrumb = ()) -> Iterator[Breadcrumb]:
-    """The breadcrumbs of the members an object declares, or those of an array's items."""
-    if schema.get("items") and type_of(schema) == "array":
-        yield from _members(schema["items"], (*at, "items"))
-    elif schema.get("properties"):
-        for name in schema["properties"]:
-            yield (*at, "properties", name)
-
-
-def _walk(schema: Mapping[str, Any], at: Breadcrumb = ()) -> Iterator[Breadcrumb]:
-    """The breadcrumb of every field at any depth, outer ones first."""
-    for breadcrumb in _members(schema, at):
-        yield breadcrumb
-        node = schema
-        for step in breadcrumb[len(at) :]:
-            node = node[step]
-        yield from _walk(node, breadcrumb)
-
-
 # Building
 
 
@@ -190,7 +169,7 @@ def _metadata(stream: Stream, shown: set[str], declared: JsonSchema, settings: S
     for word, value in facts.items():
         write(metadata, (), word, value)
     automatic = _automatic(stream, settings)
-    for breadcrumb in _walk(declared):
+    for breadcrumb in breadcrumbs(declared):
         is_automatic = len(breadcrumb) == 2 and breadcrumb[1] in automatic
         write(metadata, breadcrumb, "inclusion", "automatic" if is_automatic else "available")
         write(metadata, breadcrumb, "selected-by-default", _by_default(stream, breadcrumb))
@@ -294,7 +273,7 @@ def choose(
     known = {selection.stream.name: selection for selection in before}
     shown = [stream for stream in streams if not stream.hidden and stream.name in schemas]
     declared = {stream.name: _declared(stream, schemas, settings) for stream in shown}
-    patterns = _Patterns.of(select, exclude, settings.get("mask") or {})
+    patterns = Patterns.of(select, exclude, settings.get("mask") or {})
     if not is_partial:
         patterns.check(shown, declared)
     entries, unknown = _entries(catalog, streams) if catalog is not None else ({}, [])
@@ -321,7 +300,7 @@ def choose(
 
 
 def _is_stream_selected(
-    stream: Stream, entry: _Entry | None, *, has_catalog: bool, patterns: _Patterns, chosen: bool | None
+    stream: Stream, entry: _Entry | None, *, has_catalog: bool, patterns: Patterns, chosen: bool | None
 ) -> bool:
     if entry is not None and entry.word((), "inclusion") == "unsupported":
         return False
@@ -335,7 +314,7 @@ def _is_stream_selected(
 
 
 def _selection(
-    stream: Stream, entry: _Entry, declared: JsonSchema, patterns: _Patterns, settings: Settings
+    stream: Stream, entry: _Entry, declared: JsonSchema, patterns: Patterns, settings: Settings
 ) -> Selection:
     keys = key_properties(stream, settings)
     automatic = _automatic(stream, settings)
@@ -362,7 +341,7 @@ def _selection(
                 properties[name] = kept
             else:
                 LOGGER.warning(
-                    "%s.%s is left out, because none of its members is selected", stream.name, _dotted(breadcrumb)
+                    "%s.%s is left out, because none of its members is selected", stream.name, dotted(breadcrumb)
                 )
         return {**schema, "properties": properties}
 
@@ -385,7 +364,7 @@ def _selection(
 
 def _members_of(schema: JsonSchema) -> frozenset[str]:
     """The members of its objects, and of the objects in its arrays, as patterns name them."""
-    return frozenset(name for breadcrumb in _walk(schema) if "." in (name := _dotted(breadcrumb)))
+    return frozenset(name for breadcrumb in breadcrumbs(schema) if "." in (name := dotted(breadcrumb)))
 
 
 def _is_hollow(kept: JsonSchema, declared: JsonSchema) -> bool:
@@ -396,11 +375,11 @@ def _is_hollow(kept: JsonSchema, declared: JsonSchema) -> bool:
 
 
 def _is_field_selected(
-    stream: Stream, entry: _Entry, breadcrumb: Breadcrumb, inherited: bool, patterns: _Patterns
+    stream: Stream, entry: _Entry, breadcrumb: Breadcrumb, inherited: bool, patterns: Patterns
 ) -> bool:
     if entry.word(breadcrumb, "inclusion") == "unsupported":
         return False
-    path = _dotted(breadcrumb)
+    path = dotted(breadcrumb)
     if patterns.excludes_field(stream, path):
         return False
     chosen = patterns.selects_field(stream, path)
@@ -422,146 +401,10 @@ def _is_full_table(stream: Stream, entry: _Entry) -> bool:
     return {"FULL_TABLE": True, "INCREMENTAL": False}.get(str(method).upper(), stream.full_table)
 
 
-def _dotted(breadcrumb: Breadcrumb) -> str:
-    """A breadcrumb as patterns name it: ("properties", "stats", "properties", "rate") is stats.rate."""
-    steps = iter(breadcrumb)
-    return ".".join(next(steps) for step in steps if step == "properties")
-
-
-# The command line's patterns
-
-
-_Pattern = tuple[str, str, str]
-"""A stream's glob, the dot if there is one, a field's glob."""
-
-
-@dataclass(frozen=True)
-class _Patterns:
-    """`--select` and `--exclude`: globs for "stream" or "stream.field", where a field may be "stats.rate"."""
-
-    select: Sequence[_Pattern]
-    exclude: Sequence[_Pattern]
-    masked: Sequence[_Pattern]
-    dropped: Sequence[_Pattern]
-
-    @classmethod
-    def of(cls, select: Sequence[str], exclude: Sequence[str], masks: Mapping[str, str]) -> _Patterns:
-        """Those of the command line and of the setting `mask`."""
-        dropped = [pattern for pattern, how in masks.items() if how == "drop"]
-        return cls(*([pattern.partition(".") for pattern in given] for given in (select, exclude, masks, dropped)))
-
-    def about(self, stream: Stream) -> _Patterns:
-        """Those that speak of a stream: it has many fields, and there may be many patterns."""
-        return _Patterns(
-            *(
-                [pattern for pattern in given if _matches_stream(stream, pattern[0])]
-                for given in (self.select, self.exclude, self.masked, self.dropped)
-            )
-        )
-
-    def selects_stream(self, stream: Stream, declared: JsonSchema, *, is_partial: bool) -> bool | None:
-        """None where nothing is selected on the command line. A field's pattern selects the streams that have it."""
-        if not self.select:
-            return None
-        globs = [(dot, glob) for name, dot, glob in self.select if _matches_stream(stream, name)]
-        if is_partial or any(not dot for dot, _ in globs):
-            return bool(globs)
-        return any(covers(glob, _dotted(breadcrumb)) for _, glob in globs for breadcrumb in _walk(declared))
-
-    def excludes_stream(self, stream: Stream) -> bool:
-        return any(_matches_stream(stream, name) for name, dot, _ in self.exclude if not dot)
-
-    def selects_field(self, stream: Stream, path: str) -> bool | None:
-        """None where the patterns leave it to the catalog: no pattern speaks of this stream's fields."""
-        fields = [(dot, glob) for name, dot, glob in self.select if _matches_stream(stream, name)]
-        if any(dot and _reaches(glob, path) for dot, glob in fields):
-            return True
-        return False if fields and all(dot for dot, _ in fields) else None
-
-    def excludes_field(self, stream: Stream, path: str) -> bool:
-        return self.drops(stream, path) or any(
-            dot and _matches_stream(stream, name) and covers(glob, path) for name, dot, glob in self.exclude
-        )
-
-    def drops(self, stream: Stream, path: str) -> bool:
-        """Whether a mask takes the field away."""
-        return any(_matches_stream(stream, name) and covers(glob, path) for name, _, glob in self.dropped)
-
-    def check(self, streams: Sequence[Stream], declared: Mapping[str, JsonSchema]) -> None:
-        """Raises CatalogError for a pattern that matches nothing: it is a typing error, not a wish."""
-        for option, patterns in (("--select", self.select), ("--exclude", self.exclude), ("mask", self.masked)):
-            for name, dot, glob in patterns:
-                matched = [stream for stream in streams if _matches_stream(stream, name)]
-                if not matched:
-                    known = [stream.name for stream in streams]
-                    raise CatalogError(
-                        f"{option} {name}{dot}{glob}: no stream is called like that.{_meant(name, known)}"
-                    )
-                if dot:
-                    paths = [_dotted(crumb) for stream in matched for crumb in _walk(declared[stream.name])]
-                    if not any(covers(glob, path) for path in paths) and not (
-                        option == "mask" and any(_is_in_map(glob, declared[stream.name]) for stream in matched)
-                    ):
-                        raise CatalogError(
-                            f"{option} {name}{dot}{glob}: no field is called like that.{_meant(glob, paths)}"
-                        )
-
-
-def _matches_stream(stream: Stream, glob: str) -> bool:
-    return any(fnmatchcase(name, glob) for name in (stream.name, *stream.aliases))
-
-
-def covers(glob: str, path: str) -> bool:
-    """Whether `glob` names the field at `path`, or an object that it is a member of."""
-    return any(fnmatchcase(part, glob) for part in _prefixes(path))
-
-
-def _is_in_map(glob: str, declared: JsonSchema) -> bool:
-    """Whether `glob` names what lies in an object of any content, whose members no schema knows."""
-    above = _prefixes(glob)[:-1]
-    for breadcrumb in _walk(declared):
-        node = declared
-        for step in breadcrumb:
-            node = node[step]
-        if (
-            type_of(node) == "object"
-            and not node.get("properties")
-            and any(fnmatchcase(_dotted(breadcrumb), part) for part in above)
-        ):
-            return True
-    return False
-
-
-def _reaches(glob: str, path: str) -> bool:
-    """Whether `glob` covers the field at `path`, or names a member below it."""
-    return covers(glob, path) or any(fnmatchcase(path, part) for part in _prefixes(glob) if part != glob)
-
-
-def _prefixes(path: str) -> list[str]:
-    parts = path.split(".")
-    return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
-
-
-def _meant(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=3)
-    return f" Did you mean {' or '.join(close)}?" if close else " --discover lists what there is."
-
-
-# Masks
-
-
-def mask_patterns(stream: Stream, settings: Settings) -> Iterator[tuple[str, str]]:
-    """The setting `mask` for one stream: globs of its fields, each with what is done to them."""
-    for pattern, how in (settings.get("mask") or {}).items():
-        name, _, glob = pattern.partition(".")
-        if _matches_stream(stream, name):
-            yield glob, how
-
-
 # What a user should know about the catalog given
 
 
-def _warn(stream: Stream, entry: _Entry | None, declared: JsonSchema, patterns: _Patterns, settings: Settings) -> None:
+def _warn(stream: Stream, entry: _Entry | None, declared: JsonSchema, patterns: Patterns, settings: Settings) -> None:
     automatic = _automatic(stream, settings)
     if kept := sorted(name for name in automatic if name != ACCOUNT and patterns.excludes_field(stream, name)):
         LOGGER.warning("%s: %s cannot be excluded, being part of its key or its bookmark", stream.name, ", ".join(kept))
@@ -582,7 +425,7 @@ def _warn(stream: Stream, entry: _Entry | None, declared: JsonSchema, patterns: 
 
 def _differing(theirs: Any, ours: JsonSchema, at: Breadcrumb = ()) -> Iterator[str]:
     """The fields whose type or format differs, where the catalog gives one."""
-    for breadcrumb in _members(ours, at):
+    for breadcrumb in members(ours, at):
         node, own = theirs, ours
         for step in breadcrumb[len(at) :]:
             node = node.get(step) if isinstance(node, dict) else None
@@ -590,7 +433,7 @@ def _differing(theirs: Any, ours: JsonSchema, at: Breadcrumb = ()) -> Iterator[s
         if not isinstance(node, dict):
             continue
         if "type" in node and _shape(node) != _shape(own):
-            yield _dotted(breadcrumb)
+            yield dotted(breadcrumb)
         else:
             yield from _differing(node, own, breadcrumb)
 

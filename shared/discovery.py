@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import schema, values
 from .errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
-from .extract import first_request, located
 from .pagination import Request
 from .state import Bookmark
 from .timestamps import shift
 from .units import Reading, batch_size, parent_values, partitions, unit
+from .walk import first_request, located
 
 if TYPE_CHECKING:
     from .answers import Response

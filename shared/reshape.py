@@ -14,8 +14,9 @@ from typing import Any
 
 import orjson
 
-from .catalog import Selection, covers, mask_patterns
+from .catalog import Selection
 from .errors import ConfigError
+from .patterns import covers, mask_patterns
 from .schema import EXTRA, JsonSchema, columns, type_of
 from .streams import Record, Settings
 

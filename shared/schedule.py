@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .errors import RefusedError, TapError, UnavailableError
-from .extract import SCARCE_SECONDS, Errand, Reader
+from .extract import SCARCE_SECONDS, Reader
 from .sink import Sink
 from .streams import Outcome, Parent, Stream, Unit
 from .units import Followed, Reading, Under, WindowPlan
+from .walk import Errand
 
 if TYPE_CHECKING:
     from .joint import JointRun

@@ -222,7 +222,7 @@ class Stream:
     fetch                all of it yourself: gives a generator of steps (Batch, Checkpoint …), or None to have the unit
                          read page by page after all; asked again, with `Unit.too_large`, when that came to nothing
     cancel               (client, resume): end what a broken fetch left running at the API; called on a signal
-    extend_schema        (schema, client) -> schema with the account's own fields
+    extend_schema        (schema, client) -> another schema, with the account's own fields; the one given stays as it is
     window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
     joint                the other stream whose walk may serve this one's units too, each with its own bookmark still
     spool                nothing is written before the unit has been read to its clean end

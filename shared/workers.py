@@ -27,7 +27,7 @@ from .errors import (
     TooLargeError,
     UnavailableError,
 )
-from .extract import Errand, Output, Reader
+from .extract import Output, Reader
 from .joint import JointRun, Member
 from .pagination import Page
 from .plan import Plan
@@ -37,6 +37,7 @@ from .sink import as_instant
 from .state import Bookmark, later
 from .streams import Anyway, Parent, Received, Stream, Unit, Wait
 from .units import Followed, Under, WindowPlan, batch_size, parent_values, partitions, unit, unit_key
+from .walk import Errand
 
 HOPELESS = 5
 """So many units failed and not one was read: the rest would fail as well."""
@@ -222,8 +223,7 @@ class Workers:
             built,
             on_page=partial(self._on_joint_page, run) if isinstance(run, JointRun) else self._on_page,
             whole=self.plan.must_read_all(run, built.key),
-            errands=self.schedule.errand,
-            spare=self.schedule.spare,
+            errands=self.schedule,
         )
         size = run.stream.size(built) if run.stream.size and not built.units else 0
         return Active(run, built, reader, size, mark, plan)

@@ -127,7 +127,7 @@ Ask = Callable[[Request], _Answer]
 def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """All rows of a report, oldest first, each minute's from one answer."""
     from shared import values  # heavy
-    from shared.extract import first_request
+    from shared.walk import first_request
 
     def read(asked: Request, response: Response) -> _Answer:
         body, care = values.parse(response.content)

@@ -176,7 +176,7 @@ def by_time(client: Client, unit: Unit, *, listing: Stream, names: Mapping[str, 
 
     `names` are the parameters besides start and end; what they say of the resolution is filled in.
     """
-    from shared.extract import pages  # heavy
+    from shared.walk import pages  # heavy
 
     resolution = str(unit.settings["metrics_resolution"])
     created = int(unit.parent.get("created") or 0)

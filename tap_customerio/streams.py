@@ -103,7 +103,7 @@ def suppression_lists(settings: Settings) -> dict[str, Params]:
 
 def of_domain(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
     """The list of a sending domain, which is elsewhere and paged by cursor. The account's own: as the row says."""
-    from shared.extract import pages  # heavy
+    from shared.walk import pages  # heavy
 
     kind, _, domain = unit.partition.partition("/")
     if not domain:

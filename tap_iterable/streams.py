@@ -97,7 +97,7 @@ def is_campaign_new(record: Record, unit: Unit) -> bool:
 
 def templates(client: Client, unit: Unit) -> Iterator[Batch]:
     """All templates, with the type and medium that only the filters tell."""
-    from shared.extract import pages
+    from shared.walk import pages
 
     kinds: dict[Any, dict[str, str]] = {}
     for field, param, values in (
@@ -117,7 +117,7 @@ def templates(client: Client, unit: Unit) -> Iterator[Batch]:
 
 def catalogs(client: Client, unit: Unit) -> Iterator[Batch]:
     """All catalogs, with the types of their fields."""
-    from shared.extract import pages
+    from shared.walk import pages
 
     for batch in pages(client, unit, CATALOG_NAMES):
         for row in batch.rows:

@@ -130,7 +130,7 @@ def feeding(rows: Sequence[Row]) -> Sequence[Row]:
 
 def every_metric(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """All metrics at once: which of those that share a name is Klaviyo's own may show on a later page alone."""
-    from shared.extract import pages
+    from shared.walk import pages
 
     batches = list(pages(client, unit, METRICS))
     rows = [row for batch in batches for row in batch.rows]
@@ -268,7 +268,7 @@ def with_future(client: Client, unit: Unit) -> Generator[Step, None, None] | Non
 
 
 def _with_future(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    from shared.extract import pages
+    from shared.walk import pages
 
     description = _description(unit.stream)
     yield from pages(client, unit, description)

@@ -37,7 +37,7 @@ def with_undated(description: Stream, client: Client, unit: Unit) -> Generator[S
 
 
 def _with_undated(description: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
-    from shared.extract import pages
+    from shared.walk import pages
 
     yield from pages(client, unit, description)
     everyone = replace(description, params=lambda unit: {**page(100, sort="id")(unit), **more_of_profiles(unit)})

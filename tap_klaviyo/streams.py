@@ -101,7 +101,7 @@ def counted(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
 
 
 def _counted(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    from shared.extract import pages
+    from shared.walk import pages
 
     for batch in pages(client, unit, LISTS):
         for row in batch.rows:

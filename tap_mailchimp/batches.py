@@ -78,7 +78,7 @@ def _through_batch(client: Client, unit: Unit, stream: Stream) -> Generator[Step
             logger.warning("%s: campaign %s is gone. Skipped.", unit.stream, part.key)
             continue
         if not tally.is_whole:
-            from shared.extract import pages
+            from shared.walk import pages
 
             logger.info("%s: the batch left out (part of) campaign %s: asking directly.", unit.stream, part.key)
             for step in pages(client, part, stream):
@@ -152,7 +152,7 @@ def operation(unit: Unit, stream: Stream) -> dict[str, Any]:
 
     Without `count` it gives all pages, as several entries under the same operation_id.
     """
-    from shared.extract import first_request
+    from shared.walk import first_request
 
     request = first_request(stream, unit)
     params = {name: value for name, value in request.params.items() if name not in ("count", "offset")}

@@ -11,6 +11,7 @@ import singer.metadata
 
 from shared import catalog
 from shared.errors import CatalogError, SchemaError
+from shared.patterns import breadcrumbs, dotted
 from shared.streams import Parent, Stream
 
 TEXT = {"type": ["null", "string"], "description": "for people"}
@@ -345,7 +346,7 @@ def test_patterns_pick_fields_beside_the_automatic_ones(
     select: tuple[str, ...], exclude: tuple[str, ...], read: set[str]
 ) -> None:
     members = choose(select=select, exclude=exclude)["members"]
-    paths = {catalog._dotted(breadcrumb) for breadcrumb in catalog._walk(members.schema)}
+    paths = {dotted(breadcrumb) for breadcrumb in breadcrumbs(members.schema)}
     assert paths - {"id", "list_id", "changed"} == read
     assert paths >= {"id", "list_id", "changed"}
 

@@ -11,10 +11,10 @@ import pytest
 from check_iterable_facts import compare
 
 from shared import schema
-from shared.extract import first_request
 from shared.settings import settings_of
 from shared.streams import Stream, Unit
 from shared.units import partitions
+from shared.walk import first_request
 from tap_iterable import exports, sandbox_exports, sandbox_truth
 from tap_iterable.event_streams import EVENTS
 from tap_iterable.events import Export

@@ -10,9 +10,9 @@ import pytest
 from test_tap_klaviyo import NOW, SEED_EVENTS, STREAMS, run, settings, unit
 
 from shared import schema
-from shared.extract import first_request
 from shared.streams import Outcome
 from shared.testing import differences, run_tap
+from shared.walk import first_request
 from tap_klaviyo import events, jsonapi
 from tap_klaviyo.sandbox import KlaviyoSandbox
 from tap_klaviyo.tap import TAP

@@ -12,10 +12,10 @@ import check_klaviyo_facts
 import pytest
 
 from shared import schema
-from shared.extract import first_request
 from shared.settings import settings_of
 from shared.streams import Stream, Unit
 from shared.units import partitions
+from shared.walk import first_request
 from tap_klaviyo import aggregates, sandbox_aggregates, sandbox_reports, sandbox_truth
 from tap_klaviyo.client import OAUTH, TIERS
 from tap_klaviyo.events import ALIASES

@@ -15,10 +15,10 @@ from urllib.request import urlopen
 import pytest
 
 from shared import schema
-from shared.extract import first_request
 from shared.settings import settings_of
 from shared.streams import Stream, Unit
 from shared.units import parent_values, partitions
+from shared.walk import first_request
 from tap_mailchimp.sandbox import MailchimpSandbox
 from tap_mailchimp.tap import TAP
 

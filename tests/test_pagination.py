@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.extract import Walk
 from shared.pagination import (
     Back,
     NextPage,
@@ -26,6 +25,7 @@ from shared.pagination import (
 )
 from shared.streams import Stream, Unit
 from shared.timestamps import instant, rfc3339
+from shared.walk import Walk
 
 Row = dict[str, Any]
 BEGIN = 1_760_000_000

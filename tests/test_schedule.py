@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.answers import Response
-from shared.extract import Errand
 from shared.report import Report
 from shared.schedule import Active, Run, Schedule, Waiting
 from shared.state import Bookmark
 from shared.streams import Outcome, Stream, Unit, Window
 from shared.timestamps import from_seconds
 from shared.units import Reading, WindowPlan
+from shared.walk import Errand
 
 
 def run_of(**row: Any) -> Run:

@@ -27,7 +27,6 @@ from shared.errors import (
     TooLargeError,
     UnavailableError,
 )
-from shared.extract import first_request
 from shared.limits import Limits
 from shared.pagination import Request
 from shared.report import Report
@@ -36,6 +35,7 @@ from shared.state import State
 from shared.streams import Unit
 from shared.testing import Result, differences, problems, run_tap
 from shared.units import partitions
+from shared.walk import first_request
 from tap_klaviyo import reports
 from tap_klaviyo.client import OAUTH, connect, heeding, quotas, verdict
 from tap_klaviyo.profiles import in_window, suppressed

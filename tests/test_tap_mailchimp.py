@@ -29,13 +29,13 @@ from shared.errors import (
     RetryableError,
     TooLargeError,
 )
-from shared.extract import first_request
 from shared.pagination import Page, Request
 from shared.report import Report
 from shared.settings import settings_of
 from shared.state import State
 from shared.streams import Stream, Unit
 from shared.units import partitions
+from shared.walk import first_request
 from tap_mailchimp import activity, batches
 from tap_mailchimp.client import check, check_lists, connect, metadata_verdict, verdict
 from tap_mailchimp.parts import IN_LIST
