@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
-from . import schema, values
+from . import schema
 from .errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
 from .pagination import Request
 from .state import Bookmark
 from .timestamps import shift
 from .units import Reading, batch_size, parent_values, partitions, unit
-from .walk import first_request, located
+from .walk import decoded, first_request, located
 
 if TYPE_CHECKING:
     from .answers import Response
@@ -209,7 +209,7 @@ class _Prober:
 
     def _send(self, stream: Stream, endpoint: str, unit: Unit) -> Finding:
         def read(response: Response) -> Sequence[Any]:
-            return located(stream, stream.decode(response) if stream.decode else values.parse(response.content)[0])
+            return located(stream, decoded(stream, response)[0])
 
         try:
             rows = self._client.send(_smallest(stream, first_request(stream, unit)), stream=stream.name, read=read)

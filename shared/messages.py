@@ -67,7 +67,7 @@ def _enclosed(head: bytes, rows: Sequence[Any], tail: bytes, stream: str) -> byt
     return between.join(slices)
 
 
-_SLICE = 100
+_SLICE = 25
 """Records that are serialised at once: orjson leaves some kilobytes of room behind each, until they are joined."""
 
 
@@ -112,7 +112,10 @@ class Writer:
 
     def write(self, data: bytes) -> None:
         """Whole lines, in the order in which they are to come out."""
-        if data:
+        if len(data) >= FULL:
+            self._drain()
+            self._put(data)
+        elif data:
             self._pending.append(data)
             self._size += len(data)
             if self._size >= FULL:
@@ -180,7 +183,10 @@ class Writer:
             data = b"".join(self._pending)
             self._pending.clear()
             self._size = 0
-            rest = memoryview(data)
-            while rest:
-                # Under PYTHONUNBUFFERED stdout is the raw file, which a signal may stop in the middle of a line.
-                rest = rest[self._out.write(rest) or 0 :]
+            self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            # Under PYTHONUNBUFFERED stdout is the raw file, which a signal may stop in the middle of a line.
+            rest = rest[self._out.write(rest) or 0 :]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import SchemaError
 from .problems import Problems, printable
 from .schema import ACCOUNT, EXTRA, type_of
-from .values import ARTICLES, FITS, MISFIT, clean, clean_text, converter, kind_of
+from .values import ARTICLES, FITS, MISFIT, clean, clean_text, converter, kind_of, surrogate
 
 if TYPE_CHECKING:
     from .catalog import Selection
@@ -274,7 +274,7 @@ class _Code:
         rules = self._rules
         names = self._constants
         names.update(known=rules.known, tidy=rules.tidy, account=rules.account, Skip=_Skip)
-        names["misfit"] = MISFIT
+        names.update(misfit=MISFIT, surrogate=surrogate)
         skips = rules.skips_keyless
         self._emit(0, "def fit(rows):")
         if skips:

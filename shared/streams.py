@@ -227,6 +227,7 @@ class Stream:
     joint                the other stream whose walk may serve this one's units too, each with its own bookmark still
     spool                nothing is written before the unit has been read to its clean end
     decode               (response) -> body; default: JSON
+    answer               of a JSON answer, the TypedDict that names what is read of it; the rest is not even built
     quota                name of the limit its requests draw from
     at_once              how many of its units may be under way at the same time, or a function of the settings; None:
                          as many as there are workers
@@ -285,6 +286,7 @@ class Stream:
     joint: Joint | None = None
     spool: bool = False
     decode: Callable[[Response], Any] | None = None
+    answer: Any = Any
     quota: str = ""
     at_once: int | Callable[[Settings], int | None] | None = None
     ahead: bool = False

@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+import msgspec
 import orjson
 
 from .schema import type_of
@@ -26,31 +28,45 @@ _ALIKE = bytes(
     ord("0") if chr(code).isdigit() else ord(":") if chr(code) in ":,[- \t\r\n" else code for code in range(128)
 ) + bytes(range(128, 256))
 _WIDE_NUMBER = b":" + b"0" * 19
+PART = 16 * 1024  # bytes that are looked through at once
 _NUL = re.compile(rb"\\u0000")  # more than twice as fast as `in`
 
 
-def parse(content: bytes) -> tuple[Any, bool]:
+def parse(content: bytes, wanted: Any = Any) -> tuple[Any, bool]:
     """The JSON value in `content`, and whether its records need care when they are fitted.
 
     Care is needed where a value may hold what most targets cannot take: U+0000, lone surrogates, NaN, infinity,
-    integers beyond 64 bits. Raises ValueError for anything that is not JSON.
+    integers beyond 64 bits. `wanted` is a type whose TypedDicts name the members that are of use; others are not
+    built, unless the value has another shape. Raises ValueError for anything that is not JSON.
     """
-    if _has_wide_number(content):
-        return _parse_anything(content), True
     try:
-        return orjson.loads(content), b"\\" in content and _NUL.search(content) is not None
-    except orjson.JSONDecodeError:
+        value = _decoded(content, wanted)
+    except (ValueError, RecursionError):
         return _parse_anything(content), True
+    return value, _has_wide_number(content) or (b"\\" in content and _NUL.search(content) is not None)
+
+
+def _decoded(content: bytes, wanted: Any) -> Any:
+    try:
+        return _decoder(wanted).decode(content)
+    except msgspec.ValidationError:
+        return _decoder(Any).decode(content)
+
+
+_decoder = lru_cache(msgspec.json.Decoder)
 
 
 def _has_wide_number(content: bytes) -> bool:
-    """Whether there are numbers of 19 digits and more: orjson turns those beyond 2^64 into floats without a word.
+    """Whether there are numbers of 19 digits and more.
 
     They are found by making all digits alike, and all bytes that may stand before a number: five times as fast as by a
-    regular expression. Most long runs of digits are hashes or ids in strings, which the byte before tells.
+    regular expression. Most long runs of digits are hashes or ids in strings, which the byte before tells. Part by
+    part, since a copy of the whole page would be fresh memory.
     """
-    alike = content.translate(_ALIKE)
-    return _WIDE_NUMBER in alike or alike.startswith(_WIDE_NUMBER[1:])
+    for start in range(0, len(content), PART):
+        if _WIDE_NUMBER in content[start : start + PART + len(_WIDE_NUMBER) - 1].translate(_ALIKE):
+            return True
+    return content[:19].isdigit()
 
 
 def _parse_anything(content: bytes) -> Any:
@@ -275,9 +291,12 @@ def kind_of(value: Any) -> str:
     return _KINDS.get(value.__class__, "a value of another kind")
 
 
-# When a value certainly fits as it stands; `v` is the value. The second form is for pages that need care.
+surrogate = re.compile("[\ud800-\udfff]").search
+
+# When a value certainly fits as it stands: `v` is the value, `surrogate` the function above. The second form is for
+# pages that need care.
 FITS = {
-    "string": ("v.__class__ is str", 'v.__class__ is str and v.isascii() and "\\0" not in v'),
+    "string": ("v.__class__ is str", 'v.__class__ is str and "\\0" not in v and (v.isascii() or surrogate(v) is None)'),
     "integer": ("v.__class__ is int", f"v.__class__ is int and {LOWEST} <= v <= {HIGHEST}"),
     "number": ("v.__class__ is float or v.__class__ is int", "v.__class__ is float and v - v == 0"),
     "boolean": ("v.__class__ is bool", "v.__class__ is bool"),

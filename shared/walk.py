@@ -253,8 +253,7 @@ class Walk:
 
     def read(self, request: Request, response: Response) -> tuple[Page, list[Any], bool]:
         """The page of an answer, its rows not met before, and whether they need care. ValueError: no answer."""
-        decode = self.stream.decode
-        body, care = (decode(response), True) if decode else values.parse(response.content)
+        body, care = decoded(self.stream, response)
         return *self.page(request, body), care
 
     def following(self, page: Page) -> Sequence[Request]:
@@ -301,6 +300,13 @@ class Walk:
 
 def _hashable(value: Any) -> Any:
     return value if value.__class__ in (str, int, bool, type(None)) else repr(value)
+
+
+def decoded(stream: Stream, response: Response) -> tuple[Any, bool]:
+    """The body of an answer, and whether its rows need care. ValueError for what cannot be read."""
+    if stream.decode:
+        return stream.decode(response), True
+    return values.parse(response.content, stream.answer)
 
 
 def located(stream: Stream, body: Any) -> Sequence[Any]:

@@ -21,7 +21,7 @@ from shared.timestamps import shift
 from shared.trees import copied
 
 from .fieldsets import of_embedded
-from .jsonapi import resources
+from .jsonapi import Document, resources
 
 if TYPE_CHECKING:
     from shared.client import Client
@@ -288,6 +288,7 @@ _event = partial(
     params=asked,
     transform=with_metric,
     is_new=is_asked_for,
+    answer=Document,
     next_page=link("links.next"),
     lookback=lookback,
     window=Window(first=window, largest=730, lag_seconds=LAG_SECONDS, resize=resize, pages=MANY_PAGES),

@@ -10,12 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict
 
 from shared.pagination import Row
 from shared.trees import copied
 
 Records = Callable[[Any], Sequence[Any]]
+
+
+class _Relation(TypedDict, total=False):
+    data: Any
+
+
+class _Resource(TypedDict, total=False):
+    type: Any
+    id: Any
+    attributes: Any
+    relationships: dict[str, _Relation | None] | None
+
+
+class Document(TypedDict, total=False):
+    """What is read of an answer; `links` of resources and relations are half of all that many answers hold."""
+
+    data: list[_Resource] | _Resource | None
+    included: list[_Resource] | None
+    links: Any
 
 
 def resources(*embedded: str) -> Records:

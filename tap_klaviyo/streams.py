@@ -24,7 +24,7 @@ from shared.streams import Parent, Record, Settings, Step, Stream, Unit, Window
 from . import events, profiles
 from .aggregates import AGGREGATES
 from .fieldsets import fields
-from .jsonapi import included, resources
+from .jsonapi import Document, included, resources
 from .params import after, newer, page, updated_lookback
 from .reports import REPORTS
 
@@ -115,7 +115,7 @@ def _counted(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
 # The table
 
-stream = partial(Stream, records=resources(), next_page=link("links.next"))
+stream = partial(Stream, records=resources(), answer=Document, next_page=link("links.next"))
 extra = partial(stream, selected=False)
 by_updated = partial(
     stream, replication_key="updated", since=newer("updated"), lookback=updated_lookback, selected=False

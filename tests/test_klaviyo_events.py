@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from test_tap_klaviyo import NOW, SEED_EVENTS, STREAMS, run, settings, unit
 
-from shared import schema
+from shared import schema, values
 from shared.streams import Outcome
 from shared.testing import differences, run_tap
 from shared.walk import first_request
@@ -182,6 +183,30 @@ def test_events_that_share_a_profile_share_no_object() -> None:
     first, second = jsonapi.resources("profile")(body)
     assert first["profile"] == second["profile"]
     assert first["profile"][0]["location"] is not second["profile"][0]["location"]
+
+
+def test_the_links_that_are_not_read_change_no_row() -> None:
+    links = {"links": {"self": "https://a.example/self", "related": "https://a.example/related"}}
+    resource = {
+        "type": "event",
+        "id": "a",
+        "attributes": {"links": {"kept": True}},
+        "relationships": {
+            "profile": {"data": {"type": "profile", "id": "p", **links}, **links},
+            "metric": {**links},
+            "attributions": {"data": [{"type": "attribution", "id": "x"}], **links},
+            "gone": None,
+        },
+        **links,
+    }
+    profile = {"type": "profile", "id": "p", "attributes": {"email": "a@example.org"}, "relationships": None, **links}
+    for body in ({"data": [resource], "included": [profile], **links}, {"data": resource, "included": None}):
+        content = json.dumps(body).encode()
+        read, whole = values.parse(content, jsonapi.Document)[0], values.parse(content)[0]
+        assert len(json.dumps(read)) < len(json.dumps(whole))
+        rows = jsonapi.resources("profile")
+        assert rows(read) == rows(whole)
+        assert rows(read)[0]["links"] == {"kept": True}
 
 
 @pytest.mark.parametrize("broken", [{}, [], None, {"data": 5}, {"data": ["x"]}])

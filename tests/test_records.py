@@ -5,7 +5,7 @@ import json
 import math
 import threading
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import jsonschema
 import pytest
@@ -128,6 +128,33 @@ def test_ordinary_pages_need_no_care(content: bytes, value: Any) -> None:
 )
 def test_what_targets_cannot_take_is_read_without_loss_and_with_care(content: bytes, value: Any) -> None:
     assert values.parse(content) == (value, True)
+
+
+@pytest.mark.parametrize("filled", range(values.PART - 30, values.PART + 5))
+def test_a_wide_number_is_found_wherever_it_stands(filled: int) -> None:
+    text = "x" * filled
+    assert values.parse(f'["{text}",12345678901234567890]'.encode()) == ([text, 12345678901234567890], True)
+    assert values.parse(f'["{text}",123456789012345678]'.encode()) == ([text, 123456789012345678], False)
+
+
+class Wanted(TypedDict, total=False):
+    rows: list[dict[str, Any]] | None
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b'{"rows":[{"a":{"b":1}}],"rest":[{}]}', {"rows": [{"a": {"b": 1}}]}),
+        (b'{"rest":1}', {}),
+        (b'{"rows":null}', {"rows": None}),
+        (b'{"rows":5,"rest":1}', {"rows": 5, "rest": 1}),
+        (b'[{"rows":[]}]', [{"rows": []}]),
+        (b'{"rows":[{"a":"\\ud800"}],"rest":1}', {"rows": [{"a": "\ud800"}], "rest": 1}),
+        (b'{"rows":[{"a":123456789012345678901}],"rest":1}', {"rows": [{"a": 123456789012345678901}]}),
+    ],
+)
+def test_only_what_is_wanted_is_built_where_the_answer_has_that_shape(content: bytes, value: Any) -> None:
+    assert values.parse(content, Wanted)[0] == value
 
 
 @pytest.mark.parametrize("content", [b"", b'{"a":', b"<html>", b'["caf\xe9', b"[" * 100_000])
