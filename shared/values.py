@@ -41,7 +41,7 @@ def parse(content: bytes, wanted: Any = Any) -> tuple[Any, bool]:
     """
     try:
         value = _decoded(content, wanted)
-    except (ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return _parse_anything(content), True
     return value, _has_wide_number(content) or (b"\\" in content and _NUL.search(content) is not None)
 
