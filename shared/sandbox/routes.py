@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import orjson
 
 from shared.timestamps import parse as parse_instant
@@ -115,10 +116,10 @@ class Route:
 
 
 def dumps(value: Any) -> bytes:
-    """`value` as compact JSON; lone surrogates, which orjson refuses, as escapes."""
+    """`value` as compact JSON, integers of any size too; lone surrogates as escapes."""
     try:
-        return orjson.dumps(value)
-    except (TypeError, UnicodeEncodeError):
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
