@@ -66,7 +66,7 @@ def _has_wide_number(content: bytes) -> bool:
     for start in range(0, len(content), PART):
         if _WIDE_NUMBER in content[start : start + PART + len(_WIDE_NUMBER) - 1].translate(_ALIKE):
             return True
-    return content[:19].isdigit()
+    return len(content) > 18 and content[:19].isdigit()
 
 
 def _parse_anything(content: bytes) -> Any:
