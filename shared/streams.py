@@ -233,7 +233,7 @@ class Stream:
                          as many as there are workers
     ahead                its units are one long chain of requests, on which the length of a run depends, or much waits
                          for its rows: these requests and answers go before all that wait for their turn
-    size                 about how many rows the unit holds; large units begin first
+    size                 about how many rows the unit holds, with what lies below it; large units begin first
     sparse               from the deselected top-level fields to parameters that keep them off the wire
     ignored              members that carry nothing, at whatever depth: dropped where the schema does not know them
     pages_of             name of the stream whose pages hold this one's rows too: no requests of its own

@@ -70,6 +70,11 @@ UNDER_CAMPAIGN = Parent(
 )
 
 
+def recipients_of(unit: Unit) -> int:
+    """To how many a campaign was sent."""
+    return int(unit.parent.get("TotalRecipients") or 0)
+
+
 def listed(unit: Unit) -> Mapping[str, object]:
     """Campaigns from the oldest on, those with all the `campaign_tags` where such are set."""
     tags = ",".join(unit.settings.get("campaign_tags") or ())
@@ -113,6 +118,7 @@ CAMPAIGNS = (
         key_properties=("CampaignID",),
         parent=replace(UNDER_CAMPAIGN, where=None),
         transform=local_times(),
+        size=recipients_of,  # of the reports below it
         seed=True,
         cost="1 request per campaign",
     ),
@@ -148,7 +154,7 @@ CAMPAIGNS = (
         next_page=next_page,
         shrink=smaller,
         transform=reports.recipients,
-        size=lambda unit: int(unit.parent.get("TotalRecipients") or 0),
+        size=recipients_of,
         seed=True,
         cost="1 request per 1000 recipients, once per campaign",
         deletions="Recipients are fixed once a campaign is sent.",
