@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -30,7 +29,14 @@ def origin(url: str) -> str:
 
 def is_loopback(host: str | None) -> bool:
     """Whether `host` is this machine itself."""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host or "") is not None
+    import ipaddress  # here, since `--version` has no use for it
+
+    if host in ("localhost", "::1"):
+        return True
+    try:
+        return ipaddress.IPv4Address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def is_safe(url: str) -> bool:

@@ -263,6 +263,8 @@ def test_a_number_beyond_the_limits_is_clamped_where_that_is_declared(folder: Pa
     ("url", "fault"),
     [
         ("http://api.example.com", "use https"),
+        ("http://127.999.0.1", "use https"),
+        ("http://127.0.0.1.example.com", "use https"),
         ("ftp://api.example.com", "not a URL"),
         ("api.example.com", "not a URL"),
         ("https://me:word@api.example.com", "user name"),
