@@ -126,11 +126,10 @@ Ask = Callable[[Request], _Answer]
 
 def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """All rows of a report, oldest first, each minute's from one answer."""
-    from shared import values  # heavy
-    from shared.walk import first_request
+    from shared.walk import decoded, first_request  # heavy
 
     def read(asked: Request, response: Response) -> _Answer:
-        body, care = values.parse(response.content)
+        body, care = decoded(stream, response)
         if not isinstance(body, dict) or not isinstance(body.get("Results"), list):
             raise ValueError("the answer has no 'Results'")
         rows, total = body["Results"], int(body.get("TotalNumberOfRecords") or 0)

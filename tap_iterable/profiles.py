@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.pagination import Row
@@ -102,8 +103,6 @@ def _mend(row: Row, dates: Iterable[str]) -> None:
 @lru_cache(maxsize=1)
 def fixed_names() -> tuple[str, ...]:
     """The columns every account has, in the schema's order."""
-    from pathlib import Path
-
     from shared.schema import load
 
     return tuple(name for name in load(Path(__file__).with_name("schemas"), "users")["properties"] if name != FIELDS)

@@ -11,17 +11,16 @@ import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared import schema
-from shared.pagination import Params, Row, link
+from shared.pagination import Params, Row
 from shared.streams import Batch, Joint, Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
 from shared.timestamps import shift
 from shared.trees import copied
 
-from .fieldsets import of_embedded
-from .jsonapi import Document, resources
+from .fieldsets import SCHEMAS, of_embedded
+from .jsonapi import collection, resources
 
 if TYPE_CHECKING:
     from shared.client import Client
@@ -282,14 +281,12 @@ def _description(name: str) -> Stream:
 # The streams
 
 _event = partial(
-    Stream,
+    collection,
     path="/api/events",
     quota="XL events",
     params=asked,
     transform=with_metric,
     is_new=is_asked_for,
-    answer=Document,
-    next_page=link("links.next"),
     lookback=lookback,
     window=Window(first=window, largest=730, lag_seconds=LAG_SECONDS, resize=resize, pages=MANY_PAGES),
     fetch=with_future,
@@ -331,14 +328,13 @@ CONTRACT: tuple[Stream, ...] = tuple(
 )
 
 
-METRICS = Stream(
+METRICS = collection(
     name="metrics",
     description="Metrics: what events are of",
     path="/api/metrics",
     quota="M metrics",
     ahead=True,
     records=metrics,
-    next_page=link("links.next"),
     fetch=every_metric,
     transform=plain_metrics,
 )
@@ -385,4 +381,4 @@ def _is_metric(identifier: str, metric: Mapping[str, Any]) -> bool:
 
 
 def _event_schema(_: dict[str, Any], __: Client) -> dict[str, Any]:
-    return schema.load(Path(__file__).with_name("schemas"), "receive")
+    return schema.load(SCHEMAS, "receive")

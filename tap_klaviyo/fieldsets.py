@@ -14,13 +14,14 @@ from typing import Any
 from shared import schema
 from shared.pagination import Params
 
+SCHEMAS = Path(__file__).with_name("schemas")
 Sparse = Callable[[Sequence[str]], Params]
 
 
 @lru_cache
 def _columns(stream: str, member: str = "") -> tuple[str, ...]:
     """The columns of a stream, or the members of the resources embedded in one of its columns."""
-    found: dict[str, Any] = schema.load(Path(__file__).with_name("schemas"), stream)
+    found: dict[str, Any] = schema.load(SCHEMAS, stream)
     if member:
         found = found["properties"][member]["items"]
     return tuple(name for name in found["properties"] if name not in ("id", "type"))

@@ -9,10 +9,11 @@ of embedded objects have the shape that earlier taps for this API write, also wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypedDict
 
-from shared.pagination import Row
+from shared.pagination import Row, link
+from shared.streams import Stream
 from shared.trees import copied
 
 Records = Callable[[Any], Sequence[Any]]
@@ -56,6 +57,10 @@ def included(kind: str) -> Records:
         return [flat(resource) for resource in body.get("included") or () if resource.get("type") == kind]
 
     return rows
+
+
+collection = partial(Stream, records=resources(), answer=Document, next_page=link("links.next"))
+"""A stream of resources."""
 
 
 def flat(resource: Mapping[str, Any], found: _Included | None = None, embedded: Sequence[str] = ()) -> Row:
@@ -109,8 +114,8 @@ class _Included:
         """What a relation points to, as far as it was side-loaded. Rows share no objects: fitting changes them."""
         data = relation.get("data") if relation.__class__ is dict else None
         rows = []
-        for link in data if data.__class__ is list else (data,):
-            key = (link.get("type"), link.get("id")) if link.__class__ is dict else None
+        for one in data if data.__class__ is list else (data,):
+            key = (one.get("type"), one.get("id")) if one.__class__ is dict else None
             if key in self._rows:
                 rows.append(copied(self._rows[key]))
             elif key in self._by_id:

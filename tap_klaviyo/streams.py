@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.errors import GoneError
-from shared.pagination import Params, Request, Row, link
-from shared.streams import Parent, Record, Settings, Step, Stream, Unit, Window
+from shared.pagination import Params, Request, Row
+from shared.streams import Parent, Record, Settings, Step, Unit, Window
 
 from . import events, profiles
 from .aggregates import AGGREGATES
 from .fieldsets import fields
-from .jsonapi import Document, included, resources
+from .jsonapi import collection, included, resources
 from .params import after, newer, page, updated_lookback
 from .reports import REPORTS
 
@@ -115,16 +115,15 @@ def _counted(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
 # The table
 
-stream = partial(Stream, records=resources(), answer=Document, next_page=link("links.next"))
-extra = partial(stream, selected=False)
+extra = partial(collection, selected=False)
 by_updated = partial(
-    stream, replication_key="updated", since=newer("updated"), lookback=updated_lookback, selected=False
+    collection, replication_key="updated", since=newer("updated"), lookback=updated_lookback, selected=False
 )
 by_updated_at = partial(
-    stream, replication_key="updated_at", since=newer("updated_at"), lookback=updated_lookback, selected=False
+    collection, replication_key="updated_at", since=newer("updated_at"), lookback=updated_lookback, selected=False
 )
 members = partial(
-    stream,
+    collection,
     params=profiles.member_params,
     replication_key="joined_group_at",
     full_table=True,  # only that shows who left
@@ -137,7 +136,7 @@ members = partial(
     selected=False,
 )
 
-LISTS = stream(
+LISTS = collection(
     name="lists",
     description="Lists, with tags",
     sparse=fields("list", "lists", added=("profile_count",), embedded=TAGGED),
@@ -150,7 +149,7 @@ LISTS = stream(
     seed=True,
 )
 
-PROFILES = stream(
+PROFILES = collection(
     name="profiles",
     description="Profiles",
     sparse=fields("profile", "profiles"),
@@ -167,7 +166,7 @@ PROFILES = stream(
 RESOURCES = (
     # Pages of ten and of a hundred make the longest chains, so they begin first.
     LISTS,
-    stream(
+    collection(
         name="global_exclusions",
         description="Profiles that get no e-mail, each once, with all their suppressions",
         sparse=fields(
@@ -185,7 +184,7 @@ RESOURCES = (
         contract_key=("email",),
         seed=True,
     ),
-    stream(
+    collection(
         name="campaigns",
         description="Campaigns of all channels, archived ones too, with tags and messages",
         sparse=fields(
@@ -213,7 +212,7 @@ RESOURCES = (
     ),
     replace(PROFILES, fetch=partial(profiles.with_undated, PROFILES)),
     events.METRICS,
-    stream(
+    collection(
         name="segments",
         description="Segments, with tags",
         sparse=fields("segment", "segments", embedded=TAGGED),
@@ -263,7 +262,7 @@ RESOURCES = (
         next_page=None,
         cost="1 request per campaign that moved",
     ),
-    stream(
+    collection(
         name="flows",
         description="Flows, archived ones too, with tags",
         sparse=fields("flow", "flows", embedded=TAGGED),
@@ -278,7 +277,7 @@ RESOURCES = (
         start_date=False,
         unique=True,
     ),
-    stream(
+    collection(
         name="flow_actions",
         description="Actions of each flow",
         path="/api/flows",  # side-loaded: all actions of 50 flows with one request of a small quota
@@ -311,7 +310,7 @@ RESOURCES = (
         params=template_params,
         start_date=False,
     ),
-    stream(
+    collection(
         name="tags",
         description="Tags",
         path="/api/tags",

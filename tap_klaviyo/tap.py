@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import ConfigError
@@ -18,6 +17,7 @@ from shared.timestamps import UTC
 
 from . import __version__, events, reports
 from .client import OAUTH, REVISION, check, connect
+from .fieldsets import SCHEMAS
 from .streams import STREAMS
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ TAP = Tap(
     name="tap-klaviyo",
     title="Klaviyo",
     version=__version__,
-    schemas=Path(__file__).with_name("schemas"),
+    schemas=SCHEMAS,
     settings=SETTINGS,
     connect=connect,
     check=check,
