@@ -48,8 +48,8 @@ $(INTEGRATION)/.%: integration/environments/%.txt
 	touch $@
 
 docs: $(VENV)/.dev-$(VERSION)
-	$(BIN)/python -m shared.docs docs/tap-*.md
-	$(BIN)/python -m shared.plugins $(PLUGINS)
+	$(BIN)/python -m shared.command.about docs/tap-*.md
+	$(BIN)/python -m shared.command.plugins $(PLUGINS)
 
 clean:
 	rm -rf $(VENV) .demo .integration dist build

@@ -27,8 +27,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import orjson
 
-from shared import catalog, messages, records, values
-from shared.problems import Problems
+from shared.protocol import catalog, messages
+from shared.records import fit as records
+from shared.records import values
+from shared.records.misfits import Problems
 from shared.streams import Stream
 
 NOW = "2026-11-01T12:00:00.000000Z"

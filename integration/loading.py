@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from shared.testing import Result
+from shared.testing.runs import Result
 
 from .postgres import Postgres
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from shared.state import merge
-from shared.testing import differences, run_tap
+from shared.protocol.state import merge
+from shared.testing.runs import differences, run_tap
 
 from .loading import program
 

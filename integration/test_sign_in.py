@@ -18,7 +18,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from shared.sandbox import Sandbox
-from shared.testing import command, run_tap
+from shared.testing.runs import command, run_tap
 
 CASES: dict[str, tuple[dict[str, str], Mapping[str, str], str]] = {
     "tap_campaign_monitor": ({"login": "oauth", "lifetime": "1"}, {}, "clients"),
@@ -28,8 +28,8 @@ CASES: dict[str, tuple[dict[str, str], Mapping[str, str], str]] = {
 """Options of each sandbox, what to change in the config so that the token is renewed, and a stream to read."""
 APPLICATIONS = {
     "tap_campaign_monitor": ("tap_campaign_monitor.sandbox", "APPLICATION", ("oauth_client_id", "oauth_client_secret")),
-    "tap_klaviyo": ("tap_klaviyo.sandbox_oauth", "CLIENT", ("client_id", "client_secret")),
-    "tap_mailchimp": ("tap_mailchimp.sandbox_services", "CLIENT", ("client_id", "client_secret")),
+    "tap_klaviyo": ("tap_klaviyo.sandbox.oauth", "CLIENT", ("client_id", "client_secret")),
+    "tap_mailchimp": ("tap_mailchimp.sandbox.services", "CLIENT", ("client_id", "client_secret")),
 }
 
 

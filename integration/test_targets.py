@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from shared.testing import Result, problems, run_tap, upserted
+from shared.testing.runs import Result, problems, run_tap, upserted
 
 from .loading import TARGETS, Place, Target, changes, program
 from .postgres import Postgres, running

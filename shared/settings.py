@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from .timestamps import canonical, written
 from .urls import is_loopback
-
-if TYPE_CHECKING:
-    from .tap import Tap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,23 +182,8 @@ PERSIST_TOKENS = Setting(
 """Of every tap with OAuth."""
 
 
-def settings_of(tap: Tap) -> tuple[Setting, ...]:
-    """The tap's own settings, then those of every tap that it does not declare itself."""
-    own = {setting.name for setting in tap.settings}
-    common = (*COMMON, PERSIST_TOKENS) if tap.authorize is not None else COMMON
-    agent = f"{tap.name}/{tap.version}"
-    return tuple(
-        replace(setting, default=agent) if setting.name == "user_agent" and setting.default is None else setting
-        for setting in (*tap.settings, *(setting for setting in common if setting.name not in own))
-    )
-
-
-def json_schema(tap: Tap) -> dict[str, Any]:
-    """The settings as JSON Schema, secrets marked as Meltano's SDK marks them (`secret`, `writeOnly`)."""
-    return _schema(settings_of(tap))
-
-
-def _schema(declared: Sequence[Setting]) -> dict[str, Any]:
+def schema_of(declared: Sequence[Setting]) -> dict[str, Any]:
+    """Settings as JSON Schema, secrets marked as Meltano's SDK marks them (`secret`, `writeOnly`)."""
     schema: dict[str, Any] = {
         "type": "object",
         "properties": {setting.name: _property(setting) for setting in declared},
@@ -349,7 +331,7 @@ def wrong(declared: Sequence[Setting], values: Mapping[str, Any], now: datetime)
 
     by_name = {setting.name: setting for setting in declared}
     present = {name: value for name, value in values.items() if value is not None}
-    for error in Draft4Validator({"properties": _schema(declared)["properties"]}).iter_errors(present):
+    for error in Draft4Validator({"properties": schema_of(declared)["properties"]}).iter_errors(present):
         name, *rest = error.path
         inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
         yield name, f"{name}{inside} {_explain(by_name[name], error)}"

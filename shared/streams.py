@@ -10,11 +10,11 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .pagination import NextPage, Page, Params, Request, Row
+from .api.request import NextPage, Page, Params, Request, Row
 
 if TYPE_CHECKING:
-    from .answers import Response
-    from .client import Client
+    from .api.answers import Response
+    from .api.client import Client
 
 Settings = Mapping[str, Any]
 Record = dict[str, Any]

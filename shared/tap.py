@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from .settings import COMMON, PERSIST_TOKENS, Setting, schema_of
 from .streams import Settings, Stream, Unit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .client import Client, Context
-    from .config import Setting
-    from .oauth import Flow
+    from .api.client import Client, Context
+    from .api.oauth import Flow
     from .sandbox import Sandbox
 
 
@@ -25,7 +25,7 @@ class Tap:
     title           the platform's name for people
     version         the distribution's version
     schemas         the folder of `<stream>.json` files
-    settings        its own settings; those of every tap are added by `shared.config`
+    settings        its own settings; those of every tap are added by `settings_of`
     connect         Context (settings, report, stop, save) -> Client, with no request made
     check           (client): one cheap request that proves the credential, and whatever only the account can tell of
                     the settings; made before each sync, whose clock it sets; raises AuthError, ConfigError
@@ -56,3 +56,19 @@ class Tap:
     authorize: Flow | None = None
     sandbox: Callable[[Mapping[str, str]], Sandbox] | None = None
     describe_key: str = ""
+
+
+def settings_of(tap: Tap) -> tuple[Setting, ...]:
+    """The tap's own settings, then those of every tap that it does not declare itself."""
+    own = {setting.name for setting in tap.settings}
+    common = (*COMMON, PERSIST_TOKENS) if tap.authorize is not None else COMMON
+    agent = f"{tap.name}/{tap.version}"
+    return tuple(
+        replace(setting, default=agent) if setting.name == "user_agent" and setting.default is None else setting
+        for setting in (*tap.settings, *(setting for setting in common if setting.name not in own))
+    )
+
+
+def json_schema(tap: Tap) -> dict[str, Any]:
+    """All settings of the tap as JSON Schema."""
+    return schema_of(settings_of(tap))

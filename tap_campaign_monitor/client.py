@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.answers import Response, answered, retry_after, standard_verdict, words
-from shared.client import Client, Context, Retry
+from shared.api.answers import Response, answered, retry_after, standard_verdict, words
+from shared.api.client import Client, Context, Retry
+from shared.api.limits import Limits, Quota
+from shared.api.oauth import Flow, Tokens
+from shared.api.request import Request
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, UnavailableError
-from shared.limits import Limits, Quota
-from shared.oauth import Flow, Tokens
-from shared.pagination import Request
 from shared.streams import Settings
 from shared.urls import is_loopback
 
@@ -176,7 +176,7 @@ def _code(response: Response) -> int:
 
 def without_key(response: Response) -> Any:
     """A client's details without its live API key, which goes no further than this."""
-    from shared import values  # heavy
+    from shared.records import values  # heavy
 
     body, _ = values.parse(response.content)
     if isinstance(body, dict):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from shared.pagination import Row
+from shared.api.request import Row
 from shared.streams import Parent, Record, Stream, Unit
 
 from . import reports
-from .pages import BRIEF, by_email, local_times, next_page, smaller
+from .defaults import BRIEF, by_email, local_times, next_page, smaller
 from .subscribers import MEMBERS, UNDER_LIST, UNDER_SEGMENT
 from .zones import LABEL, utc, zone
 

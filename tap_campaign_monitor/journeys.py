@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from shared.pagination import Row
+from shared.api.request import Row
 from shared.streams import Parent, Record, Stream, Unit
 
 from . import reports
+from .defaults import BRIEF, begin, local_times, lookback, next_page, paged, since, wanted
 from .extras import UNDER_CLIENT
-from .pages import BRIEF, begin, local_times, lookback, next_page, paged, since, wanted
 from .zones import LABEL
 
 ABOVE = ("ClientID", LABEL, "ListID")

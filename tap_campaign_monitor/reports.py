@@ -16,14 +16,15 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from shared.answers import Response
-from shared.client import Client
+from shared.api.answers import Response
+from shared.api.client import Client
+from shared.api.paginators import halve
+from shared.api.request import Request, Row
 from shared.errors import TooLargeError
-from shared.pagination import Request, Row, halve
 from shared.streams import Anyway, Batch, Record, Step, Stream, Unit
 from shared.timestamps import seconds_between
 
-from .pages import has_more, local_setting, local_times, today
+from .defaults import has_more, local_setting, local_times, today
 from .zones import code, minute, utc, zone_of
 
 logger = logging.getLogger("tap-campaign-monitor")
@@ -126,7 +127,7 @@ Ask = Callable[[Request], _Answer]
 
 def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """All rows of a report, oldest first, each minute's from one answer."""
-    from shared.walk import decoded, first_request  # heavy
+    from shared.sync.paging import decoded, first_request  # heavy
 
     def read(asked: Request, response: Response) -> _Answer:
         body, care = decoded(stream, response)

@@ -6,16 +6,16 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from shared.client import Client
+from shared.api.client import Client
+from shared.api.request import Request, Row
 from shared.errors import RefusedError, UnavailableError
-from shared.pagination import Request, Row
 from shared.streams import Batch, Parent, Record, Step, Stream, Unit
 
 from . import reports
 from .client import without_key
+from .defaults import BRIEF, begin, by_date, by_email, local_times, lookback, next_page, paged, since, smaller, wanted
 from .extras import EXTRAS, UNDER_CLIENT
 from .journeys import JOURNEYS
-from .pages import BRIEF, begin, by_date, by_email, local_times, lookback, next_page, paged, since, smaller, wanted
 from .subscribers import SUBSCRIBERS, UNDER_LIST
 from .transactional import TRANSACTIONAL
 from .zones import LABEL

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shared.pagination import Row
+from shared.api.request import Row
 from shared.streams import Anyway, Params, Parent, Record, Stream, Unit
 from shared.timestamps import shift
 
-from . import pages
-from .pages import BRIEF, by_email, local_setting, local_times, lookback, next_page, smaller, today, wanted
+from . import defaults as pages
+from .defaults import BRIEF, by_email, local_setting, local_times, lookback, next_page, smaller, today, wanted
 from .zones import LABEL, asked_from, code, zone_of
 
 DAY_SECONDS = 86_400

@@ -15,7 +15,7 @@ from shared.timestamps import instant, shift
 
 from . import __version__
 from .client import OAUTH, check, connect
-from .pages import BRIEF
+from .defaults import BRIEF
 from .streams import STREAMS
 
 if TYPE_CHECKING:
@@ -283,6 +283,6 @@ TAP = Tap(
 
 def main() -> None:
     """Entry point of the `tap-campaign-monitor` command."""
-    from shared.cli import run
+    from shared.command.cli import run
 
     run(TAP)

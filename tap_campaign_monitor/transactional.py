@@ -11,13 +11,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from shared.pagination import Page, Request, Row
+from shared.api.request import Page, Request, Row
 from shared.streams import Params, Parent, Record, Settings, Stream, Unit
 from shared.timestamps import parse
 
 from .client import TRANSACTIONAL as QUOTA
+from .defaults import local_times
 from .extras import UNDER_CLIENT
-from .pages import local_times
 from .zones import LABEL, utc, zone_of
 
 MESSAGES_A_PAGE = 200

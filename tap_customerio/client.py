@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from shared.answers import Response, answered, retry_after, standard_verdict, words
-from shared.client import Client, Context, Retry
+from shared.api.answers import Response, answered, retry_after, standard_verdict, words
+from shared.api.client import Client, Context, Retry
+from shared.api.limits import Limits, Quota
+from shared.api.request import Request
 from shared.errors import ApiError, AuthError, RefusedError, RetryableError
-from shared.limits import Limits, Quota
-from shared.pagination import Request
 
 HOSTS = {"us": "https://api.customer.io/v1", "eu": "https://api-eu.customer.io/v1"}
 DAILY_QUOTA_SECONDS = 600

@@ -13,15 +13,15 @@ from dataclasses import replace
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from shared import jobs
+from shared.api.request import Request, Row
 from shared.errors import ApiError, GoneError
-from shared.pagination import Request, Row
-from shared.spool import spooled
 from shared.streams import Batch, Step, Unit
+from shared.sync import jobs
+from shared.sync.spool import spooled
 from shared.timestamps import floor_seconds, from_seconds
 
 if TYPE_CHECKING:
-    from shared.client import Client
+    from shared.api.client import Client
 
 SPOOL_IN_MEMORY = 4 * 1024 * 1024
 ROWS_A_BATCH = 1000

@@ -15,15 +15,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from shared.pagination import Row
+from shared.api.request import Row
 from shared.streams import Parent, Record, Step, Stream, Unit
 from shared.timestamps import canonical, parse
 
-from .parts import UNDER_BROADCAST, UNDER_NEWSLETTER, UNDER_TEMPLATE, lookback, stream
+from .defaults import UNDER_BROADCAST, UNDER_NEWSLETTER, UNDER_TEMPLATE, lookback, stream
 
 if TYPE_CHECKING:
-    from shared.answers import Response
-    from shared.client import Client
+    from shared.api.answers import Response
+    from shared.api.client import Client
 
 MOST_STEPS = {"hours": 24, "days": 45, "weeks": 12, "months": 121}
 LEAST_STEPS = 2
@@ -176,7 +176,7 @@ def by_time(client: Client, unit: Unit, *, listing: Stream, names: Mapping[str, 
 
     `names` are the parameters besides start and end; what they say of the resolution is filled in.
     """
-    from shared.walk import pages  # heavy
+    from shared.sync.paging import pages  # heavy
 
     resolution = str(unit.settings["metrics_resolution"])
     created = int(unit.parent.get("created") or 0)

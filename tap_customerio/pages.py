@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from shared.pagination import NextPage, Page, Request
+from shared.api.request import NextPage, Page, Request
 
 PEOPLE_A_REQUEST = 100
 LONG_WALK = 50

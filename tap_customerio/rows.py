@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from shared.pagination import Row
+from shared.api.request import Row
 from shared.streams import Record, Unit
 
 # Rows of a body

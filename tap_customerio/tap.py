@@ -16,7 +16,7 @@ from shared.tap import Tap
 from . import __version__
 from .client import check, connect
 from .streams import LEGACY, STREAMS
-from .streams_children import HYDRATED_OBJECTS, LISTED_OBJECTS
+from .streams.children import HYDRATED_OBJECTS, LISTED_OBJECTS
 
 if TYPE_CHECKING:
     from shared.sandbox import Sandbox
@@ -296,6 +296,6 @@ TAP = Tap(
 
 def main() -> None:
     """Entry point of the `tap-customerio` command."""
-    from shared.cli import run
+    from shared.command.cli import run
 
     run(TAP)

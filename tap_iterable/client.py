@@ -11,11 +11,11 @@ import logging
 import re
 from typing import Any, cast
 
-from shared.answers import Response, answered, retry_after, standard_verdict, words
-from shared.client import Client, Context, Retry
+from shared.api.answers import Response, answered, retry_after, standard_verdict, words
+from shared.api.client import Client, Context, Retry
+from shared.api.limits import Limits, Quota, Rates
+from shared.api.request import Request
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, TooLargeError
-from shared.limits import Limits, Quota, Rates
-from shared.pagination import Request
 from shared.streams import Settings
 
 logger = logging.getLogger("tap-iterable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from shared.pagination import Row
+from shared.api.request import Row
 from shared.streams import Record
 
 IDENTITY = (
@@ -36,7 +36,7 @@ class Export:
 
 def with_transactional_data(row: Row) -> Record:
     """`transactionalData` is JSON text on the wire, and may be anything."""
-    from shared.values import parse
+    from shared.records.values import parse
 
     data = row.get("transactionalData")
     if isinstance(data, str):

@@ -18,14 +18,14 @@ from dataclasses import replace
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from shared import jobs
+from shared.api.request import Request
 from shared.errors import ApiError, RefusedError, TooLargeError
-from shared.pagination import Request
-from shared.spool import spooled
-from shared.state import Bookmark
+from shared.protocol.state import Bookmark
 from shared.streams import Checkpoint, Outcome, Received, Settings, Step, Unit, Window
+from shared.sync import jobs
+from shared.sync.spool import spooled
+from shared.sync.windows import WindowPlan
 from shared.timestamps import floor_seconds, instant, seconds_between
-from shared.units import WindowPlan
 
 from .client import EXPORT, JOB_FILES, JOB_START
 from .events import Export
@@ -33,8 +33,8 @@ from .events import Export
 if TYPE_CHECKING:
     from array import array
 
-    from shared.answers import Response
-    from shared.client import Client
+    from shared.api.answers import Response
+    from shared.api.client import Client
 
 logger = logging.getLogger("tap-iterable")
 
@@ -149,7 +149,7 @@ def asked(export: Export, unit: Unit) -> dict[str, Any]:
 
 
 def _directly(client: Client, unit: Unit, export: Export) -> Generator[Step, None, None]:
-    from shared.extract import in_turn  # here and below: heavy, and `--version` has no use for it
+    from shared.sync.reader import in_turn  # here and below: heavy, and `--version` has no use for it
 
     from .spooled import Numbers, batches, repeated, scanned
 

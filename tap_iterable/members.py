@@ -12,21 +12,21 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from shared.api.request import Request, Row
 from shared.errors import ApiError, GoneError, PartError, QuotaError, RefusedError, TooLargeError
-from shared.pagination import Request, Row
-from shared.spool import spooled
-from shared.state import Bookmark
+from shared.protocol.state import Bookmark
 from shared.streams import Batch, Checkpoint, Received, Settings, Step, Unit, Window
+from shared.sync.spool import spooled
+from shared.sync.windows import WindowPlan
 from shared.timestamps import floor_seconds, shift
-from shared.units import WindowPlan
 
 from . import exports
 from .client import LIST_USERS
 from .events import Export
 
 if TYPE_CHECKING:
-    from shared.answers import Response
-    from shared.client import Client
+    from shared.api.answers import Response
+    from shared.api.client import Client
 
 LINES = 2000
 SPOOL_IN_MEMORY = 4 * 1024 * 1024
@@ -47,7 +47,7 @@ def fetch(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
 def of_list(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """The members of one list, as it gives them."""
-    from shared.extract import in_turn
+    from shared.sync.reader import in_turn
 
     list_id = unit.parent["listId"]
     yield from in_turn(client, LIST_USERS)

@@ -13,7 +13,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.answers import Response
+from shared.api.answers import Response
 from shared.errors import TooLargeError
 from shared.streams import Batch, Checkpoint, Step, Unit
 from shared.timestamps import EPOCH, canonical, from_milliseconds, shift
@@ -21,8 +21,8 @@ from shared.timestamps import EPOCH, canonical, from_milliseconds, shift
 from .client import METRICS
 
 if TYPE_CHECKING:
-    from shared.client import Client
-    from shared.pagination import Row
+    from shared.api.client import Client
+    from shared.api.request import Row
 
 CAMPAIGNS_A_REQUEST = 100
 """About 400 ids fit into a URL."""
@@ -90,8 +90,8 @@ def settled(unit: Unit) -> Any:
 
 def of_campaigns(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """The metrics of up to 100 campaigns over their whole life; of half as many where that is too much for a URL."""
-    from shared.extract import in_turn
-    from shared.pagination import Request
+    from shared.api.request import Request
+    from shared.sync.reader import in_turn
 
     params: Mapping[str, Any] = {
         "campaignId": [part.parent["id"] for part in unit.units],

@@ -12,12 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.pagination import Row
-from shared.schema import JsonSchema, columns
+from shared.api.request import Row
+from shared.protocol.schema import JsonSchema, columns
 from shared.streams import Record, Settings, Unit
 
 if TYPE_CHECKING:
-    from shared.client import Client
+    from shared.api.client import Client
 
 FIELDS = "dataFields"
 """The column of all own fields, with `users_layout: data_fields`."""
@@ -103,7 +103,7 @@ def _mend(row: Row, dates: Iterable[str]) -> None:
 @lru_cache(maxsize=1)
 def fixed_names() -> tuple[str, ...]:
     """The columns every account has, in the schema's order."""
-    from shared.schema import load
+    from shared.protocol.schema import load
 
     return tuple(name for name in load(Path(__file__).with_name("schemas"), "users")["properties"] if name != FIELDS)
 

@@ -12,10 +12,10 @@ from typing import IO
 
 import orjson
 
-from shared.pagination import Row
+from shared.api.request import Row
+from shared.records.values import parse
 from shared.streams import Batch
 from shared.timestamps import instant
-from shared.values import parse
 
 from .events import IDENTITY, Export
 

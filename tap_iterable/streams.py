@@ -14,8 +14,9 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from shared.api.paginators import cursor, overlapping, smaller_overlapping
+from shared.api.request import Page, Params, Request, Row
 from shared.errors import GoneError
-from shared.pagination import Page, Params, Request, Row, cursor, overlapping, smaller_overlapping
 from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit
 
 from . import exports, members, metrics, profiles
@@ -24,8 +25,8 @@ from .event_streams import EVENTS
 from .events import Export
 
 if TYPE_CHECKING:
-    from shared.answers import Response
-    from shared.client import Client
+    from shared.api.answers import Response
+    from shared.api.client import Client
 
 MEDIA = ("Email", "Push", "InApp", "SMS")
 """Those that templates can be filtered by; the rest (web push, embedded, WhatsApp, RCS) are in the plain list alone."""
@@ -97,7 +98,7 @@ def is_campaign_new(record: Record, unit: Unit) -> bool:
 
 def templates(client: Client, unit: Unit) -> Iterator[Batch]:
     """All templates, with the type and medium that only the filters tell."""
-    from shared.walk import pages
+    from shared.sync.paging import pages
 
     kinds: dict[Any, dict[str, str]] = {}
     for field, param, values in (
@@ -117,7 +118,7 @@ def templates(client: Client, unit: Unit) -> Iterator[Batch]:
 
 def catalogs(client: Client, unit: Unit) -> Iterator[Batch]:
     """All catalogs, with the types of their fields."""
-    from shared.walk import pages
+    from shared.sync.paging import pages
 
     for batch in pages(client, unit, CATALOG_NAMES):
         for row in batch.rows:

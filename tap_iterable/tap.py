@@ -254,6 +254,6 @@ TAP = Tap(
 
 def main() -> None:
     """Entry point of the `tap-iterable` command."""
-    from shared.cli import run
+    from shared.command.cli import run
 
     run(TAP)

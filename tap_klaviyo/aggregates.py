@@ -10,14 +10,14 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.pagination import Request, Row
+from shared.api.request import Request, Row
 from shared.streams import Batch, Step, Stream, Unit
 from shared.timestamps import shift
 
 from .reports import DAY_SECONDS, conversion_metric, cursor_of, days_before, identified, wanted
 
 if TYPE_CHECKING:
-    from shared.client import Client
+    from shared.api.client import Client
 
 MEASUREMENTS = ("count", "sum_value", "unique")
 LARGEST_PAGE = 500

@@ -12,12 +12,12 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from shared.answers import Response, Verdict, answered, retry_after, standard_verdict, words
-from shared.client import Client, Context, Retry
+from shared.api.answers import Response, Verdict, answered, retry_after, standard_verdict, words
+from shared.api.client import Client, Context, Retry
+from shared.api.limits import Limits, Quota
+from shared.api.oauth import Flow, Tokens
+from shared.api.request import Request
 from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError, TooLargeError
-from shared.limits import Limits, Quota
-from shared.oauth import Flow, Tokens
-from shared.pagination import Request
 from shared.timestamps import UTC
 
 if TYPE_CHECKING:

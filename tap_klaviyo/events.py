@@ -13,17 +13,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared import schema
-from shared.pagination import Params, Row
+from shared.api.request import Params, Row
+from shared.protocol import schema
+from shared.protocol.schema import copied
 from shared.streams import Batch, Joint, Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
 from shared.timestamps import shift
-from shared.trees import copied
 
 from .fieldsets import SCHEMAS, of_embedded
 from .jsonapi import collection, resources
 
 if TYPE_CHECKING:
-    from shared.client import Client
+    from shared.api.client import Client
 
 DAY_SECONDS = 86_400.0
 LARGEST_PAGE = 1000
@@ -129,7 +129,7 @@ def feeding(rows: Sequence[Row]) -> Sequence[Row]:
 
 def every_metric(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """All metrics at once: which of those that share a name is Klaviyo's own may show on a later page alone."""
-    from shared.walk import pages
+    from shared.sync.paging import pages
 
     batches = list(pages(client, unit, METRICS))
     rows = [row for batch in batches for row in batch.rows]
@@ -267,7 +267,7 @@ def with_future(client: Client, unit: Unit) -> Generator[Step, None, None] | Non
 
 
 def _with_future(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    from shared.walk import pages
+    from shared.sync.paging import pages
 
     description = _description(unit.stream)
     yield from pages(client, unit, description)

@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from shared import schema
-from shared.pagination import Params
+from shared.api.request import Params
+from shared.protocol import schema
 
 SCHEMAS = Path(__file__).with_name("schemas")
 Sparse = Callable[[Sequence[str]], Params]

@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, TypedDict
 
-from shared.pagination import Row, link
+from shared.api.paginators import link
+from shared.api.request import Row
+from shared.protocol.schema import copied
 from shared.streams import Stream
-from shared.trees import copied
 
 Records = Callable[[Any], Sequence[Any]]
 

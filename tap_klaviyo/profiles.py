@@ -6,15 +6,15 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shared.pagination import Params, Row
+from shared.api.request import Params, Row
 from shared.streams import Outcome, Record, Settings, Step, Stream, Unit
 from shared.timestamps import instant, shift
 
 from . import events
-from .params import page
+from .defaults import page
 
 if TYPE_CHECKING:
-    from shared.client import Client
+    from shared.api.client import Client
 
 SUPPRESSIONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
 
@@ -37,7 +37,7 @@ def with_undated(description: Stream, client: Client, unit: Unit) -> Generator[S
 
 
 def _with_undated(description: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
-    from shared.walk import pages
+    from shared.sync.paging import pages
 
     yield from pages(client, unit, description)
     everyone = replace(description, params=lambda unit: {**page(100, sort="id")(unit), **more_of_profiles(unit)})

@@ -17,15 +17,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from shared.api.request import Params, Request, Row
 from shared.errors import ConfigError, UnavailableError
-from shared.pagination import Params, Request, Row
 from shared.streams import Batch, Settings, Step, Stream, Unit
 from shared.timestamps import UTC, parse, shift
 
 from .client import pages, zone_of
 
 if TYPE_CHECKING:
-    from shared.client import Client
+    from shared.api.client import Client
 
 DAY_SECONDS = 86_400
 OF_MESSAGES = (

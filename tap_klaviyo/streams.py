@@ -17,19 +17,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from shared.api.request import Params, Request, Row
 from shared.errors import GoneError
-from shared.pagination import Params, Request, Row
 from shared.streams import Parent, Record, Settings, Step, Unit, Window
 
 from . import events, profiles
 from .aggregates import AGGREGATES
+from .defaults import after, newer, page, updated_lookback
 from .fieldsets import fields
 from .jsonapi import collection, included, resources
-from .params import after, newer, page, updated_lookback
 from .reports import REPORTS
 
 if TYPE_CHECKING:
-    from shared.client import Client
+    from shared.api.client import Client
 
 DAY_SECONDS = 86_400
 TAGGED = {"tags": ("tags", "tag_ids")}
@@ -101,7 +101,7 @@ def counted(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
 
 
 def _counted(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    from shared.walk import pages
+    from shared.sync.paging import pages
 
     for batch in pages(client, unit, LISTS):
         for row in batch.rows:

@@ -334,6 +334,6 @@ TAP = Tap(
 
 def main() -> None:
     """Entry point of the `tap-klaviyo` command."""
-    from shared.cli import run
+    from shared.command.cli import run
 
     run(TAP)

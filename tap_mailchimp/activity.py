@@ -15,7 +15,7 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
-from shared.pagination import Row
+from shared.api.request import Row
 from shared.streams import Record, Unit
 from shared.timestamps import as_date, instant, seconds_between
 

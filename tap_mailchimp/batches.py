@@ -20,17 +20,17 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
-from shared import jobs
+from shared.api.request import Request
 from shared.errors import RetryableError
-from shared.pagination import Request
-from shared.state import later
+from shared.protocol.state import later
 from shared.streams import Batch, Checkpoint, Settings, Step, Stream, Unit
+from shared.sync import jobs
 from shared.timestamps import instant, seconds_between
 
 from .activity import newest
 
 if TYPE_CHECKING:
-    from shared.client import Client
+    from shared.api.client import Client
 MOST_CAMPAIGNS = 100
 """Campaigns a batch: as many as the singer-io tap asks for."""
 MOST_BATCHES = 5
@@ -78,7 +78,7 @@ def _through_batch(client: Client, unit: Unit, stream: Stream) -> Generator[Step
             logger.warning("%s: campaign %s is gone. Skipped.", unit.stream, part.key)
             continue
         if not tally.is_whole:
-            from shared.walk import pages
+            from shared.sync.paging import pages
 
             logger.info("%s: the batch left out (part of) campaign %s: asking directly.", unit.stream, part.key)
             for step in pages(client, part, stream):
@@ -152,7 +152,7 @@ def operation(unit: Unit, stream: Stream) -> dict[str, Any]:
 
     Without `count` it gives all pages, as several entries under the same operation_id.
     """
-    from shared.walk import first_request
+    from shared.sync.paging import first_request
 
     request = first_request(stream, unit)
     params = {name: value for name, value in request.params.items() if name not in ("count", "offset")}

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from shared.answers import Response, answered, retry_after, standard_verdict, words
-from shared.client import Client, Context
+from shared.api.answers import Response, answered, retry_after, standard_verdict, words
+from shared.api.client import Client, Context
+from shared.api.limits import Limits
+from shared.api.oauth import Flow, Tokens
+from shared.api.request import Request
 from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError
-from shared.limits import Limits
-from shared.oauth import Flow, Tokens
-from shared.pagination import Request
 from shared.streams import Settings
 from shared.urls import is_loopback
 

@@ -305,6 +305,6 @@ TAP = Tap(
 
 def main() -> None:
     """Entry point of the `tap-mailchimp` command."""
-    from shared.cli import run
+    from shared.command.cli import run
 
     run(TAP)

@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from shared.batch import BatchFiles, batch_files
 from shared.errors import ConfigError
-from shared.messages import Writer, bare_lines
+from shared.protocol.batch import BatchFiles, batch_files
+from shared.protocol.messages import Writer, bare_lines
 
 
 def loaded(message: dict[str, Any]) -> list[Any]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from check_campaign_monitor_facts import shape
 
-from tap_campaign_monitor import sandbox_expected, sandbox_truth
 from tap_campaign_monitor.sandbox import CampaignMonitorSandbox
+from tap_campaign_monitor.sandbox import expected as sandbox_expected
+from tap_campaign_monitor.sandbox import truth as sandbox_truth
 from tap_campaign_monitor.streams import STREAMS
 from tap_campaign_monitor.tap import TAP
 

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 
 from shared.sandbox import EPOCH
-from shared.testing import Result, command, comparable, differences, problems, run_tap, upserted
+from shared.testing.runs import Result, command, comparable, differences, problems, run_tap, upserted
 from shared.timestamps import canonical, parse, shift
 from tap_campaign_monitor.sandbox import APPLICATION, CLIENT_KEY, CampaignMonitorSandbox
 

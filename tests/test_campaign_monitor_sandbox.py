@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tap_campaign_monitor.sandbox import API_KEY, APPLICATION, CLIENT_KEY, CampaignMonitorSandbox
-from tap_campaign_monitor.sandbox_data import CLIENTS
+from tap_campaign_monitor.sandbox.account import CLIENTS
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from shared import cancelling
 from shared.errors import ApiError, QuotaError
-from shared.schedule import Run
-from shared.state import State
+from shared.protocol.state import State
 from shared.streams import Stream
-from shared.units import Reading
+from shared.sync import cancelling
+from shared.sync.schedule import Run
+from shared.sync.units import Reading
 
 STATE = State({"bookmarks": {name: {"resume": {"units": {"": {"id": name}}}} for name in ("a", "b", "c")}})
 CLIENT: Any = SimpleNamespace(speed=1e6, parting=lambda: None)

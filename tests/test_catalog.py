@@ -9,9 +9,10 @@ import jsonschema
 import pytest
 import singer.metadata
 
-from shared import catalog
 from shared.errors import CatalogError, SchemaError
-from shared.patterns import breadcrumbs, dotted
+from shared.protocol import catalog
+from shared.protocol.patterns import breadcrumbs, dotted
+from shared.protocol.selection import Selection
 from shared.streams import Parent, Stream
 
 TEXT = {"type": ["null", "string"], "description": "for people"}
@@ -67,13 +68,13 @@ def edited(changes: dict[str, dict[tuple[str, ...], dict[str, Any]]], **settings
 
 def choose(
     given: Any = None, *, select: tuple[str, ...] = (), exclude: tuple[str, ...] = (), **options: Any
-) -> dict[str, catalog.Selection]:
+) -> dict[str, Selection]:
     settings = options.pop("settings", {})
     chosen = catalog.choose(given, STREAMS, SCHEMAS, select=select, exclude=exclude, settings=settings, **options)
     return {selection.stream.name: selection for selection in chosen}
 
 
-def fields(selection: catalog.Selection) -> set[str]:
+def fields(selection: Selection) -> set[str]:
     return set(selection.schema["properties"])
 
 

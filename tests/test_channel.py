@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from shared.channel import Channel
+from shared.sync.channel import Channel
 
 
 def test_a_wake_before_the_wait_is_not_missed() -> None:

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from shared import cli
+from shared.command import cli
 from shared.errors import ConfigError, RefusedError, StateError, TapError
-from shared.state import read_file
+from shared.protocol.state import read_file
 from shared.tap import Tap
-from shared.testing import Result, command, run_tap
+from shared.testing.runs import Result, command, run_tap
 
 SMALL = "scale=0.2"
 

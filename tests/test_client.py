@@ -17,8 +17,10 @@ from typing import Any, cast
 import pytest
 import responses
 
-from shared.answers import Headers, Response, answered, retry_after, standard_verdict, words
-from shared.client import Client, Context, Retry, Secrets
+from shared.api.answers import Headers, Response, answered, retry_after, standard_verdict, words
+from shared.api.client import Client, Context, Retry, Secrets
+from shared.api.limits import Limits, Quota
+from shared.api.request import Request
 from shared.errors import (
     ApiError,
     AuthError,
@@ -30,8 +32,6 @@ from shared.errors import (
     Stopped,
     TooLargeError,
 )
-from shared.limits import Limits, Quota
-from shared.pagination import Request
 
 API = "https://api.example.com/v1"
 KEY = "sk_live_0123456789"
@@ -824,7 +824,7 @@ def test_headers_ignore_case() -> None:
 
 def test_importing_the_client_imports_nothing_heavy() -> None:
     heavy = {"requests", "urllib3", "backoff", "asyncio", "portalocker"}
-    code = f"import sys, shared.client, shared.oauth; print({heavy} & set(sys.modules))"
+    code = f"import sys, shared.api.client, shared.api.oauth; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

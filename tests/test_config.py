@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from shared import config
-from shared.config import START_DATE, Config, Setting
+from shared.command import config
+from shared.command.config import START_DATE, Config, Setting
 from shared.errors import ConfigError
-from shared.settings import cast, json_schema, settings_of
-from shared.tap import Tap
+from shared.settings import cast
+from shared.tap import Tap, json_schema, settings_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 KEY = Setting(name="api_key", secret=True, aliases=("key", "credentials.api_key"), description="The key.")

@@ -15,7 +15,7 @@ import pytest
 from conftest import APART, GRANTED, SCARCE, SMALL_PAGES, TAPS, THOROUGH, WALKS, tap_of
 
 from shared.sandbox import Sandbox
-from shared.testing import (
+from shared.testing.runs import (
     Result,
     bookmarks,
     command,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared import schema
-from tap_customerio.sandbox_truth import KINDS
+from shared.protocol import schema
+from tap_customerio.sandbox.truth import KINDS
 from tap_customerio.tap import TAP
 
 FACTS = json.loads((Path(__file__).parent / "data" / "customerio_facts.json").read_text("utf-8"))["streams"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.testing import Result, differences, given, missing, problems, run_tap, run_tap_until, upserted
+from shared.testing.runs import Result, differences, given, missing, problems, run_tap, run_tap_until, upserted
 from shared.timestamps import instant
 from tap_customerio.sandbox import CustomerioSandbox
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tap_customerio.sandbox import API_KEY, CustomerioSandbox
-from tap_customerio.sandbox_data import DAY, NOW
+from tap_customerio.sandbox.account import DAY, NOW
 
 
 class Api:

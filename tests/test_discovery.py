@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from shared import discovery
-from shared.answers import Response
+from shared.api.answers import Response
+from shared.api.paginators import cursor
+from shared.api.request import Request
+from shared.command import discovery
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
-from shared.pagination import Request, cursor
 from shared.streams import Parent, Stream
 from shared.tap import Tap
 

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from check_iterable_facts import compare
 
-from shared import schema
-from shared.settings import settings_of
+from shared.protocol import schema
 from shared.streams import Stream, Unit
-from shared.units import partitions
-from shared.walk import first_request
-from tap_iterable import exports, sandbox_exports, sandbox_truth
+from shared.sync.paging import first_request
+from shared.sync.units import partitions
+from shared.tap import settings_of
+from tap_iterable import exports
 from tap_iterable.event_streams import EVENTS
 from tap_iterable.events import Export
 from tap_iterable.sandbox import IterableSandbox, data_type_of
-from tap_iterable.sandbox_data import COMMON, EVENT_FIELDS, fields
+from tap_iterable.sandbox import exports as sandbox_exports
+from tap_iterable.sandbox import truth as sandbox_truth
+from tap_iterable.sandbox.account import COMMON, EVENT_FIELDS, fields
 from tap_iterable.streams import MEDIA, STREAMS, TEMPLATE_TYPES
 from tap_iterable.tap import TAP
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from shared.testing import Result, command, differences, given, missing, problems, run_tap
+from shared.testing.runs import Result, command, differences, given, missing, problems, run_tap
 from tap_iterable.sandbox import READ_ONLY_KEY, IterableSandbox
-from tap_iterable.sandbox_exports import Job
+from tap_iterable.sandbox.exports import Job
 
 EVENTS = [
     "email_bounce", "email_click", "email_complaint", "email_open", "email_send", "email_send_skip",

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from test_tap_klaviyo import NOW, SEED_EVENTS, STREAMS, run, settings, unit
 
-from shared import schema, values
+from shared.protocol import schema
+from shared.records import values
 from shared.streams import Outcome
-from shared.testing import differences, run_tap
-from shared.walk import first_request
+from shared.sync.paging import first_request
+from shared.testing.runs import differences, run_tap
 from tap_klaviyo import events, jsonapi
 from tap_klaviyo.sandbox import KlaviyoSandbox
 from tap_klaviyo.tap import TAP

@@ -11,18 +11,21 @@ from typing import Any
 import check_klaviyo_facts
 import pytest
 
-from shared import schema
-from shared.settings import settings_of
+from shared.protocol import schema
 from shared.streams import Stream, Unit
-from shared.units import partitions
-from shared.walk import first_request
-from tap_klaviyo import aggregates, sandbox_aggregates, sandbox_reports, sandbox_truth
+from shared.sync.paging import first_request
+from shared.sync.units import partitions
+from shared.tap import settings_of
+from tap_klaviyo import aggregates
 from tap_klaviyo.client import OAUTH, TIERS
 from tap_klaviyo.events import ALIASES
-from tap_klaviyo.sandbox_endpoints import BY_STREAM
-from tap_klaviyo.sandbox_kinds import KINDS_OF_ROWS
-from tap_klaviyo.sandbox_query import read_filter
-from tap_klaviyo.sandbox_records import EVENTS
+from tap_klaviyo.sandbox import aggregates as sandbox_aggregates
+from tap_klaviyo.sandbox import reports as sandbox_reports
+from tap_klaviyo.sandbox import truth as sandbox_truth
+from tap_klaviyo.sandbox.endpoints import BY_STREAM
+from tap_klaviyo.sandbox.kinds import KINDS_OF_ROWS
+from tap_klaviyo.sandbox.query import read_filter
+from tap_klaviyo.sandbox.records import EVENTS
 from tap_klaviyo.tap import TAP
 
 EVERYTHING = json.loads((Path(__file__).parent / "data" / "klaviyo_facts.json").read_text("utf-8"))

@@ -15,9 +15,9 @@ import requests
 
 from shared.sandbox import Row
 from tap_klaviyo.sandbox import API_KEY, KlaviyoSandbox
-from tap_klaviyo.sandbox_endpoints import BY_STREAM, ENDPOINTS
-from tap_klaviyo.sandbox_oauth import CLIENT, REFRESH_TOKEN
-from tap_klaviyo.sandbox_query import read_filter
+from tap_klaviyo.sandbox.endpoints import BY_STREAM, ENDPOINTS
+from tap_klaviyo.sandbox.oauth import CLIENT, REFRESH_TOKEN
+from tap_klaviyo.sandbox.query import read_filter
 
 HEADERS = {"Authorization": f"Klaviyo-API-Key {API_KEY}", "revision": "2026-07-15"}
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from shared.testing import command, run_tap
+from shared.testing.runs import command, run_tap
 from tap_klaviyo.sandbox import KlaviyoSandbox
-from tap_klaviyo.sandbox_oauth import CLIENT
+from tap_klaviyo.sandbox.oauth import CLIENT
 
 
 @pytest.mark.parametrize("is_tampered", [False, True], ids=["as asked", "another verifier's challenge"])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.api.limits import ADAPT_SECONDS, Limits, Quota, _Ticket
 from shared.errors import Stopped
-from shared.limits import ADAPT_SECONDS, Limits, Quota, _Ticket
 
 # Ticks of 1/64 s keep sums exact, so that "never more than" can be tested without a tolerance.
 TICK = 1 / 64

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from shared import catalog, discovery
-from shared.lint import RecordLint, schema_findings
-from shared.settings import settings_of
-from shared.tap import Tap
+from shared.command import discovery
+from shared.protocol import catalog
+from shared.tap import Tap, settings_of
+from shared.testing.lint import RecordLint, schema_findings
 
 TEXT = {"type": ["null", "string"]}
 GOOD: dict[str, Any] = {

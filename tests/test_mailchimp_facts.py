@@ -14,11 +14,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from shared import schema
-from shared.settings import settings_of
+from shared.protocol import schema
 from shared.streams import Stream, Unit
-from shared.units import parent_values, partitions
-from shared.walk import first_request
+from shared.sync.paging import first_request
+from shared.sync.units import parent_values, partitions
+from shared.tap import settings_of
 from tap_mailchimp.sandbox import MailchimpSandbox
 from tap_mailchimp.tap import TAP
 

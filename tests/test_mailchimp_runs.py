@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from shared.testing import Result, command, differences, missing, problems, run_tap, upserted
+from shared.testing.runs import Result, command, differences, missing, problems, run_tap, upserted
 from tap_mailchimp.sandbox import MailchimpSandbox
 from tap_mailchimp.tap import TAP
 

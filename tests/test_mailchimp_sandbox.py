@@ -19,11 +19,11 @@ import pytest
 import requests
 
 from shared.sandbox import Row
-from tap_mailchimp import sandbox_truth
 from tap_mailchimp.sandbox import API_KEY, MailchimpSandbox
-from tap_mailchimp.sandbox_endpoints import BY_STREAM, ENDPOINTS
-from tap_mailchimp.sandbox_people import IMPORTED, IMPORTED_AT, stamp
-from tap_mailchimp.sandbox_services import CLIENT
+from tap_mailchimp.sandbox import truth as sandbox_truth
+from tap_mailchimp.sandbox.endpoints import BY_STREAM, ENDPOINTS
+from tap_mailchimp.sandbox.people import IMPORTED, IMPORTED_AT, stamp
+from tap_mailchimp.sandbox.services import CLIENT
 
 STREAMS = tuple(BY_STREAM)
 PAGE = {"count": 1000}

@@ -12,8 +12,9 @@ import singer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import catalog, messages
 from shared.errors import SchemaError
+from shared.protocol import catalog, messages
+from shared.protocol.selection import Selection
 from shared.streams import Stream
 
 WHEN = datetime(2026, 11, 1, 12, 30, 0, 123456, tzinfo=timezone.utc)
@@ -26,7 +27,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-def selection(**row: Any) -> catalog.Selection:
+def selection(**row: Any) -> Selection:
     schema = {"type": "object", "properties": {"id": {"type": "string"}, "at": {"type": "string"}}}
     (chosen,) = catalog.choose(None, [Stream(name="lists", **row)], {"lists": schema}, settings={})
     return chosen

@@ -20,12 +20,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import responses
 
-from shared.authorize import authorize
-from shared.client import Client, Context
+from shared.api.client import Client, Context
+from shared.api.limits import Limits
+from shared.api.oauth import Flow, Tokens, exchange
+from shared.api.request import Request
+from shared.command.authorize import authorize
 from shared.errors import ApiError, AuthError, ConfigError, RetryableError
-from shared.limits import Limits
-from shared.oauth import Flow, Tokens, exchange
-from shared.pagination import Request
 from shared.timestamps import UTC, canonical
 
 TOKEN_URL = "https://login.example.com/oauth/token"

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, TAPS
 
-from shared.plugins import definition, written, yaml
-from shared.settings import settings_of
-from shared.tap import Tap
+from shared.command.plugins import definition, written, yaml
+from shared.tap import Tap, settings_of
 
 FILES = [
     *(ROOT / "plugins" / "extractors" / f"{package.replace('_', '-')}.yml" for package in TAPS),

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from shared import catalog
 from shared.errors import CatalogError, ConfigError
-from shared.lint import RecordLint, schema_findings
-from shared.problems import Problems
-from shared.records import Shape
-from shared.reshape import reshape
+from shared.protocol import catalog
+from shared.records.fit import Shape
+from shared.records.misfits import Problems
+from shared.records.reshape import reshape
 from shared.streams import Stream
+from shared.testing.lint import RecordLint, schema_findings
 
 TEXT = {"type": ["null", "string"]}
 NUMBER = {"type": ["null", "integer"]}

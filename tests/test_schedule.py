@@ -10,14 +10,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.answers import Response
+from shared.api.answers import Response
+from shared.protocol.state import Bookmark
 from shared.report import Report
-from shared.schedule import Active, Run, Schedule, Waiting
-from shared.state import Bookmark
 from shared.streams import Outcome, Stream, Unit, Window
+from shared.sync.paging import Errand
+from shared.sync.schedule import Active, Run, Schedule, Waiting
+from shared.sync.units import Reading
+from shared.sync.windows import WindowPlan
 from shared.timestamps import from_seconds
-from shared.units import Reading, WindowPlan
-from shared.walk import Errand
 
 
 def run_of(**row: Any) -> Run:
@@ -58,7 +59,7 @@ def test_a_long_chain_goes_before_all_else_that_is_ready() -> None:
 
 
 def test_a_parents_reader_goes_first_until_too_many_children_wait(monkeypatch: Any) -> None:
-    monkeypatch.setattr("shared.schedule.BACKLOG", 2)
+    monkeypatch.setattr("shared.sync.schedule.BACKLOG", 2)
     queue, parent, child = schedule(), run_of(), run_of()
     parent.children.append((child, None))  # type: ignore[arg-type]
     queue.add(Waiting(child, {}))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import schema
 from shared.errors import SchemaError
+from shared.protocol import schema
 
 TEXT = {"type": ["null", "string"]}
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from shared.state import State, merge
-from shared.testing import differences, given, run_tap
+from shared.protocol.state import State, merge
+from shared.testing.runs import differences, given, run_tap
 
 CHOSEN = ("receive", "open", "lists", "profiles")
 SELECT = [word for name in CHOSEN for word in ("--select", name)]
@@ -62,9 +62,13 @@ def test_the_command_merges_outputs_and_states(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.jsonl"
         path.write_text(json.dumps({"type": "STATE", "value": state}) if number else json.dumps(state))
         paths.append(str(path))
-    done = subprocess.run([sys.executable, "-m", "shared.state", "merge", *paths], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "shared.protocol.state", "merge", *paths], capture_output=True, check=True
+    )
     assert json.loads(done.stdout) == entry(1, 9)
-    wrong = subprocess.run([sys.executable, "-m", "shared.state", "merge", "no-such"], capture_output=True, check=False)
+    wrong = subprocess.run(
+        [sys.executable, "-m", "shared.protocol.state", "merge", "no-such"], capture_output=True, check=False
+    )
     assert (wrong.returncode, wrong.stderr.count(b"\n")) == (2, 1)
 
 

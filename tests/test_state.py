@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import StateError
-from shared.state import Bookmark, State, finish, merge
+from shared.protocol.state import Bookmark, State, finish, merge
 from shared.timestamps import from_seconds
 
 

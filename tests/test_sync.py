@@ -14,8 +14,9 @@ from typing import Any, BinaryIO
 import orjson
 import pytest
 
-from shared import catalog, jobs, sync
-from shared.answers import Response
+from shared.api.answers import Response
+from shared.api.paginators import cursor, halve, numbered, offset
+from shared.api.request import Request
 from shared.errors import (
     ApiError,
     AuthError,
@@ -27,12 +28,13 @@ from shared.errors import (
     TooLargeError,
     UnavailableError,
 )
-from shared.extract import in_turn
-from shared.messages import Writer
-from shared.pagination import Request, cursor, halve, numbered, offset
+from shared.protocol import catalog
+from shared.protocol.messages import Writer
+from shared.protocol.state import State
 from shared.report import Report
-from shared.state import State
 from shared.streams import Anyway, Batch, Checkpoint, Outcome, Parent, Received, Stream, Unit, Wait, Window
+from shared.sync import jobs, sync
+from shared.sync.reader import in_turn
 from shared.timestamps import from_seconds, shift
 
 NOW = "2026-11-10T00:00:00.000000Z"

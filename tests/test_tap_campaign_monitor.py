@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared.answers import Response
+from shared.api.answers import Response
+from shared.api.limits import Limits
+from shared.api.request import Request
 from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError, UnavailableError
-from shared.limits import Limits
-from shared.pagination import Request
-from shared.settings import settings_of
 from shared.streams import Anyway, Unit
-from tap_campaign_monitor import pages, reports, subscribers, zones
+from shared.tap import settings_of
+from tap_campaign_monitor import defaults as pages
+from tap_campaign_monitor import reports, subscribers, zones
 from tap_campaign_monitor.client import TRANSACTIONAL, BusyError, verdict, without_key
 from tap_campaign_monitor.streams import STREAMS, listed
 from tap_campaign_monitor.tap import TAP, read_state, validate

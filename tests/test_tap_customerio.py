@@ -11,15 +11,15 @@ import pytest
 import requests
 import responses
 
-from shared.answers import Response
-from shared.client import Client, Context
+from shared.api.answers import Response
+from shared.api.client import Client, Context
+from shared.api.request import Page, Request
 from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError
-from shared.pagination import Page, Request
 from shared.report import Report
-from shared.settings import settings_of
 from shared.streams import Batch, Unit
+from shared.sync.paging import first_request
+from shared.tap import settings_of
 from shared.timestamps import parse
-from shared.walk import first_request
 from tap_customerio import exports
 from tap_customerio.client import check, connect, rate, verdict
 from tap_customerio.metrics import last_periods, of_links, of_parent, periods

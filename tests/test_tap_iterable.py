@@ -14,9 +14,10 @@ import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import config
-from shared.answers import Response
-from shared.client import Client, Context
+from shared.api.answers import Response
+from shared.api.client import Client, Context
+from shared.api.request import Request
+from shared.command import config
 from shared.errors import (
     ApiError,
     AuthError,
@@ -28,10 +29,9 @@ from shared.errors import (
     RetryableError,
     TooLargeError,
 )
-from shared.pagination import Request
 from shared.report import Report
-from shared.settings import settings_of
 from shared.streams import Batch, Checkpoint, Outcome, Unit
+from shared.tap import settings_of
 from tap_iterable import events, exports, members, metrics, profiles, spooled
 from tap_iterable.client import EXPORT, check, connect, quotas, rates, stated, verdict
 from tap_iterable.events import Export
@@ -215,7 +215,7 @@ def test_how_many_exports_are_to_come_is_said(mode: str, since: str, expected: s
     [("event_id", ("_event_id",)), ("append", ()), ("documented", ("email",))],
 )
 def test_event_key_chooses_the_key(chosen: str, expected: tuple[str, ...]) -> None:
-    from shared.catalog import key_properties
+    from shared.protocol.catalog import key_properties
 
     assert key_properties(BY_NAME["email_open"], settings(event_key=chosen)) == expected
     assert key_properties(BY_NAME["email_open"], settings(key_mode="contract")) == ("email",)

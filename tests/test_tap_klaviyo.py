@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shared import config
-from shared.answers import Response
-from shared.authorize import authorization_url
-from shared.client import Context
+from shared.api.answers import Response
+from shared.api.client import Context
+from shared.api.limits import Limits
+from shared.api.request import Request
+from shared.command import config
+from shared.command.authorize import authorization_url
 from shared.errors import (
     AuthError,
     ConfigError,
@@ -27,20 +29,18 @@ from shared.errors import (
     TooLargeError,
     UnavailableError,
 )
-from shared.limits import Limits
-from shared.pagination import Request
+from shared.protocol.state import State
 from shared.report import Report
-from shared.settings import settings_of
-from shared.state import State
 from shared.streams import Unit
-from shared.testing import Result, differences, problems, run_tap
-from shared.units import partitions
-from shared.walk import first_request
+from shared.sync.paging import first_request
+from shared.sync.units import partitions
+from shared.tap import settings_of
+from shared.testing.runs import Result, differences, problems, run_tap
 from tap_klaviyo import reports
 from tap_klaviyo.client import OAUTH, connect, heeding, quotas, verdict
 from tap_klaviyo.profiles import in_window, suppressed
 from tap_klaviyo.sandbox import KlaviyoSandbox
-from tap_klaviyo.sandbox_oauth import REFRESH_TOKEN
+from tap_klaviyo.sandbox.oauth import REFRESH_TOKEN
 from tap_klaviyo.tap import TAP, check_revision, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}

@@ -17,31 +17,23 @@ import responses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import config
-from shared.answers import Response
-from shared.client import Client, Context
-from shared.errors import (
-    ApiError,
-    AuthError,
-    ConfigError,
-    GoneError,
-    RefusedError,
-    RetryableError,
-    TooLargeError,
-)
-from shared.pagination import Page, Request
+from shared.api.answers import Response
+from shared.api.client import Client, Context
+from shared.api.request import Page, Request
+from shared.command import config
+from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError, TooLargeError
+from shared.protocol.state import State
 from shared.report import Report
-from shared.settings import settings_of
-from shared.state import State
 from shared.streams import Stream, Unit
-from shared.units import partitions
-from shared.walk import first_request
+from shared.sync.paging import first_request
+from shared.sync.units import partitions
+from shared.tap import settings_of
 from tap_mailchimp import activity, batches
 from tap_mailchimp.client import check, check_lists, connect, metadata_verdict, verdict
-from tap_mailchimp.parts import IN_LIST
-from tap_mailchimp.streams_audiences import is_recent
-from tap_mailchimp.streams_members import members_of_list
-from tap_mailchimp.streams_reports import EMAIL_ACTIVITY
+from tap_mailchimp.defaults import IN_LIST
+from tap_mailchimp.streams.audiences import is_recent
+from tap_mailchimp.streams.members import members_of_list
+from tap_mailchimp.streams.reports import EMAIL_ACTIVITY
 from tap_mailchimp.tap import TAP, read_state, validate
 
 STREAMS = {stream.name: stream for stream in TAP.streams}

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.state import Bookmark, finish
+from shared.protocol.state import Bookmark, finish
+from shared.records.encoder import is_new
 from shared.streams import Outcome, Parent, Stream, Unit, Window
+from shared.sync.units import Followed, Reading, parent_values, unit, unit_key
+from shared.sync.windows import WindowPlan, gaps
 from shared.timestamps import from_seconds, seconds_between
-from shared.units import Followed, Reading, WindowPlan, gaps, is_new, parent_values, unit, unit_key
 
 
 def second(number: int) -> str:

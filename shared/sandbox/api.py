@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, unquote
 
-from shared.errors import ConfigError
-from shared.process import be_quick
-
+from ..errors import ConfigError
+from ..process import be_quick
 from .clock import Clock
 from .counts import Counts
 from .options import OPTIONS, read_faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from shared.errors import ConfigError
+from ..errors import ConfigError
 
 FAULTS_ON = "429:0.03+500:0.02+reset:0.01+truncate:0.005"
 FAULTS = {

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from shared.timestamps import parse as parse_instant
+from ..timestamps import parse as parse_instant
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from .routes import Answer, Call, Refusal
+from .clock import Clock
+from .counts import Counts
+from .routes import Answer, Call, Refusal, Route
 from .rows import salt
-
-if TYPE_CHECKING:
-    from .api import Sandbox
 
 HANG_SECONDS = 600.0
 GZIP_FROM_BYTES = 4096
@@ -36,13 +35,37 @@ REASONS = {
 }  # fmt: skip
 
 
+class Service(Protocol):
+    """What the server asks of the API that it serves."""
+
+    options: dict[str, Any]
+    stats: Counts
+    clock: Clock
+    stopping: threading.Event
+
+    def find(self, call: Call) -> Route | None:
+        """Sets the call's route."""
+
+    def answer(self, call: Call) -> Answer:
+        """What the API answers."""
+
+    def refuse(self, refusal: Refusal) -> Answer:
+        """The API's own error body."""
+
+    def fault(self, call: Call) -> str | None:
+        """Which fault the call is to meet."""
+
+    def faulty_answer(self, fault: str, call: Call) -> Answer:
+        """The answer with that fault."""
+
+
 class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], sandbox: Sandbox) -> None:
+    def __init__(self, address: tuple[str, int], sandbox: Service) -> None:
         self.sandbox = sandbox
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()

@@ -1,0 +1,221 @@
+"""An answer of an API, and what it means: the response, its words, and the verdict that makes an error of it.
+
+A verdict is a function of request and response that gives None or the error to act on. A tap has its own where its API
+has its own ideas, and falls back on `standard_verdict`.
+"""
+
+from __future__ import annotations
+
+import http
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError, TooLargeError
+from ..timestamps import UTC
+from .request import Request, at
+
+
+class Headers(Mapping[str, str]):
+    """Header fields by name, ignoring case."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = {name.lower(): value for name, value in fields.items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One whole answer. `content` is decoded (gzip), and empty where the body went to a file; `url` holds no secret."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    url: str = ""
+    seconds: float = 0.0
+    packed: bytes = field(default=b"", repr=False)
+    """The body in gzip, until its turn comes to be unpacked."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.headers, Headers):
+            object.__setattr__(self, "headers", Headers(self.headers))
+
+    def release(self) -> None:
+        """Let go of the body, which has been made use of: a page is large, and what it was made into is larger."""
+        object.__setattr__(self, "content", b"")
+
+    def json(self) -> Any:
+        """The body as JSON; raises ValueError."""
+        return json.loads(self.content)
+
+    @property
+    def text(self) -> str:
+        """The body as text; what is not UTF-8 is replaced."""
+        return self.content.decode("utf-8", "replace")
+
+
+class Failure(Exception):
+    """A try's end without a result: what that means, the seconds it took, and whether the server may have failed
+    because the answer is too much for it.
+    """
+
+    def __init__(self, error: ApiError, *, seconds: float, is_heavy: bool) -> None:
+        super().__init__(error)
+        self.error = error
+        self.seconds = seconds
+        self.is_heavy = is_heavy
+
+
+def unpacked(request: Request, response: Response) -> Response:
+    """The response with its content out of gzip; a broken one is a failed try."""
+    if not response.packed:
+        return response
+    content, rest = [], response.packed
+    try:
+        while rest:
+            decoder = zlib.decompressobj(wbits=31)
+            content.append(decoder.decompress(rest))
+            rest = decoder.unused_data
+            if not decoder.eof:
+                raise zlib.error("it ends too early")
+    except zlib.error as problem:
+        text = f"{named(request)} answered {response.status}, but its gzip is broken ({problem})."
+        raise Failure(RetryableError(text), seconds=response.seconds, is_heavy=True) from None
+    return replace(response, content=b"".join(content), packed=b"")
+
+
+# What it means
+
+Verdict = Callable[[Request, Response], "ApiError | None"]
+
+
+def words(response: Response) -> str:
+    """What the answer says in its own words, wherever its body keeps them; empty for HTML and nothing."""
+    try:
+        body = response.json()
+    except ValueError:
+        text = " ".join(response.text.split())
+        return "" if text.startswith("<") else shortened(text)
+    found = [_said(error) for error in body] if isinstance(body, list) else []
+    if isinstance(body, dict):
+        errors = body.get("errors")
+        found = [_said(body), *(_said(error) for error in (errors if isinstance(errors, list) else []))]
+    return shortened("; ".join(dict.fromkeys(said for said in found if said)))
+
+
+def _said(error: Any) -> str:
+    if not isinstance(error, dict):
+        return str(error) if isinstance(error, str) else ""
+    for path in ("detail", "error_description", "message", "Message", "msg", "meta.error", "error.message"):
+        if isinstance(text := at(error, path), str) and text:
+            return f"{text} ({field})" if isinstance(field := error.get("field"), str) and field else text
+    return next((error[name] for name in ("title", "error") if isinstance(error.get(name), str)), "")
+
+
+def shortened(text: str, length: int = 300) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def answered(request: Request, response: Response, *, say: str = "", advice: str = "") -> str:
+    """`GET /path answered 403 Forbidden: "what it said". What to do.`, the sentence of every verdict."""
+    try:
+        status = f"{response.status} {http.HTTPStatus(response.status).phrase}"
+    except ValueError:
+        status = str(response.status)
+    said = f': "{say}".' if say else "."
+    return f"{named(request)} answered {status}{said}{' ' if advice else ''}{advice}"
+
+
+def named(request: Request) -> str:
+    return f"{request.method} {path_of(request)}"
+
+
+def path_of(request: Request) -> str:
+    return urlsplit(request.path).path or "/"
+
+
+def retry_after(response: Response) -> float | None:
+    """Seconds the answer asks to wait by `Retry-After` (a number, or a date compared with the answer's own)."""
+    value = response.headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    try:
+        return max(float(value), 0.0)
+    except ValueError:
+        pass
+    until = http_date(value)
+    if until is None:
+        return None
+    now = http_date(response.headers.get("Date", "")) or datetime.now(UTC)
+    return max((until - now).total_seconds(), 0.0)
+
+
+def standard_verdict(
+    request: Request, response: Response, *, say: Callable[[Response], str] = words
+) -> ApiError | None:
+    """What an answer means where the API has no ideas of its own; `say` finds the API's words in the body."""
+    status = response.status
+    if 200 <= status < 300:
+        return None
+
+    def text(advice: str = "") -> str:
+        return answered(request, response, say=say(response), advice=advice)
+
+    if status == 401:
+        return AuthError(text("Check the credential in the config."))
+    if status == 403:
+        return RefusedError(text("Give the credential access to this, or deselect the stream."))
+    if status in (404, 410):
+        return GoneError(text())
+    if status in (413, 414):
+        return TooLargeError(text("Ask for less at once."))
+    if status == 429:
+        return RetryableError(text(), wait_seconds=retry_after(response), everyone=True)
+    if status == 408 or status >= 500:
+        asked = retry_after(response)
+        return RetryableError(text(), wait_seconds=asked, everyone=status == 503 and asked is not None)
+    if 300 <= status < 400:
+        target = urlsplit(response.headers.get("Location", "")).hostname or "nowhere"
+        return ApiError(text(f"It points to {target}, which is not followed; check base_url."))
+    asked_for = urlsplit(response.url).query
+    return ApiError(text(f"Asked for was: {shortened(asked_for)}" if asked_for else ""))
+
+
+def unreadable(request: Request, response: Response, problem: ValueError) -> RetryableError:
+    kind = response.headers.get("Content-Type", "of no type").partition(";")[0]
+    size = f"{len(response.content)} bytes, {kind}"
+    return RetryableError(
+        f"{named(request)} answered {response.status}, but its body ({size}) is unreadable: {problem}."
+    )
+
+
+def unsendable(request: Request) -> ConfigError:
+    return ConfigError(
+        f"{named(request)} cannot be sent: its URL or a header holds what it may not. "
+        "Check base_url, and the credential for stray characters."
+    )
+
+
+def http_date(text: str) -> datetime | None:
+    """An HTTP date (`Sun, 06 Nov 1994 08:49:37 GMT`), None where it is none."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

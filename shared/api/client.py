@@ -1,0 +1,452 @@
+"""One request done properly: credential, limits, retry, readable error. Knows no stream and no Singer.
+
+Retrying is decided in one function, `Client.send`; what an answer means, by the client's verdict. A credential goes to
+the API's own origin only, and into no log, error or traceback.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import IO, TYPE_CHECKING, Any, TypeVar, overload
+from urllib.parse import quote, quote_plus, urljoin
+
+from ..errors import ApiError, AuthError, QuotaError, RetryableError, Stopped, TooLargeError
+from ..timestamps import UTC, canonical
+from ..urls import check_base_url, is_safe, origin, query
+from .answers import Failure, Response, Verdict, http_date, named, standard_verdict, unpacked, unreadable
+from .limits import Limits
+from .reading_order import Turns
+from .request import Request
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..report import Report
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 120.0
+_REDIRECTS = 5
+_STALE_SECONDS = 1.0
+_RENEWALS = 5  # of a credential that keeps expiring before its request gets through
+_SHORTEST_PAUSE = 0.5  # an API that says "0 seconds" means soon
+_SHORTEST_SECRET = 4  # shorter "secrets" would blacken every text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """How long to try. `quota_seconds` is the most that one request waits because the API asked for it."""
+
+    tries: int = 8
+    budget_seconds: float = 600
+    cap_seconds: float = 60
+    too_large_after: int = 3
+    quota_seconds: float = 900
+
+
+class Secrets:
+    """What must not be seen, and texts without it."""
+
+    _USER = re.compile(r"(?<=://)[^/@\s\"']+(?=@)")
+    _PARAMETER = re.compile(
+        r"([?&](?:[\w-]*(?:token|key|secret|signature|credential)[\w-]*|sig|code)=)[^&\s\"'#]+", re.IGNORECASE
+    )
+
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        self._known: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        """Never show `secret` again, nor its forms in URLs."""
+        if len(secret) < _SHORTEST_SECRET or secret in self._known:
+            return
+        with self._lock:
+            known = self._known | {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
+            longest_first = sorted(known, key=len, reverse=True)
+            self._pattern = re.compile("|".join(re.escape(text) for text in longest_first))
+            self._known = known
+
+    def mask(self, text: str) -> str:
+        """`text` without secrets, users in URLs, and parameters that look like secrets."""
+        if self._pattern is not None:
+            text = self._pattern.sub("***", text)
+        return self._PARAMETER.sub(r"\1***", self._USER.sub("***", text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a run gives to its tap's client.
+
+    settings    the config, cast and complete
+    report      where requests, retries and waits are told
+    stop        set when the run is to end: waits end at once, no request begins
+    save        puts settings back into the config file (rotated tokens)
+    reload      the settings as they are in the config file now; None without a file
+    speed       how much faster than life the API's clock runs (sandbox): waits are shortened likewise
+    lock_path   file by which processes take turns at refreshing a token; None without a config file
+    secrets     settings that are never shown
+    """
+
+    settings: Mapping[str, Any] = field(repr=False)
+    report: Report
+    stop: threading.Event = field(default_factory=threading.Event)
+    save: Callable[[Mapping[str, Any]], None] = field(default=lambda _: None, repr=False)
+    reload: Callable[[], Mapping[str, Any]] | None = field(default=None, repr=False)
+    speed: float = 1.0
+    lock_path: Path | None = None
+    secrets: Sequence[str] = field(default=(), repr=False)
+    masks: Secrets = field(default_factory=Secrets, repr=False)
+
+    def __post_init__(self) -> None:
+        for secret in self.secrets:
+            self.masks.add(secret)
+
+    def clock(self) -> float:
+        """Seconds by a clock that never goes back, at the API's speed."""
+        return time.monotonic() * self.speed
+
+    def wait(self, seconds: float) -> None:
+        """Waits so many of the API's seconds; raises Stopped as soon as the run is being stopped."""
+        if self.stop.wait(max(seconds, 0.0) / self.speed):
+            raise Stopped
+
+
+def _whole(response: Response) -> Any:
+    return response
+
+
+class Client:
+    """Asks one API on behalf of many threads. `close` gives up its connections."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        base_url: str | Callable[[], str],
+        authenticate: Callable[[Request], Mapping[str, str]] = lambda _: {},
+        limits: Limits,
+        verdict: Verdict = standard_verdict,
+        headers: Mapping[str, str] | None = None,
+        refresh: Callable[[], None] | None = None,
+        retry: Retry | None = None,
+        timeout: tuple[float, float] | None = None,
+        clock: Callable[[], float] | None = None,
+        wait: Callable[[float], None] | None = None,
+    ) -> None:
+        """`authenticate` gives the headers that carry the credential, and is asked for each try. `refresh` is called
+        once for a request that was answered with an AuthError (a few times if it says that the credential has expired),
+        before it is sent again.
+
+        Answers are unpacked and read one at a time, under the lock `processor`, the smaller first: Python would take
+        turns anyway, and only one page at a time is then in memory.
+        """
+        self._context = context
+        self.settings = context.settings
+        self.report = context.report
+        self.stop = context.stop
+        self.speed = context.speed
+        self.processor = threading.RLock()
+        self._turns = Turns()
+        self.limits = limits
+        self.wait = wait or context.wait
+        self.mask = context.masks.mask
+        self.conceal = context.masks.add
+        self._clock = clock or context.clock
+        limits.keep_time(self._clock, self.wait)
+        self._base_url = base_url
+        self._authenticate = authenticate
+        self._verdict = verdict
+        self._refresh = refresh
+        self._retry = retry or Retry()
+        read_seconds = float(context.settings.get("request_timeout") or READ_SECONDS)
+        self._transport = Transport(
+            connections=limits.connections,
+            timeout=timeout or (CONNECT_SECONDS, read_seconds),
+            stop=context.stop,
+            report=context.report,
+            mask=self.mask,
+        )
+        self._anywhere = {"User-Agent": str(context.settings.get("user_agent") or "singer-tap")}
+        self._anywhere["Accept-Encoding"] = "gzip"
+        self._headers = {**self._anywhere, "Accept": "application/json", **(headers or {})}
+        self._server_time: tuple[datetime, float] | None = None
+        self._started_at: str | None = None
+        self._last_date = ""
+        self._checked_base: str | None = None
+        self._used_up: set[str] = set()
+        """Quotas for which somebody has waited in vain since anything was answered: nobody else waits for them."""
+        if isinstance(base_url, str):
+            check_base_url(base_url)
+
+    @overload
+    def send(
+        self,
+        request: Request,
+        *,
+        stream: str = ...,
+        started: Callable[[], Response | None] | None = ...,
+        shrinkable: bool = ...,
+        into: IO[bytes] | None = ...,
+    ) -> Response: ...
+
+    @overload
+    def send(
+        self,
+        request: Request,
+        *,
+        stream: str = ...,
+        read: Callable[[Response], T],
+        started: Callable[[], T | None] | None = ...,
+        shrinkable: bool = ...,
+        into: IO[bytes] | None = ...,
+    ) -> T: ...
+
+    def send(
+        self,
+        request: Request,
+        *,
+        stream: str = "",
+        read: Callable[[Response], Any] = _whole,
+        started: Callable[[], Any] | None = None,
+        shrinkable: bool = False,
+        into: IO[bytes] | None = None,
+    ) -> Any:
+        """What `read` makes of the answer to `request`; tries again what may pass. The one place where that is decided.
+
+        A ValueError from `read` counts as a broken body. `started` is for a request that starts something: it is asked
+        before any repeat, and what it finds is the result. `shrinkable`: the caller can ask for less, so that a server
+        that fails again and again ends in TooLargeError. `into`: the body goes to this file, cut to the last try's.
+        """
+        retry = self._retry
+        waits = _growing_waits(retry.cap_seconds)
+        failures = heavy = 0
+        spent = asked_for = 0.0
+        renewals = 0
+        while True:
+            try:
+                result = self._try(request, stream, read, into)
+            except Failure as failure:
+                failed = failure
+            else:
+                self._used_up.discard(request.quota)
+                return result
+            error = failed.error
+            if isinstance(error, AuthError) and self._refresh and renewals < (_RENEWALS if error.has_expired else 1):
+                renewals += 1
+                self._refresh()
+                continue
+            if not isinstance(error, RetryableError):
+                raise self._told(error, stream)
+            if error.fewer_connections:
+                self.limits.fewer_connections()
+            seconds = next(waits) if error.wait_seconds is None else error.wait_seconds
+
+            if error.everyone:  # no failure, and nothing was started
+                seconds = max(seconds, _SHORTEST_PAUSE)
+                asked_for += seconds
+                is_too_long = asked_for > (error.most_seconds or retry.quota_seconds)
+                if is_too_long or request.quota in self._used_up:
+                    self._used_up.add(request.quota)
+                    why = f"To wait {asked_for:.0f} seconds for that is too long for a run"
+                    advice = f"{why if is_too_long else 'Others have waited for it in vain'}. Run again later."
+                    raise self._told(QuotaError(f"{error} {advice}"), stream)
+                self.report.retry(stream, self.mask(str(error)))
+                self.limits.pause(seconds, request.quota)
+                continue
+
+            failures += 1
+            spent += failed.seconds + seconds
+            heavy = heavy + 1 if failed.is_heavy else 0
+            is_over = failures >= retry.tries or spent > min(retry.budget_seconds, error.most_seconds or spent)
+            if shrinkable and heavy and (heavy >= retry.too_large_after or is_over):
+                raise self._told(TooLargeError(str(error)), stream)
+            if is_over:
+                error.args = (f"{error} Given up after {failures} tries; run again later.",)
+                raise self._told(error, stream)
+            self.report.retry(stream, self.mask(str(error)))
+            self.wait(seconds)
+            if started is not None and (found := started()) is not None:
+                return found
+
+    def json(self, request: Request, *, stream: str = "") -> Any:
+        """The answer's body as JSON."""
+        return self.send(request, stream=stream, read=Response.json)
+
+    def download(self, url: str, file: IO[bytes], *, stream: str = "") -> None:
+        """Writes what a pre-signed `url` holds to `file`, without the credential. Not repeated: such a URL expires, so
+        the caller asks for a fresh one.
+        """
+        request = Request(path=url)
+        error: ApiError | None
+        if not is_safe(url):
+            error = ApiError(f"{named(request)} is not asked for, since it is no https URL.")
+        else:
+            try:
+                error = self._meaning(request, self._transport.ask(request, url, self._anywhere, stream, file))
+            except Failure as failure:
+                error = failure.error
+        if error is not None:
+            raise self._told(error, stream)
+
+    def parting(self, *, timeout_seconds: float = 1.5) -> Client:
+        """This client for a last word after the run was stopped: it asks once, waits for nothing, and not for long."""
+        other = copy.copy(self)
+        stop = threading.Event()
+        vars(other).update(
+            stop=stop,
+            limits=Limits(connections=1),
+            _retry=Retry(tries=1, quota_seconds=0),
+            _transport=self._transport.parting(stop, timeout_seconds),
+        )
+        return other
+
+    def delay(self, quota: str = "") -> float:
+        """Seconds until a request of `quota` could begin; 0 = at once."""
+        return self.limits.delay(quota)
+
+    def now(self) -> str:
+        """The present instant by the API's clock, as its latest answer had it; by ours before the first one."""
+        if self._server_time is None:
+            return canonical(datetime.now(UTC))
+        moment, at_clock = self._server_time
+        return canonical(moment + timedelta(seconds=self._clock() - at_clock))
+
+    @property
+    def started_at(self) -> str:
+        """`now` at the first answer."""
+        return self._started_at or self.now()
+
+    def close(self) -> None:
+        """Gives up all connections."""
+        self._transport.close()
+
+    # One try
+
+    def _try(self, request: Request, stream: str, read: Callable[[Response], Any], into: IO[bytes] | None) -> Any:
+        """What `read` makes of the answer, after redirects within the host; raises Failure."""
+        for _ in range(_REDIRECTS):
+            packed = self._exchange(request, stream, into)
+            target = self._redirect(request, packed)
+            if target is None:
+                break
+            request = request.with_url(target)
+        size = 0 if request.ahead else len(packed.packed or packed.content)
+        with self._turns.turn(size), self.processor:
+            response = unpacked(request, packed)
+            error = self._meaning(request, response)
+            if error is None:
+                try:
+                    return read(response)
+                except ValueError as problem:
+                    error = unreadable(request, response, problem)
+        is_heavy = packed.status < 300 or packed.status == 408 or packed.status >= 500
+        raise Failure(error, seconds=response.seconds, is_heavy=is_heavy) from None
+
+    def _exchange(self, request: Request, stream: str, into: IO[bytes] | None) -> Response:
+        """One try: in its turn, with the credential where that belongs."""
+        # Both may ask another host first (for a token, for the account's base URL), so before a connection is held.
+        url, is_ours = self._url(request)
+        headers = self._with_credential(request) if is_ours else self._anywhere
+        with ExitStack() as turn:
+            if self._wait_for_turn(request, stream, turn) > _STALE_SECONDS and is_ours:
+                headers = self._with_credential(request)
+            if self.stop.is_set():
+                raise Stopped
+            response = self._transport.ask(request, url, headers, stream, into)
+        if is_ours:
+            self._learn_time(response)
+        return response
+
+    def _wait_for_turn(self, request: Request, stream: str, turn: ExitStack) -> float:
+        """Seconds waited; the turn lasts as long as `turn`."""
+        is_waiting = self.limits.delay(request.quota) > 0
+        if is_waiting:
+            self.report.waiting(stream, True)
+        try:
+            waited = turn.enter_context(self.limits.slot(request.quota, ahead=request.ahead))
+        finally:
+            if is_waiting:
+                self.report.waiting(stream, False)
+        if waited > 0:
+            self.report.waited(stream, waited)
+        return waited
+
+    def _with_credential(self, request: Request) -> dict[str, str]:
+        credential = self._authenticate(request)
+        for value in credential.values():
+            self.conceal(value.rpartition(" ")[2])
+        return {**self._headers, **request.headers, **credential}
+
+    def _url(self, request: Request) -> tuple[str, bool]:
+        """The whole URL, and whether it is the API's own: only then may the credential go with it."""
+        base = self._base_url if isinstance(self._base_url, str) else self._base_url()
+        if base != self._checked_base:
+            check_base_url(base)
+            self._checked_base = base
+        url = request.path
+        if url.startswith(("https://", "http://")):
+            is_ours = origin(url) == origin(base)
+            if not is_ours and not is_safe(url):
+                error = ApiError(f"{named(request)} is not asked for, since it is no https URL.")
+                raise Failure(error, seconds=0, is_heavy=False)
+        else:
+            is_ours = True
+            url = f"{base.rstrip('/')}/{url.lstrip('/')}" if url else base
+        if request.params:
+            url += ("&" if "?" in url else "?") + query(request.params)
+        return url, is_ours
+
+    def _redirect(self, request: Request, response: Response) -> str | None:
+        """Where the answer sends the request, if that is at the same host and the request may simply be repeated."""
+        location = response.headers.get("Location")
+        if not location or response.status not in (301, 302, 303, 307, 308):
+            return None
+        url = self._url(request)[0]
+        target = urljoin(url, location)
+        may_repeat = request.method == "GET" or response.status in (307, 308)
+        return target if may_repeat and origin(target) == origin(url) else None
+
+    def _meaning(self, request: Request, response: Response) -> ApiError | None:
+        error = self._verdict(request, response)
+        if error is None and not 200 <= response.status < 300:
+            error = standard_verdict(request, response)
+        return error
+
+    def _told(self, error: ApiError, stream: str) -> ApiError:
+        """`error` as the user is to read it: with its stream, without secrets."""
+        text = self.mask(str(error))
+        error.args = (f"{stream}: {text}" if stream else text,)
+        return error
+
+    def _learn_time(self, response: Response) -> None:
+        date = response.headers.get("Date", "")
+        if not date or date == self._last_date:
+            return
+        self._last_date = date
+        if (moment := http_date(date)) is not None:
+            self._server_time = (moment, self._clock())
+            if self._started_at is None:
+                self._started_at = canonical(moment)
+
+
+def _growing_waits(cap_seconds: float) -> Iterator[float]:
+    """Anything from 0 to 1, 2, 4 … `cap_seconds`: full jitter, so that workers do not come back together."""
+    import backoff
+
+    bounds = backoff.expo(max_value=cap_seconds)
+    next(bounds)  # the library's generators begin with an empty step
+    for bound in bounds:
+        yield backoff.full_jitter(bound)

@@ -1,0 +1,1 @@
+"""What a user of a tap meets: arguments, config, discovery, progress, reports."""

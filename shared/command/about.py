@@ -1,0 +1,256 @@
+"""A tap's description in words: `--about`, and the tables and diagrams in `docs/`, which a test compares with it.
+
+python -m shared.docs docs/tap-x.md     rewrites what stands between `<!-- tap_x settings -->` and `<!-- end -->`
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..tap import json_schema, settings_of
+
+if TYPE_CHECKING:
+    from ..settings import Setting
+    from ..streams import Stream
+    from ..tap import Tap
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+CAPABILITIES = (
+    "catalog",
+    "properties",
+    "discover",
+    "state",
+    "about",
+    "test",
+    "activate-version",
+    "batch",
+    "schema-flattening",
+    "structured-logging",
+)
+"""In the words of Meltano's hub."""
+_MARKED = re.compile(r"(<!-- (tap_\w+) (settings|streams|tables) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+# --about
+
+
+def about(tap: Tap, form: str) -> str:
+    """What `--about` prints, as text, json or markdown."""
+    return {"text": _text, "json": _json, "markdown": _markdown}[form](tap)
+
+
+def _facts(tap: Tap) -> dict[str, Any]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        library = f"singer-python {version('singer-python')}"
+    except PackageNotFoundError:
+        library = "singer-python"
+    return {
+        "name": tap.name,
+        "description": f"Singer tap for {tap.title}.",
+        "version": tap.version,
+        "sdk_version": library,
+        "supported_python_versions": list(PYTHONS),
+        "capabilities": list(CAPABILITIES),
+        "settings": json_schema(tap),
+    }
+
+
+def _json(tap: Tap) -> str:
+    streams = [
+        {
+            "name": stream.name,
+            "description": stream.description,
+            "key_properties": list(stream.key_properties),
+            "replication_key": stream.replication_key,
+            "replication_method": _method(stream),
+            "parents": [parent.stream for parent in stream.parents],
+            "selected_by_default": stream.selected,
+        }
+        for stream in _shown(tap)
+    ]
+    return json.dumps({**_facts(tap), "streams": streams}, indent=2, default=str) + "\n"
+
+
+def _text(tap: Tap) -> str:
+    from ..report import columns
+    from .config import variable
+
+    facts = _facts(tap)
+    settings = [("setting", "type", "default", "environment")]
+    settings += [(s.name, _type(s), _default(s), variable(tap.name, s.name)) for s in settings_of(tap)]
+    streams = [("stream", "key", "replication", "parent")]
+    streams += [(s.name, ", ".join(s.key_properties), _replication(s), _parents(s) or "-") for s in _shown(tap)]
+    lines = [
+        f"Name: {facts['name']}",
+        f"Description: {facts['description']}",
+        f"Version: {facts['version']}",
+        f"Library: {facts['sdk_version']}",
+        f"Python: {', '.join(PYTHONS)}",
+        f"Capabilities: {', '.join(CAPABILITIES)}",
+        *([f"Credential: {tap.describe_key}"] if tap.describe_key else []),
+        "",
+        *columns(settings),
+        "",
+        *columns(streams),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(tap: Tap) -> str:
+    facts = _facts(tap)
+    parts = [
+        f"# `{tap.name}`",
+        facts["description"],
+        "## Capabilities",
+        "\n".join(f"- `{capability}`" for capability in CAPABILITIES),
+        "## Settings",
+        settings_table(tap).rstrip(),
+        "## Streams",
+        streams_table(tap).rstrip(),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+# Tables
+
+
+def settings_table(tap: Tap) -> str:
+    """The tap's settings as a Markdown table, those of every tap included."""
+    rows = [(f"`{s.name}`", _type(s), _default(s, code=True), _explained(s)) for s in settings_of(tap)]
+    return _table(("setting", "type", "default", "meaning"), rows)
+
+
+def streams_table(tap: Tap) -> str:
+    """The tap's streams as a Markdown table."""
+    rows = [
+        (
+            f"`{stream.name}`" + ("" if stream.selected else " °"),
+            ", ".join(f"`{key}`" for key in stream.key_properties),
+            _replication(stream, code=True),
+            _parents(stream),
+            deletions(stream),
+            stream.description + (f" ({stream.cost})" if stream.cost else ""),
+        )
+        for stream in _shown(tap)
+    ]
+    note = "\n° not selected by default\n" if any(not stream.selected for stream in _shown(tap)) else ""
+    return _table(("stream", "key", "replication", "parent", "deletions", "holds"), rows) + note
+
+
+def diagram(tap: Tap) -> str:
+    """The tables, their keys and what hangs under what, as a Mermaid diagram."""
+    from ..protocol.schema import type_of
+    from .discovery import known
+
+    shown = {stream.name: stream for stream in _shown(tap)}
+    schemas = known(tap)[1]
+    lines = ["```mermaid", "erDiagram"]
+    for stream in shown.values():
+        parents = [parent for parent in stream.parents if parent.stream in shown]
+        properties = schemas[stream.name]["properties"]
+        foreign = {name for parent in parents for name in parent.keys}
+        columns = [
+            (type_of(properties[key]), key, "PK, FK" if key in foreign else "PK") for key in stream.key_properties
+        ]
+        columns += [
+            (type_of(properties[name]), name, "FK")
+            for name in sorted(foreign - set(stream.key_properties))
+            if name in properties
+        ]
+        members = " ".join(f"{kind} {_word(name)} {role}" for kind, name, role in columns)
+        lines.append(f"  {stream.name} {{ {members} }}" if members else f"  {stream.name}")
+        lines += [
+            f'  {parent.stream} ||--o{{ {stream.name} : "{", ".join(parent.keys) or "rows"}"' for parent in parents
+        ]
+    return "\n".join([*lines, "```", ""])
+
+
+def _word(name: str) -> str:
+    return re.sub(r"\W", "_", name)
+
+
+def deletions(stream: Stream) -> str:
+    """How the deletion of a record shows at the target."""
+    if stream.deletions:
+        return stream.deletions
+    return "not shown" if _method(stream) == "INCREMENTAL" else "missing from the next read"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') or ' ' for cell in line)} |\n" for line in lines)
+
+
+def _shown(tap: Tap) -> list[Stream]:
+    return [stream for stream in tap.streams if not stream.hidden]
+
+
+def _method(stream: Stream) -> str:
+    return "INCREMENTAL" if stream.replication_key and not stream.full_table else "FULL_TABLE"
+
+
+def _replication(stream: Stream, *, code: bool = False) -> str:
+    if _method(stream) == "FULL_TABLE":
+        return "full table"
+    return f"by `{stream.replication_key}`" if code else f"by {stream.replication_key}"
+
+
+def _parents(stream: Stream) -> str:
+    return ", ".join(dict.fromkeys(parent.stream for parent in stream.parents))
+
+
+def _type(setting: Setting) -> str:
+    return setting.type + (", required" if setting.required else "") + (", secret" if setting.secret else "")
+
+
+def _default(setting: Setting, *, code: bool = False) -> str:
+    if setting.default is None:
+        return "" if code else "-"
+    text = setting.default if isinstance(setting.default, str) else json.dumps(setting.default)
+    return f"`{text}`" if code else text
+
+
+def _explained(setting: Setting) -> str:
+    parts = [setting.description]
+    if setting.options:
+        parts.append(f"One of {', '.join(f'`{option}`' for option in setting.options)}.")
+    limits = [("at least", setting.minimum), ("at most", setting.maximum)]
+    if known := [f"{word} {limit:g}" for word, limit in limits if limit is not None]:
+        text = ", ".join(known)
+        parts.append(f"{text[0].upper()}{text[1:]}.")
+    if setting.aliases:
+        parts.append(f"Also as {', '.join(f'`{alias}`' for alias in setting.aliases)}.")
+    return " ".join(part for part in parts if part)
+
+
+# The pages
+
+
+def rewritten(text: str) -> str:
+    """`text` with every marked table made anew from the code of the tap that its marker names."""
+
+    def table(match: re.Match[str]) -> str:
+        begin, package, kind, end = match.groups()
+        tap: Tap = import_module(f"{package}.tap").TAP
+        made = {"settings": settings_table, "streams": streams_table, "tables": diagram}[kind]
+        return begin + made(tap) + end
+
+    return _MARKED.sub(table, text)
+
+
+def main(paths: Sequence[str]) -> None:
+    """Rewrite the tables in the files at `paths`."""
+    for path in map(Path, paths):
+        path.write_text(rewritten(path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,495 @@
+"""The Singer command line: arguments, logging, signals, exit codes. Knows neither requests nor records.
+
+`--version` and `--help` answer within 100 ms, so whatever is heavy is imported in the function that needs it.
+
+Exit codes: 0 all selected streams complete; 1 some stream failed or was refused; 2 bad config, state, catalog or
+arguments; 3 credential refused; 130 and 143 after SIGINT and SIGTERM; 141 when stdout was closed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..errors import CatalogError, ConfigError, Stopped, TapError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ..api.client import Client, Context
+    from ..protocol.selection import Selection
+    from ..protocol.state import State
+    from ..report import Report
+    from ..sandbox import Sandbox
+    from ..streams import Stream
+    from ..tap import Tap
+    from . import discovery
+    from .config import Config
+
+GRACE_SECONDS = 4.5
+"""After the first signal a run has so long to end by itself; a target that reads no more must not hold it longer."""
+BROKEN_PIPE = 141
+
+
+def run(tap: Tap, argv: Sequence[str] | None = None) -> NoReturn:
+    """The whole life of a tap's command; ends the process."""
+    try:
+        code = _Command(tap, _arguments(tap, argv)).run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave(BROKEN_PIPE)
+    except KeyboardInterrupt:
+        _leave(128 + signal.SIGINT)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once: threads that are in the middle of a request, and a closed stdout, are no reason to wait."""
+    for stream in (sys.stderr, sys.stdout):
+        try:
+            stream.flush()
+        except OSError:
+            # What the buffer still holds would be tried again, and complained about, when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    os._exit(code)
+
+
+# Arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other failure."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. {self.prog} --help lists the options.\n")
+
+
+def _arguments(tap: Tap, argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog=tap.name, description=f"Singer tap for {tap.title}.", allow_abbrev=False)
+    add = parser.add_argument
+    add("--version", action="version", version=f"{tap.name} {tap.version}")
+    add(
+        "--config", metavar="FILE", action="append", default=[], help="JSON; repeatable, later ones win; ENV: see --env"
+    )
+    add("--env", action="store_true", help="read settings from the environment and from .env, like --config ENV")
+    add("--catalog", "--properties", metavar="FILE", help="Singer catalog: which streams and fields to read")
+    add("--state", metavar="FILE", help="Singer state: where the last run ended")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--discover", action="store_true", help="print the catalog")
+    action.add_argument("--test", action="store_true", help="say what the credential may read")
+    action.add_argument(
+        "--plan",
+        metavar="SPANS",
+        nargs="?",
+        const=4,
+        type=int,
+        help="print, as JSON, the shards into which the run can be cut; streams that read by time in so many spans",
+    )
+    action.add_argument("--about", action="store_true", help="describe the tap, its settings and streams")
+    if tap.authorize is not None:
+        action.add_argument("--authorize", action="store_true", help="get OAuth tokens and write them to the config")
+    add("--format", choices=("text", "json", "markdown"), default="text", help="of --about")
+    for name, text in (
+        ("--select", "read only these: glob of stream or stream.field"),
+        ("--exclude", "leave these out: glob of stream or stream.field"),
+        ("--full-refresh", "forget the bookmarks of these streams for this run: glob"),
+    ):
+        add(name, metavar="PATTERN", action="append", default=[], help=f"{text}; repeatable")
+    if tap.sandbox is not None:
+        add(
+            "--sandbox",
+            metavar="day=N,scale=N,...",
+            nargs="?",
+            const="",
+            help="run against the tap's own miniature of the API; no account needed",
+        )
+    add("--log-level", choices=("debug", "info", "warning", "error"), type=str.lower, help="default: LOGLEVEL, or info")
+    add("--report", metavar="FILE.html", help="write a page about the run: streams, timeline, warnings, bookmarks")
+    add("--no-progress", action="store_true", help="no live view on the terminal")
+    # Options that this tap lacks read as not given.
+    return parser.parse_args(argv, argparse.Namespace(authorize=False, sandbox=None))
+
+
+# Signals
+
+
+class _Signals:
+    """The first SIGINT or SIGTERM asks the run to end, a second one ends it."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.number = 0
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """While the block runs; elsewhere the signals do what they always do."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self.number:
+            os._exit(128 + number)
+        self.number = number
+        self.stop.set()
+        # Writing to a target that has stopped reading blocks for ever; nothing but this thread would then be left.
+        timer = threading.Timer(GRACE_SECONDS, os._exit, (128 + number,))
+        timer.daemon = True
+        timer.start()
+
+
+# Commands
+
+
+@dataclass
+class _Command:
+    tap: Tap
+    arguments: argparse.Namespace
+    mask: Callable[[str], str] = str
+    log_format: str = "text"
+    signals: _Signals = field(default_factory=_Signals)
+
+    def run(self) -> int:
+        """Do what was asked for; the exit code."""
+        arguments = self.arguments
+        if arguments.about:
+            from ..protocol.messages import Writer
+            from .about import about
+
+            Writer().text(about(self.tap, arguments.format))
+            return 0
+        self._set_up_logging()
+        try:
+            if arguments.discover:
+                return self._discover()
+            if arguments.test:
+                return self._test()
+            if arguments.plan is not None:
+                return self._plan()
+            if arguments.authorize:
+                return self._authorize()
+            return self._sync()
+        except TapError as error:
+            self._fail(str(error))
+            self._end_if_signalled()
+            return error.exit_code
+        except Stopped:
+            self._end_if_signalled()
+            return 1
+        except (BrokenPipeError, KeyboardInterrupt):
+            raise
+        except Exception as error:  # our own bug: one line for the user, the traceback for who asks for it
+            self._end_if_signalled()
+            name = self.tap.name
+            self._fail(
+                f"unexpected {type(error).__name__}: {error}. This is a bug in {name}; --log-level debug shows where."
+            )
+            logging.getLogger(name).debug("traceback", exc_info=True)
+            return 1
+
+    def _discover(self) -> int:
+        from ..protocol import catalog
+        from ..protocol.messages import Writer
+        from . import discovery
+
+        with self._surroundings(is_partial=True) as (config, context):
+            if config.is_complete:
+                with closing(self.tap.connect(context)) as client:
+                    streams, schemas = discovery.discover(self.tap, client)
+            else:
+                context.report.log.info("without a credential in the config, the catalog holds what every account has")
+                streams, schemas = discovery.discover(self.tap, None)
+            Writer().catalog(catalog.build(self.tap.name, streams, schemas, config.settings))
+        return 0
+
+    def _test(self) -> int:
+        from ..report import columns
+        from . import discovery
+
+        table = [("stream", "endpoint", "result", "")]
+        with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
+            streams, schemas = discovery.of_account(self.tap, client, is_wanted=frozenset().__contains__)
+            names = [selection.stream.name for selection in self._choose(streams, schemas, config)]
+            for found in discovery.test(self.tap, client, streams, names):
+                table.append((found.stream, found.endpoint, found.word, self._masked(found.detail)))
+            sys.stderr.write("\n".join(columns(table)) + "\n")
+        words = {row[2] for row in table[1:]}
+        is_refused = "forbidden" in words and config.settings["fail_on_forbidden"]
+        return 1 if "failed" in words or is_refused else 0
+
+    def _plan(self) -> int:
+        from ..protocol.messages import Writer
+        from . import shards
+
+        with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
+            streams, selections = self._chosen(client, config)
+            found = shards.shards(client, streams, selections, config.settings, self.arguments.plan)
+            Writer().text(json.dumps({"tap": self.tap.name, "shards": found}, indent=2))
+        return 0
+
+    def _authorize(self) -> int:
+        import webbrowser
+
+        from . import authorize
+
+        with self._surroundings(is_partial=True) as (config, _):
+            authorize.authorize(self.tap, config, open_browser=webbrowser.open, stdin=sys.stdin, stderr=sys.stderr)
+        return 0
+
+    def _sync(self) -> int:
+        from ..protocol.batch import batch_files
+        from ..protocol.messages import Writer
+        from ..sync import sync
+        from . import progress
+
+        with (
+            self.signals.caught(),
+            self._surroundings() as (config, context),
+            closing(self.tap.connect(context)) as client,
+        ):
+            state = self._state(config)
+            streams, selections = self._chosen(client, config)
+            state.adopt({stream.name: stream.aliases for stream in streams})
+            self._forget(state, [stream.name for stream in streams])
+            writer = Writer(batches=batch_files(config.settings))
+            with self._summary(context.report), progress.live(context.report, is_shown=self._is_watched()):
+                code = sync.run(
+                    tap=self.tap,
+                    client=client,
+                    streams=streams,
+                    selections=selections,
+                    state=state,
+                    writer=writer,
+                    settings=config.settings,
+                    report=context.report,
+                    stop=context.stop,
+                )
+                writer.flush()
+            self._end_if_signalled()
+        return code
+
+    def _chosen(self, client: Client, config: Config) -> tuple[Sequence[Stream], Sequence[Selection]]:
+        """The streams of this account, whose credential is checked, and those to read; the account's own fields are
+        asked only for these.
+        """
+        from ..process import be_quick
+        from ..protocol.messages import singer
+        from . import discovery
+
+        def load() -> None:
+            singer()
+            be_quick()
+
+        streams, schemas = discovery.known(self.tap)
+        before = self._choose(streams, schemas, config, is_partial=True)
+        known, wanted = {stream.name for stream in streams}, {selection.stream.name for selection in before}
+        # While the first request is under way; what is worked out before it keeps nobody waiting after it either.
+        loading = threading.Thread(target=load)
+        loading.start()
+        self.tap.check(client)
+        streams, schemas = discovery.of_account(
+            self.tap, client, is_wanted=lambda name: name in wanted or name not in known, known_schemas=schemas
+        )
+        loading.join()
+        return streams, self._choose(streams, schemas, config, before=before)
+
+    def _is_watched(self) -> bool:
+        from .progress import is_terminal
+
+        return self.log_format == "text" and not self.arguments.no_progress and is_terminal(sys.stderr, os.environ)
+
+    # What commands have in common
+
+    @contextmanager
+    def _surroundings(self, *, is_partial: bool = False) -> Iterator[tuple[Config, Context]]:
+        """The config and the context of this run, and the sandbox while it lasts, if one is asked for."""
+        from ..report import Report
+
+        sandbox = self._sandbox()
+        try:
+            config = self._config(sandbox, is_partial=is_partial)
+            # Imported only now: it is heavy, and a wrong config is said sooner.
+            from ..api.client import Context
+
+            context = Context(
+                settings=config.settings,
+                report=Report(self.tap.name),
+                stop=self.signals.stop,
+                save=config.save if config.settings.get("persist_tokens", True) else lambda _: None,
+                reload=config.reload if config.path is not None else None,
+                speed=float(sandbox.options.get("speed") or 1) if sandbox is not None else 1.0,
+                lock_path=config.path.with_name(f"{config.path.name}.lock") if config.path is not None else None,
+                secrets=config.secrets,
+            )
+            self.mask = context.masks.mask
+            if self.tap.adapt is not None:
+                self.tap = self.tap.adapt(self.tap, config.settings)
+            self._set_up_logging(config)
+            yield config, context
+        finally:
+            if sandbox is not None:
+                sandbox.stop()
+
+    def _sandbox(self) -> Sandbox | None:
+        if self.arguments.sandbox is None:
+            return None
+        from ..sandbox import read_options
+
+        assert self.tap.sandbox is not None  # or the option would not be there
+        try:
+            sandbox = self.tap.sandbox(read_options(self.arguments.sandbox))
+        except ValueError as error:
+            raise ConfigError(f"--sandbox {self.arguments.sandbox}: {error}.") from error
+        sandbox.start()
+        return sandbox
+
+    def _config(self, sandbox: Sandbox | None, *, is_partial: bool) -> Config:
+        from . import config
+
+        files = [*self.arguments.config, *([config.ENV] if self.arguments.env else [])]
+        if sandbox is None:
+            return config.read(self.tap, files, environ=os.environ, is_partial=is_partial)
+        return config.read(
+            self.tap,
+            files,
+            environ=os.environ,
+            supplied=sandbox.settings,
+            forced={"base_url": sandbox.base_url},
+            now=sandbox.clock.now,
+            is_partial=is_partial,
+        )
+
+    def _choose(
+        self,
+        streams: Sequence[Stream],
+        schemas: discovery.Schemas,
+        config: Config,
+        *,
+        is_partial: bool = False,
+        before: Sequence[Selection] = (),
+    ) -> Sequence[Selection]:
+        from ..protocol import catalog
+
+        return catalog.choose(
+            _parsed(self.arguments.catalog, CatalogError) if self.arguments.catalog else None,
+            streams,
+            schemas,
+            select=self.arguments.select,
+            exclude=self.arguments.exclude,
+            settings=config.settings,
+            is_partial=is_partial,
+            before=before,
+        )
+
+    def _state(self, config: Config) -> State:
+        from ..protocol.state import State, read_file
+
+        value = read_file(self.arguments.state) if self.arguments.state else {}
+        if self.tap.read_state is not None and isinstance(value, dict):
+            value = self.tap.read_state(value, config.settings)
+        return State.read(value)
+
+    def _forget(self, state: State, names: Sequence[str]) -> None:
+        for pattern in self.arguments.full_refresh:
+            matched = [name for name in names if fnmatchcase(name, pattern)]
+            if not matched:
+                raise ConfigError(f"--full-refresh {pattern}: no stream is called like that.")
+            for name in matched:
+                state.forget(name)
+
+    def _set_up_logging(self, config: Config | None = None) -> None:
+        from ..report import configure
+
+        prefix = self.tap.name.upper().replace("-", "_")
+        environ = os.environ.get(f"{prefix}_LOGLEVEL") or os.environ.get("LOGLEVEL") or ""
+        level = logging.getLevelName((self.arguments.log_level or environ or "info").upper())
+        if config is not None:
+            self.log_format = config.settings["log_format"]
+        configure(
+            self.tap.name,
+            log_format=self.log_format,
+            level=level if isinstance(level, int) else logging.INFO,
+            mask=self._masked,
+        )
+        for severity, text in config.notes if config is not None else ():
+            logging.getLogger(self.tap.name).log(severity, "%s", text)
+
+    @contextmanager
+    def _summary(self, report: Report) -> Iterator[None]:
+        """Says at the end of the block how each stream went, however it ended; but nothing when nobody listens."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except BaseException:
+            self._summarise(report)
+            raise
+        self._summarise(report)
+
+    def _summarise(self, report: Report) -> None:
+        if self.arguments.report:
+            self._write_page(report)
+        if self.log_format == "text":
+            sys.stderr.write(self._masked(report.summary()))
+            return
+        for row in report.rows():
+            text = f"{row['stream']}: {row['records']} records, {row['requests']} requests"
+            report.log.info("%s", text, extra={"stream_name": row["stream"], "summary": row})
+
+    def _write_page(self, report: Report) -> None:
+        from . import report_page as page
+
+        try:
+            with open(self.arguments.report, "w", encoding="utf-8") as file:
+                file.write(self._masked(page.page(report, version=self.tap.version)))
+        except OSError as error:
+            report.log.warning("the report could not be written to %s: %s", self.arguments.report, error.strerror)
+
+    def _fail(self, text: str) -> None:
+        text = self._masked(" ".join(text.split()))
+        if self.log_format == "json":
+            logging.getLogger(self.tap.name).error("%s", text)
+        else:
+            sys.stderr.write(f"{self.tap.name}: {text}\n")
+
+    def _masked(self, text: str) -> str:
+        return self.mask(text)
+
+    def _end_if_signalled(self) -> None:
+        if self.signals.number:
+            # Workers may be in the middle of a request, and are not waited for.
+            _leave(128 + self.signals.number)
+
+
+# Files
+
+
+def _read(path: str, error_class: type[TapError]) -> str:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        raise error_class(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def _parsed(path: str, error_class: type[TapError]) -> Any:
+    try:
+        return json.loads(_read(path, error_class))
+    except ValueError as error:
+        raise error_class(f"{path} is not JSON: {error}.") from error

@@ -1,0 +1,1 @@
+"""Singer's side: schemas, catalog and selection, messages, BATCH files, state."""

@@ -1,0 +1,1 @@
+"""From a page's rows to the bytes of RECORD lines."""

@@ -1,0 +1,233 @@
+"""Records on their way out as settings want them: personal data masked, objects spread over columns.
+
+Works on records that fit their schema already, so bookmarks, keys and filters have seen the true values. What a mask
+drops was never selected (see `catalog`); here are the members of free-form maps, which no catalog knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from ..errors import ConfigError
+from ..protocol.patterns import covers, mask_patterns
+from ..protocol.schema import EXTRA, JsonSchema, columns, type_of
+from ..protocol.selection import Selection
+from ..streams import Record, Settings
+
+Patterns = Sequence[tuple[str, str]]
+"""Globs of a stream's fields, each with what is done to them: "drop" or "sha256"."""
+TEXT = {"type": ["null", "string"]}
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """What becomes of one stream: `written` is its SCHEMA, `records` its records, changed in place or made anew."""
+
+    written: JsonSchema
+    _steps: tuple[Callable[[list[Record]], list[Record]], ...] = ()
+
+    def records(self, rows: list[Record]) -> list[Record]:
+        """The records as they are to be written."""
+        for step in self._steps:
+            rows = step(rows)
+        return rows
+
+
+def reshape(selection: Selection, settings: Settings) -> Reshape:
+    """What the settings make of a selected stream; nothing, without `mask` and `flatten`."""
+    schema = selection.written
+    steps: list[Callable[[list[Record]], list[Record]]] = []
+    if patterns := list(mask_patterns(selection.stream, settings)):
+        mask = _Mask(patterns, str(settings.get("mask_salt") or ""))
+        schema = mask.schema(selection)
+        steps.append(mask.records)
+    if settings.get("flatten"):
+        flatten = _Flatten.of(schema, str(settings["flatten_separator"]), settings.get("flatten_depth"))
+        schema = flatten.schema(schema)
+        steps.append(flatten.records)
+    return Reshape(schema, tuple(steps))
+
+
+# Masks
+
+
+class _Mask:
+    def __init__(self, patterns: Patterns, salt: str) -> None:
+        self._patterns, self._salt = patterns, salt.encode()
+        self._known: dict[str, str | None] = {}
+        self._tree: Mapping[str, Any] = {}
+
+    def schema(self, selection: Selection) -> JsonSchema:
+        """The stream's schema, hashed fields being strings."""
+        if selection.replication_key and self._how(selection.replication_key):
+            name = f"{selection.stream.name}.{selection.replication_key}"
+            raise ConfigError(f"mask {name}: is the stream's bookmark and cannot be masked.")
+        schema, self._tree = self._node(selection.written, "")
+        for key in selection.key_properties:
+            schema["properties"][key] = {**schema["properties"][key]}
+            schema["properties"][key]["type"] = [t for t in schema["properties"][key]["type"] if t != "null"]
+        return schema
+
+    def _node(self, schema: JsonSchema, above: str) -> tuple[JsonSchema, dict[str, Any]]:
+        """The masked schema of an object, and which of its members are to be touched: a word, a tree, or True (map)."""
+        properties: dict[str, Any] = {}
+        tree: dict[str, Any] = {}
+        for name, part in schema["properties"].items():
+            path = f"{above}{name}"
+            properties[name] = part
+            if self._how(path) == "sha256":
+                properties[name], tree[name] = TEXT, "sha256"
+                continue
+            inner, wraps = part, 0
+            while inner.get("items"):
+                inner, wraps = inner["items"], wraps + 1
+            if inner.get("properties"):
+                changed, below = self._node(inner, f"{path}.")
+                if below:
+                    tree[name], properties[name] = below, _wrapped(changed, part, wraps)
+            elif type_of(inner) in ("object", "array") and (name == EXTRA or self._reaches_into(path)):
+                tree[name] = True
+        return {**schema, "properties": properties}, tree
+
+    def _reaches_into(self, path: str) -> bool:
+        depth = path.count(".") + 1
+        return any(fnmatchcase(path, ".".join(glob.split(".")[:depth])) or "*" in glob for glob, _ in self._patterns)
+
+    def _how(self, path: str) -> str | None:
+        """What is done with the field at `path`; dropping wins."""
+        if path not in self._known:
+            found = {how for glob, how in self._patterns if covers(glob, path)}
+            self._known[path] = min(found, default=None)  # "drop" < "sha256"
+        return self._known[path]
+
+    def records(self, rows: list[Record]) -> list[Record]:
+        for row in rows:
+            self._apply(row, self._tree, "")
+        return rows
+
+    def _apply(self, value: Any, tree: Mapping[str, Any], above: str) -> None:
+        if value.__class__ is list:
+            for item in value:
+                self._apply(item, tree, above)
+        elif value.__class__ is dict:
+            for name, below in tree.items():
+                found = value.get(name)
+                if found is None:
+                    continue
+                if below == "sha256":
+                    value[name] = self._digest(found)
+                elif below is True:
+                    # What stands in `_extra` is named by its whole path.
+                    self._sweep(found, "" if name == EXTRA and not above else f"{above}{name}.")
+                else:
+                    self._apply(found, below, f"{above}{name}.")
+
+    def _sweep(self, value: Any, above: str) -> None:
+        """Mask in a map, at any depth, what the patterns name."""
+        if value.__class__ is list:
+            for item in value:
+                self._sweep(item, above)
+        elif value.__class__ is dict:
+            for name in list(value):
+                path = f"{above}{name}"
+                # Positions in arrays (`opens.3.timestamp`) are no part of a pattern.
+                how = self._how(path) or self._how(".".join(part for part in path.split(".") if not part.isdigit()))
+                if how == "drop":
+                    del value[name]
+                elif how and value[name] is not None:
+                    value[name] = self._digest(value[name])
+                else:
+                    self._sweep(value[name], f"{path}.")
+
+    def _digest(self, value: Any) -> str:
+        text = value if value.__class__ is str else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        return sha256(self._salt + text.encode()).hexdigest()
+
+
+def _wrapped(inner: JsonSchema, part: JsonSchema, wraps: int) -> JsonSchema:
+    """`part`, an array of arrays of ..., with other items at its core."""
+    return inner if wraps == 0 else {**part, "items": _wrapped(inner, part["items"], wraps - 1)}
+
+
+# Columns
+
+
+@dataclass(frozen=True)
+class _Flatten:
+    """The columns of a stream: its plain values, members of its objects, and JSON text for what stays nested."""
+
+    plain: tuple[str, ...]
+    texts: tuple[str, ...]
+    objects: Mapping[str, Any]
+    kinds: Mapping[str, JsonSchema] = field(repr=False)
+
+    @classmethod
+    def of(cls, schema: JsonSchema, separator: str, depth: int | None) -> _Flatten:
+        """The columns for `schema`, objects opened `depth` levels down, or all."""
+        top = schema["properties"]
+        limit = 1_000 if depth is None else depth
+        opened = {name: part for name, part in top.items() if part.get("properties") and limit > 0}
+        paths = [path for name, part in opened.items() for path in _paths(part, (name,), limit - 1)]
+        taken = set(top) - set(opened)
+        objects: dict[str, Any] = {}
+        kinds: dict[str, JsonSchema] = {}
+        for path, part in paths:
+            joined = separator.join(path)
+            column = columns([joined], taken)[joined]
+            taken.add(column)
+            node = objects
+            for step in path[:-1]:
+                node = node.setdefault(step, {})
+            is_text = type_of(part) in ("object", "array")
+            node[path[-1]] = (column, is_text)
+            kinds[column] = TEXT if is_text else part
+        rest = [name for name in top if name not in opened]
+        texts = tuple(name for name in rest if type_of(top[name]) in ("object", "array"))
+        plain = tuple(name for name in rest if name not in texts)
+        kinds = {**{name: TEXT if name in texts else top[name] for name in rest}, **kinds}
+        return cls(plain, texts, objects, kinds)
+
+    def schema(self, schema: JsonSchema) -> JsonSchema:
+        """The flat schema."""
+        return {**schema, "properties": dict(self.kinds)}
+
+    def records(self, rows: list[Record]) -> list[Record]:
+        """The records, one value a column."""
+        return [self._flat(row) for row in rows]
+
+    def _flat(self, row: Record) -> Record:
+        flat = {name: row.get(name) for name in self.plain}
+        for name in self.texts:
+            if name in row:
+                flat[name] = _text(row[name])
+        _spread(row, self.objects, flat)
+        return flat
+
+
+def _paths(schema: JsonSchema, at: tuple[str, ...], depth: int) -> Iterator[tuple[tuple[str, ...], JsonSchema]]:
+    for name, part in schema["properties"].items():
+        if part.get("properties") and depth > 0:
+            yield from _paths(part, (*at, name), depth - 1)
+        else:
+            yield (*at, name), part
+
+
+def _spread(value: Any, tree: Mapping[str, Any], flat: Record) -> None:
+    is_object = value.__class__ is dict
+    for name, below in tree.items():
+        found = value.get(name) if is_object else None
+        if below.__class__ is tuple:
+            column, is_text = below
+            flat[column] = _text(found) if is_text else found
+        else:
+            _spread(found, below, flat)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()

@@ -1,0 +1,1 @@
+"""Reading many units at once, and writing what they give with one writer."""

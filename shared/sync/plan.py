@@ -1,0 +1,231 @@
+"""What a run is to read: the selected streams and the parents they need, each as the state and the settings have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..protocol.selection import Selection
+from ..protocol.state import Bookmark, State
+from ..records.encoder import Sink
+from ..records.fit import Shape
+from ..records.misfits import Problems
+from ..records.recent_rows import Seen
+from ..records.reshape import reshape
+from ..streams import Stream, Unit
+from ..timestamps import parse, seconds_between
+from .schedule import Run
+from .shared_walk import JointRun
+from .units import Reading, lookback_seconds, unit
+
+RESUME_SECONDS = 24 * 3600
+"""A full pass that was broken off is taken up again within a day; after that it begins anew."""
+
+
+class Plan:
+    """One run, before it begins. `before` is the state it starts from, `problems` what its records will lack."""
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        selections: Sequence[Selection],
+        *,
+        state: State,
+        settings: Mapping[str, Any],
+        now: str,
+    ) -> None:
+        self.streams, self.selections, self.state = streams, selections, state
+        self.settings, self.now = settings, now
+        for selection in selections:
+            state.clamp(selection.stream.name, selection.stream.replication_key, now)
+        self.before = State(state.value)
+        self.problems = Problems()
+        self.joints: dict[str, JointRun] = {}
+        """The walk that a stream shares, by the stream's name."""
+
+    def bookmark(self, run: Run, key: str) -> Bookmark:
+        """Where the run before this one ended in a unit."""
+        return self.before.get(run.name, run.stream.replication_key, key)
+
+    def beginnings(self, runs: Mapping[str, Run]) -> list[Unit]:
+        """Where the selected streams that have no parents begin."""
+        plain = (run for run in runs.values() if run.sink and not run.stream.parents)
+        return [unit(run.reading, bookmark=self.bookmark(run, "")) for run in plain]
+
+    def kept(self, run: Run, key: str) -> Any:
+        """What a broken run kept of a unit that it had begun. Not its place among the pages where children hang under
+        these: those of the pages before it may not have been read.
+        """
+        is_place = run.stream.order == "descending" or run.stream.keep is not None
+        units = None if run.children and is_place else run.resume.get("units")
+        return units.get(key) if isinstance(units, Mapping) else None
+
+    def runs(self) -> dict[str, Run]:
+        """The streams to read, by name, parents before children; a full pass is noted in the state as begun."""
+        rows = {stream.name: stream for stream in self.streams}
+        selected = {selection.stream.name: selection for selection in self.selections}
+        parents = {
+            name: tuple(p for p in stream.parents if p.when is None or self.settings.get(p.when))
+            for name, stream in rows.items()
+        }
+        needed: dict[str, Stream] = {}
+
+        def need(name: str) -> None:
+            if name in needed:
+                return
+            for parent in parents[name]:
+                need(parent.stream)
+            if source := rows[name].pages_of:
+                need(source)
+            needed[name] = rows[name]
+
+        for name in rows:
+            if name in selected:
+                need(name)
+        runs = {name: self._run(stream, selected.get(name)) for name, stream in needed.items()}
+        for name, stream in needed.items():
+            if stream.pages_of:
+                runs[stream.pages_of].sharers.append(runs[name])
+            for parent in parents[name]:
+                runs[parent.stream].children.append((runs[name], parent))
+                runs[name].key_names = tuple(parent.keys)
+                runs[name].parents_open += 1
+        self._join(runs, rows)
+        for each in runs.values():
+            if any(
+                not parent.changed_only or child.reading.refresh or not child.reading.incremental
+                for child, parent in each.children
+            ):
+                each.reading = replace(each.reading, whole=True)
+        return runs
+
+    def followed(self, child: Run, parent: Run, key: str) -> Bookmark:
+        """How far a child of changed parents had come in one unit of its parent's.
+
+        Older states hold one bookmark for all: it counts for the units that the parent had read by then.
+        """
+        own = self.bookmark(child, key)
+        if own.value is None and self.bookmark(parent, key).value and not self.before.member(child.name, "units"):
+            return self.bookmark(child, "")
+        return own
+
+    def changed_since(self, child: Run, parent: Run, key: str) -> str | None:
+        """From which instant on the rows of one unit of its parent's are news to a child of changed parents: in a full
+        pass, from where a broken one ended.
+        """
+        if child.reading.incremental:
+            return unit(child.reading, bookmark=self.followed(child, parent, key)).since
+        followed = child.resume.get("followed")
+        return followed.get(key) if isinstance(followed, Mapping) else None
+
+    def must_read_all(self, run: Run, key: str) -> bool:
+        """Whether the bookmark of a unit would leave out rows that a child has not seen."""
+        known = self.bookmark(run, key).value or ""
+        return run.reading.whole or any(
+            (self.followed(child, run, key).value or "") < known
+            for child, parent in run.children
+            if parent.changed_only
+        )
+
+    def _join(self, runs: Mapping[str, Run], rows: Mapping[str, Stream]) -> None:
+        """Streams that may share a walk are told which."""
+        walks: dict[str, JointRun] = {}
+        for run in runs.values():
+            if run.stream.joint is not None:
+                walks.setdefault(run.stream.joint.stream, self._walk(rows[run.stream.joint.stream]))
+        for run in runs.values():
+            joint = walks.get(run.stream.joint.stream if run.stream.joint else run.name)
+            if joint is not None:
+                self.joints[run.name] = joint
+                joint.expected += 1
+
+    def _walk(self, stream: Stream) -> JointRun:
+        return JointRun(Reading(stream=stream, settings=self.settings, now=self.now, incremental=False))
+
+    def _run(self, stream: Stream, selection: Selection | None) -> Run:
+        settings = self.settings
+        incremental = bool(selection and selection.replication_key and not selection.full_table)
+        refresh = incremental and self._refresh_is_due(stream)
+        reading = Reading(
+            stream=stream,
+            settings=settings,
+            now=self.now,
+            incremental=incremental,
+            start_date=settings.get("start_date"),
+            whole=refresh,
+            refresh=refresh,
+            deselected=selection.deselected if selection else frozenset(),
+            deselected_members=selection.deselected_members if selection else frozenset(),
+        )
+        run = Run(reading)
+        if selection is None:
+            return run
+        self.before.check(stream.name, stream.replication_key)
+        resume = run.resume = self._resume(stream) if incremental else self._broken_pass(stream)
+        run.finished_before = frozenset(resume.get("done") or ())
+        version = None
+        if settings.get("activate_version") and not incremental:
+            version = resume.get("version") or int(parse(self.now).timestamp() * 1000)
+        if not incremental and (stream.parents or stream.partitions or stream.keep or stream.order == "descending"):
+            kept = {"began": resume.get("began") or self.now, "done": list(resume.get("done") or [])}
+            kept |= {name: resume[name] for name in ("units", "followed") if resume.get(name)}
+            self.state.set_member(stream.name, "resume", {**kept, **({"version": version} if version else {})})
+        shape = Shape(
+            selection,
+            strict=bool(settings.get("strict")),
+            extra_fields=settings.get("extra_fields") or "column",
+            problems=self.problems,
+        )
+        seen = self._seen(stream, selection) if incremental else None
+        run.sink = Sink(
+            stream,
+            selection,
+            shape,
+            version,
+            set() if stream.unique else None,
+            seen=seen,
+            reshape=reshape(selection, settings),
+            bare=bool(settings.get("batch")),
+        )
+        for group, pending in (resume.get("units") or {}).items():
+            if isinstance(pending, Mapping):
+                run.pending_groups.update((key, group) for key in pending.get("units") or ())
+        return run
+
+    def _seen(self, stream: Stream, selection: Selection) -> Seen | None:
+        """What an append-only stream must not write again, where its records hold what tells rows apart."""
+        names = stream.key_properties
+        if selection.key_properties or stream.parents or stream.partitions:
+            return None
+        if not set(names) <= set(selection.schema["properties"]) or not selection.replication_key:
+            return None
+        return Seen(
+            self.before.member(stream.name, "seen"),
+            bookmark=self.before.get(stream.name, stream.replication_key).value,
+            lookback=lookback_seconds(stream, self.settings),
+            names=names,
+            field=selection.replication_key,
+        )
+
+    def _resume(self, stream: Stream) -> Mapping[str, Any]:
+        found = self.before.member(stream.name, "resume")
+        return found if isinstance(found, Mapping) else {}
+
+    def _broken_pass(self, stream: Stream) -> Mapping[str, Any]:
+        resume = self._resume(stream)
+        try:
+            age = seconds_between(str(resume.get("began")), self.now)
+        except ValueError:
+            return {}
+        return resume if abs(age) < RESUME_SECONDS else {}  # clocks of one API may differ a little
+
+    def _refresh_is_due(self, stream: Stream) -> bool:
+        days = self.settings.get(stream.full_refresh) if stream.full_refresh else None
+        if days is None:
+            return False
+        try:
+            last = str(self.before.member(stream.name, "refreshed"))
+            return seconds_between(last, self.now) >= float(days) * 86_400
+        except ValueError:  # never, or nothing that could be read
+            return True

@@ -1,0 +1,121 @@
+"""One walk for units of several streams, where an API can be asked for all of their rows at once with fewer requests.
+
+A stream's row names the stream whose walk can serve it (`Stream.joint`). Its units wait until all are known. Over the
+time that enough of them want, one walk is then made and its rows are dealt out; what a unit wants of earlier time it
+reads alone. Every unit keeps its own bookmark, and gets no row that it had before, beyond its look-back.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..protocol.schema import copied
+from ..protocol.state import Bookmark, Span
+from ..records.encoder import as_instant
+from ..streams import Row, Unit
+from .schedule import Run, Waiting
+from .units import unit
+from .windows import WindowPlan
+
+
+@dataclass(eq=False)
+class Member:
+    """A unit, the windows it reads alone, and the `spans` of the walk whose rows it takes."""
+
+    run: Run
+    plan: WindowPlan
+    spans: list[Span] = field(default_factory=list)
+
+    def part(self, window: Span) -> Unit | None:
+        """The member's unit for one window of the walk; None when it wants nothing of that time."""
+        is_wanted = any(start < window[1] and window[0] < end for start, end in self.spans)
+        return replace(self.plan.base, window=window) if is_wanted else None
+
+
+@dataclass(eq=False)
+class JointRun(Run):
+    """The walk that streams share: a run without a sink. `expected` is of how many streams units may still come."""
+
+    waiting: list[Waiting] = field(default_factory=list)
+    expected: int = 0
+    members: list[Member] = field(default_factory=list)
+
+    def divide(self, members: Sequence[Member]) -> WindowPlan | None:
+        """Takes from the members' plans what is read together, and plans that; None when nothing is."""
+        begin = self._begin(members)
+        if begin is None:
+            return None
+        for member in members:
+            member.spans = [(max(start, begin), end) for start, end in member.plan.spans if end > begin]
+            member.plan.spans = [(start, min(end, begin)) for start, end in member.plan.spans if start < begin]
+        # Who takes every row comes first: the others may then have the rows themselves, not copies.
+        self.members = sorted((each for each in members if each.spans), key=lambda each: not self._takes_all(each))
+        self.sharers = [member.run for member in self.members]
+        self.reading = replace(
+            self.reading,
+            deselected=frozenset.intersection(*(run.reading.deselected for run in self.sharers)),
+            deselected_members=frozenset.intersection(*(run.reading.deselected_members for run in self.sharers)),
+        )
+        assert self.stream.window is not None
+        base = replace(unit(self.reading, bookmark=Bookmark()), since=begin)
+        plan = WindowPlan.of(base, self.stream.window, Bookmark())
+        plan.spans = united(span for member in self.members for span in member.spans)
+        return plan
+
+    def _begin(self, members: Sequence[Member]) -> str | None:
+        """From when on enough members want rows, at the latest from when on one wants all of them."""
+        wanting = [member for member in members if member.plan.spans]
+        parted = [member for member in wanting if not self._takes_all(member)]
+        if not parted:
+            return None
+        joint, parents = parted[0].run.stream.joint, max(member.run.parents_met for member in parted)
+        assert joint is not None
+        starts = sorted(member.plan.spans[0][0] for member in parted)
+        enough = [start for count, start in enumerate(starts, 1) if joint.pays(count, parents)][:1]
+        return min([*enough, *(each.plan.spans[0][0] for each in wanting if self._takes_all(each))], default=None)
+
+    def _takes_all(self, member: Member) -> bool:
+        return member.run.stream.name == self.stream.name
+
+    def dealt(self, rows: Sequence[Row], window: Span) -> Iterator[tuple[Member, Unit, Sequence[Row]]]:
+        """Which member gets which rows of a window."""
+        by_key: defaultdict[str | None, list[Row]] = defaultdict(list)
+        takers = {member.plan.base.key: member for member in self.members if not self._takes_all(member)}
+        joint = next(iter(takers.values())).run.stream.joint
+        assert joint is not None
+        for row in rows:
+            by_key[joint.unit_of(row)].append(row)
+        for member in self.members:
+            part = member.part(window)
+            if part is None:
+                continue
+            if self._takes_all(member):
+                found: Sequence[Row] = [copied(row) if joint.unit_of(row) in takers else row for row in rows]
+            else:
+                found = by_key.get(part.key, ())
+            yield member, part, self._wanted(member, found, window)
+
+    def _wanted(self, member: Member, rows: Sequence[Row], window: Span) -> Sequence[Row]:
+        """Without what the member had before. Rows outside the window are extras of the walk, and wanted."""
+        if any(start <= window[0] and window[1] <= end for start, end in member.spans):
+            return rows
+        key, found = self.stream.replication_key or "", []
+        for row in rows:
+            moment = as_instant(row.get(key)) or ""
+            is_within = window[0] <= moment < window[1]
+            if not is_within or any(start <= moment < end for start, end in member.spans):
+                found.append(row)
+        return found
+
+
+def united(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, joined where they touch."""
+    found: list[Span] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found

@@ -1,0 +1,228 @@
+"""A whole sync, as the main thread sees it: what is written, and when a bookmark may be.
+
+`Workers` read, and hand over what they got, in order, through one bounded `Channel`. The main thread alone writes to
+stdout and changes the state, so that a STATE line stands behind all records it vouches for. A signal only sets `stop`:
+workers end at their next wait, the main thread writes what it has.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from .. import process
+from ..api.client import Client
+from ..errors import ApiError, PartError, TapError, UnavailableError
+from ..protocol.messages import Writer
+from ..protocol.selection import Selection
+from ..protocol.state import State
+from ..report import Report
+from ..streams import Stream, Unit
+from ..tap import Tap
+from .bookmarks import Ledger
+from .cancelling import cancel
+from .plan import Plan
+from .reader import Output
+from .schedule import Active, Run
+from .shared_walk import JointRun
+from .units import Under
+from .windows import WindowPlan
+from .workers import Workers
+
+COLLECT_SECONDS = 10.0
+"""Requests leave cycles behind, some hundred objects a second, which `process.be_quick` lets gather; so often they are
+taken away. It takes 10 to 50 ms in which nothing else runs.
+"""
+FIRST_SILENCE_SECONDS = 0.02
+FEWEST_WORKERS = 8
+STATE_SECONDS = 3.0
+STATE_BYTES_PER_SECOND = 5_000
+LARGE_STATE = 50_000
+"""A state of so many bytes is written half as often as that, a larger one less often yet: what a run says of itself
+stays small beside its records, however many parents it has.
+"""
+
+
+def run(
+    *,
+    tap: Tap,
+    client: Client,
+    streams: Sequence[Stream],
+    selections: Sequence[Selection],
+    state: State,
+    writer: Writer,
+    settings: Mapping[str, Any],
+    report: Report,
+    stop: threading.Event,
+) -> int:
+    """Read all selected streams and write them. 0: all complete, 1: some are not (each was said).
+
+    Raises AuthError when the credential is refused, and whatever the writer raises (closed output). When `stop` is set
+    it returns early, with all that was read written and the state behind it.
+    """
+    process.keep_memory_flat()
+    plan = Plan(streams, selections, state=state, settings=settings, now=client.now())
+    return _Sync(plan, tap, client, writer, report, stop).run()
+
+
+class _Sync:
+    def __init__(
+        self, plan: Plan, tap: Tap, client: Client, writer: Writer, report: Report, stop: threading.Event
+    ) -> None:
+        self.plan, self.client, self.writer, self.report, self.stop = plan, client, writer, report, stop
+        self.log = logging.getLogger(tap.name)
+        self.ledger = Ledger(plan.state, plan.now)
+        self.wrote_state_at = self._seconds()
+        self.collected_at = time.monotonic()
+        self.state_size = len(orjson.dumps(plan.state.value))
+        self.ends_in_state = False
+        self.runs = plan.runs()
+        self.workers = Workers(plan, self.runs, self, client=client, report=report, log=self.log, stop=stop)
+        if tap.forecast and (line := tap.forecast(plan.beginnings(self.runs))):
+            self.log.info(line)
+
+    # The run.
+
+    def run(self) -> int:
+        """All of it."""
+        for selection in self.plan.selections:
+            sink = self.runs[selection.stream.name].sink
+            changed = sink.reshape if sink else None
+            self.writer.schema(replace(selection, written=changed.written) if changed else selection)
+        workers = self.workers
+        connections = max(1, int(self.plan.settings.get("concurrency") or 1))
+        # Who reads an answer, or waits to, needs no connection. A single one means: strictly one after the other.
+        workers.start(1 if connections == 1 else max(connections + 1, FEWEST_WORKERS))
+        # Made at their first use otherwise; until the first answers come there is time for it.
+        unprepared = [run.sink.shape for run in reversed(self.runs.values()) if run.sink]
+        patience = FIRST_SILENCE_SECONDS
+        try:
+            while not self.stop.is_set() and workers.fatal is None:
+                apply = workers.channel.get(patience)
+                if apply is not None:
+                    unprepared.clear()
+                    apply()
+                elif unprepared:
+                    unprepared.pop().prepare()
+                elif not workers.alive:
+                    break
+                patience = 0 if unprepared else 0.25
+                self._tick()
+        finally:
+            workers.schedule.stop()
+        self._wind_up()
+        if workers.fatal is not None:
+            raise workers.fatal
+        may_be_refused = not self.plan.settings.get("fail_on_forbidden", True)
+        return 0 if all(run.has_succeeded(may_be_refused=may_be_refused) for run in self.runs.values()) else 1
+
+    def _wind_up(self) -> None:
+        while (apply := self.workers.channel.get(0)) is not None:
+            apply()
+        if self.stop.is_set():
+            cancel(self.runs.values(), self.plan.state, self.client, self.log)
+        for line in self.plan.problems.lines():
+            self.report.note(line)
+        if self.ledger.dirty or not self.ends_in_state:
+            self._write_state()
+        self.writer.flush()
+
+    def _tick(self) -> None:
+        self.writer.tick()
+        self.report.metrics_due()
+        if time.monotonic() - self.collected_at >= COLLECT_SECONDS:
+            gc.collect()
+            self.collected_at = time.monotonic()
+        due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND * (1 + self.state_size / LARGE_STATE))
+        if self.ledger.dirty and self._seconds() - self.wrote_state_at >= due:
+            self._write_state()
+
+    def _seconds(self) -> float:
+        return time.monotonic() * self.client.speed
+
+    def _write_state(self) -> None:
+        self.state_size = self.writer.state(self.plan.state.value)
+        self.writer.flush()
+        self.ledger.dirty, self.ends_in_state = False, True
+        self.wrote_state_at = self._seconds()
+
+    # On the main thread, in the order in which things were read.
+
+    def apply(self, active: Active, output: Output, high: str | None) -> None:
+        """Write what a step gave; only then may the state speak of it."""
+        run, built = active.run, active.unit
+        for name, data, count in output.lines:
+            if data:
+                self.writer.records(name, data, count)
+                self.ends_in_state = False
+                self.report.records(name, count)
+        if run.sink is None:
+            return
+        if run.sink.seen is not None:
+            run.sink.seen.note(output.notes)
+        if run.reading.incremental and run.stream.order == "ascending" and not run.stream.window and high:
+            self.ledger.advance(run, built.key, high)
+        if (checkpoint := output.checkpoint) is not None:
+            self.ledger.checkpoint(run, built, checkpoint)
+
+    def vouch(
+        self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None, under: Under | None
+    ) -> None:
+        """The unit, or of all who share the walk theirs, is complete and written."""
+        if not isinstance(run, JointRun):
+            self.ledger.vouch(run, built, high, mark, plan, under)
+            return
+        for member in run.members:
+            if built.window is not None and (part := member.part(built.window)) is not None:
+                self.ledger.vouch(member.run, part, None, None, member.plan)
+
+    def follow(self, run: Run, under: Under | None) -> None:
+        """See `Ledger.follow`."""
+        self.ledger.follow(run, under)
+
+    def end(self, run: Run) -> None:
+        """The stream has ended: say how, and tidy its state."""
+        if isinstance(run, JointRun):  # its members say it
+            return
+        if run.gone and not run.read and not run.skipped and not run.failures:
+            words = f"{run.name}: all {run.gone} parents are gone; nothing could be read."
+            if run.stream.optional:  # so an API may say that the account lacks the feature
+                run.closed = run.closed or UnavailableError(words)
+            else:
+                run.failures.append(ApiError(words))
+        elif run.gone and run.stream.optional:
+            self.log.warning("%s: %s parents have none, or are gone; skipped.", run.name, run.gone)
+        parts = [error for error in run.failures if isinstance(error, PartError)]
+        others = [*(error for error in run.failures if error not in parts), *([run.closed] if run.closed else [])]
+        for error in {str(error): error for error in others}.values():
+            self._say(run, error)
+        if parts:
+            names = ", ".join(dict.fromkeys(error.part for error in parts))
+            self.report.problem(run.name, f"Left out: {names}. The first, because: {parts[0]}")
+        if run.sink is None:
+            return
+        if run.is_complete:
+            self.ledger.complete(run)
+            if run.sink.version is not None and not run.skipped_by_gate:
+                self.writer.activate_version(run.name, run.sink.version)
+                self.ends_in_state = False
+        self.report.stream_finished(run.name, outcome=run.outcome, bookmark=self._shown(run))
+
+    def _say(self, run: Run, error: TapError) -> None:
+        if isinstance(error, UnavailableError):
+            self.log.info("%s", error)
+        else:
+            self.report.problem(run.name, str(error))
+
+    def _shown(self, run: Run) -> str | None:
+        field = run.stream.replication_key
+        if not (field and run.reading.incremental):
+            return None
+        return self.plan.state.latest(run.name, field)

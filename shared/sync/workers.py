@@ -1,0 +1,465 @@
+"""The readers' side of a sync: worker threads take units from the schedule, read them step by step, and hand on what
+they got, in order. What becomes of it is the main thread's business (`Main`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol
+
+import orjson
+
+from ..api.client import Client
+from ..api.request import Page
+from ..errors import (
+    ApiError,
+    AuthError,
+    GoneError,
+    PartError,
+    QuotaError,
+    RefusedError,
+    Stopped,
+    TapError,
+    TooLargeError,
+    UnavailableError,
+)
+from ..protocol.state import Bookmark, later
+from ..records.encoder import as_instant
+from ..report import Report
+from ..streams import Anyway, Parent, Received, Stream, Unit, Wait
+from .channel import Channel
+from .paging import Errand
+from .plan import Plan
+from .reader import Output, Reader
+from .schedule import Active, Run, Schedule, Waiting, light
+from .shared_walk import JointRun, Member
+from .units import Followed, Under, batch_size, parent_values, partitions, unit, unit_key
+from .windows import WindowPlan
+
+HOPELESS = 5
+"""So many units failed and not one was read: the rest would fail as well."""
+
+
+class Main(Protocol):
+    """What the readers have the main thread do, in the order in which things were read."""
+
+    def apply(self, active: Active, output: Output, high: str | None) -> None:
+        """Write what a step gave."""
+
+    def vouch(
+        self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None, under: Under | None
+    ) -> None:
+        """A unit is complete."""
+
+    def follow(self, run: Run, under: Under | None) -> None:
+        """A unit below changed parents is done with, without having been read."""
+
+    def end(self, run: Run) -> None:
+        """A stream has ended."""
+
+
+class Workers:
+    """The threads that read. `alive` counts them, `fatal` is what ended one of them."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        runs: Mapping[str, Run],
+        main: Main,
+        *,
+        client: Client,
+        report: Report,
+        log: logging.Logger,
+        stop: threading.Event,
+    ) -> None:
+        self.plan, self.runs, self.main = plan, runs, main
+        self.client, self.report, self.log = client, report, log
+        self.channel = Channel(stop)
+        self.schedule = Schedule(delay=lambda quota: client.delay(quota) / client.speed)
+        self.fatal: BaseException | None = None
+        self.alive = 0
+
+    def start(self, count: int) -> None:
+        """Begin with the streams that need no parents, with so many threads."""
+        for each in self.runs.values():
+            self.schedule.hold(each)
+        roots = [each for each in self.runs.values() if not each.parents_open and not each.stream.pages_of]
+        for each in roots:
+            if not each.stream.parents:  # else all its parents are switched off
+                self.add(each, {})
+        for each in roots:
+            self.all_known(each)
+        threads = [threading.Thread(target=self._work, name=f"reader-{n}", daemon=True) for n in range(count)]
+        self.alive = count
+        for thread in threads:
+            thread.start()
+
+    # A thread.
+
+    def _work(self) -> None:
+        try:
+            while (found := self.schedule.take()) is not None:
+                if isinstance(found, Errand):
+                    found.run()
+                    self.schedule.idle()
+                    continue
+                self.report.depth = found.depth
+                if isinstance(found, Active):
+                    self._step(found)
+                    continue
+                active = self._activate(found)
+                if active is None:
+                    self.schedule.idle()
+                else:
+                    self.schedule.begin(active)
+                    self._step(active)
+        except Stopped:
+            self.schedule.stop()
+        except BaseException as error:  # noqa: BLE001 - raised again by the main thread
+            self.fatal = self.fatal or error
+            self.schedule.stop()
+        finally:
+            with self.client.processor:
+                self.alive -= 1
+            self.channel.wake()
+
+    def _activate(self, found: Waiting | WindowPlan) -> Active | None:
+        """The unit that was taken, ready to be read; None when nothing of it is to be read (now)."""
+        if isinstance(found, WindowPlan):
+            run, mark = self.schedule.plan_of(found)
+            window = None if run.closed else self.schedule.next_window(found)
+            if window is None:
+                self._release(run, found)
+                return None
+            return self._reader(run, window, mark, plan=found)
+        run = found.run
+        if run.closed:
+            self._close(run)
+            return None
+        if found.units:
+            group = replace(found.units[0], key=found.group, units=found.units, resume=self.plan.kept(run, found.group))
+            return self._reader(run, group, None)
+        return self._single(run, found)
+
+    def _single(self, run: Run, found: Waiting) -> Active | None:
+        built, mark, is_wanted = self._build(run, found)
+        if not is_wanted:
+            run.skipped += 1
+            self.channel.put(lambda: self.main.follow(run, found.under))
+            self._close(run)
+            return None
+        if run.stream.window:
+            self._plan(run, self._windows(run, built), mark)
+            self._close(run)
+            return None
+        return replace(self._reader(run, built, mark), under=found.under)
+
+    def _windows(self, run: Run, built: Unit) -> WindowPlan:
+        is_whole = run.reading.refresh or not run.reading.incremental
+        known = Bookmark() if is_whole else self.plan.bookmark(run, built.key)
+        assert run.stream.window is not None
+        return WindowPlan.of(built, run.stream.window, known)
+
+    def _plan(self, run: Run, plan: WindowPlan, mark: Any = None) -> None:
+        """The plan's windows may be read from now on."""
+        plan.depth = self.report.depth
+        self.schedule.add_plan(run, plan, mark)
+        self._release(run, plan)
+
+    def _share(self, joint: JointRun) -> None:
+        """All units that may share a walk are known: read together what is better read together."""
+        members = []
+        for found in joint.waiting:
+            built, _, is_wanted = self._build(found.run, found)
+            if is_wanted:
+                members.append(Member(found.run, self._windows(found.run, built)))
+            else:
+                self._close(found.run)
+        plan = joint.divide(members)
+        for member in members:
+            self._plan(member.run, member.plan)
+            if member.spans:
+                self._begun(member.run)
+            else:
+                self._close(member.run)
+        if plan is not None:
+            self._plan(joint, plan)
+
+    def _build(self, run: Run, found: Waiting) -> tuple[Unit, Any, bool]:
+        """The unit of a parent and a partition, its gate's mark, and whether it is to be read at all."""
+        key = unit_key(found.parent, run.key_names, found.partition, length=run.stream.brief)
+        built = unit(
+            run.reading,
+            bookmark=self.plan.bookmark(run, key),
+            key=key,
+            parent=found.parent,
+            partition=found.partition,
+            params=found.params,
+            resume=self.plan.kept(run, key),
+        )
+        if run.children:  # they need its rows, whether or not these are news
+            return built, None, True
+        if key in run.finished_before:
+            return built, None, False
+        gate = run.stream.gate
+        if gate is None or not (run.reading.incremental or run.stream.gate_full_table):
+            return built, None, True
+        mark = gate(built)
+        if mark is True or isinstance(mark, Anyway):
+            return built, None if mark is True else mark.mark, True
+        if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):
+            return built, mark, True
+        run.skipped_by_gate = True
+        return built, None, False
+
+    def _reader(self, run: Run, built: Unit, mark: Any, *, plan: WindowPlan | None = None) -> Active:
+        self._begun(run)
+        reader = Reader(
+            self.client,
+            run.stream,
+            built,
+            on_page=partial(self._on_joint_page, run) if isinstance(run, JointRun) else self._on_page,
+            whole=self.plan.must_read_all(run, built.key),
+            errands=self.schedule,
+        )
+        size = run.stream.size(built) if run.stream.size and not built.units else 0
+        return Active(run, built, reader, size, mark, plan)
+
+    def _begun(self, run: Run) -> None:
+        if not run.begun:
+            run.begun = True
+            if run.sink:
+                before = self.plan.before.latest(run.name, run.stream.replication_key)
+                self.report.stream_started(run.name, bookmark=before if run.reading.incremental else None)
+
+    def _step(self, active: Active) -> None:
+        run = active.run
+        try:
+            found = None if run.closed else active.reader.step()
+        except (Stopped, AuthError):
+            raise
+        except TapError as error:
+            self._failed(active, error)
+            return
+        except Exception as error:
+            self.log.debug("%s: unexpected", run.name, exc_info=True)
+            words = f"{run.name}: internal error ({type(error).__name__}: {error}). Please report it."
+            self._failed(active, ApiError(words))
+            return
+        if isinstance(found, Wait):
+            active.depth = self.report.depth
+            self.schedule.again(active, seconds=found.seconds / self.client.speed)
+        elif isinstance(found, Received):
+            if found.begin_next and active.plan is not None:
+                self.schedule.window_received(active.plan, active.unit, found.outcome)
+            self.schedule.again(active)
+        elif found is not None:
+            if found.high and active.high != found.high:
+                active.high = later(active.high, found.high)
+            high = active.high
+            self.channel.put(lambda: self.main.apply(active, found, high), found.size)
+            active.depth = self.report.depth
+            self.schedule.again(active)
+        elif run.closed:
+            self._leave(active)
+        else:
+            self._completed(active)
+
+    def _on_page(self, stream: Stream, built: Unit, page: Page, care: bool, extracted: str) -> Output:
+        """Children of the page's rows, and its lines."""
+        self.channel.wait_for_room()
+        run = self.runs[stream.name]
+        for child, parent in run.children:
+            self._add_children(child, parent, page.rows, built)
+        output = Output()
+        for sharer in run.sharers:
+            if sharer.sink:
+                rows = sharer.stream.records(page.body) if callable(sharer.stream.records) else []
+                made = sharer.sink.lines(rows, built, extracted, care=care)
+                output.lines.append((sharer.name, made.data, made.count))
+        if run.sink:
+            made = run.sink.lines(page.rows, built, extracted, care=care)
+            output.lines.append((run.name, made.data, made.count))
+            output.high, output.notes = made.high, made.notes
+            if stream.doubts:
+                run.counts[built.key] = run.counts.get(built.key, 0) + made.count
+        return output
+
+    def _on_joint_page(
+        self, joint: JointRun, stream: Stream, built: Unit, page: Page, care: bool, extracted: str
+    ) -> Output:
+        """The lines of all streams that share the page."""
+        self.channel.wait_for_room()
+        output = Output()
+        assert built.window is not None
+        for member, part, rows in joint.dealt(page.rows, built.window):
+            assert member.run.sink is not None
+            made = member.run.sink.lines(rows, part, extracted, care=care)
+            output.lines.append((member.run.name, made.data, made.count))
+        return output
+
+    # Units come and go.
+
+    def add(self, run: Run, values: Mapping[str, Any], under: Under | None = None) -> None:
+        stream = run.stream
+        size = stream.size(light(run.reading, values)) if stream.size else 0
+        for name, params in partitions(stream, self.plan.settings).items():
+            waiting = Waiting(run, values, name, params, under=under, depth=self.report.depth)
+            if (joint := self.plan.joints.get(run.name)) is not None:
+                self.schedule.hold(run)
+                joint.waiting.append(waiting)
+                continue
+            if under is not None:
+                run.followed[under[0]].begun(under[1])
+            self.schedule.add(waiting, size=size)
+
+    def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Unit) -> None:
+        if run.closed:
+            return
+        source = self.runs[parent.stream]
+        field = source.stream.replication_key if parent.changed_only else None
+        since = self.plan.changed_since(run, source, above.key) if field else None
+        for row in rows:
+            run.parents_met += 1
+            under = None
+            if field:
+                moved = as_instant(row.get(field))
+                run.followed.setdefault(above.key, Followed()).seen(moved)
+                if since and moved and moved < since:
+                    continue
+                under = (above.key, moved) if moved and source.stream.order == "ascending" else None
+            values = parent_values(parent, row, above.parent)
+            if parent.where is not None and not parent.where(light(run.reading, values)):
+                continue
+            if len(run.stream.parents) > 1 or source.stream.unique:
+                key = unit_key(values, parent.keys, "")
+                if key in run.keys:
+                    continue
+                run.keys.add(key)
+            batch = batch_size(parent, self.plan.settings)
+            if batch > 1:
+                self._group(run, values, batch)
+            else:
+                self.add(run, values, under)
+
+    def _group(self, run: Run, values: Mapping[str, Any], batch: int) -> None:
+        """Parents that are asked for together: those of a broken pass together again."""
+        built, mark, is_wanted = self._build(run, Waiting(run, values))
+        if not is_wanted:
+            return
+        built.counts["mark"] = mark
+        group = run.pending_groups.get(built.key, "")
+        members = run.groups.setdefault(group, [])
+        members.append(built)
+        if not group and len(members) >= batch:
+            self._flush(run, group)
+
+    def _flush(self, run: Run, group: str) -> None:
+        if units := run.groups.pop(group, None):
+            depth = self.report.depth
+            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key, depth=depth))
+
+    def _completed(self, active: Active) -> None:
+        run, built, plan = active.run, active.unit, active.plan
+        run.read += 1
+        active.reader.close()
+        high, mark, left = active.high, active.mark, None
+        if built.window is not None and (ended_at := active.reader.ended_at) is not None:
+            left = (ended_at, built.window[1])
+            built = replace(built, window=(built.window[0], ended_at))
+        self.channel.put(lambda: self.main.vouch(run, built, high, mark, plan, active.under))
+        if plan is not None:
+            plan.depth = max(plan.depth, self.report.depth) if left else plan.depth
+            self.schedule.window_ended(plan, built, active.reader.outcome, left)
+        self._leave(active)
+
+    def _failed(self, active: Active, error: TapError) -> None:
+        run, built = active.run, active.unit
+        active.reader.close()
+        plan = active.plan
+        if isinstance(error, TooLargeError) and plan is not None and self.schedule.window_split(plan, built):
+            plan.depth = max(plan.depth, self.report.depth)
+            self._leave(active)
+            return
+        missing = isinstance(error, GoneError)
+        if isinstance(error, UnavailableError) or (
+            run.stream.optional and isinstance(error, (RefusedError, GoneError)) and not (missing and built.parent)
+        ):
+            run.closed = UnavailableError(str(error))
+        elif missing and built.parent:
+            run.gone += 1
+            # An API may say so parent by parent that the account lacks the feature; `_end` says what came of that.
+            self.log.log(logging.DEBUG if run.stream.optional else logging.WARNING, "%s Skipped.", error)
+            self.channel.put(lambda: self.main.follow(run, active.under))
+        elif isinstance(error, (RefusedError, QuotaError)):
+            run.closed = error
+        else:
+            run.failures.append(error)
+            if isinstance(error, PartError):
+                self.log.warning("%s", error)
+            elif len(run.failures) >= HOPELESS and not run.read:
+                run.closed = error
+        if plan is not None:
+            self.schedule.window_ended(plan, built, None)
+        self._leave(active)
+
+    def _leave(self, active: Active) -> None:
+        """The reader is done with; its unit too, unless it was one window of a plan that goes on."""
+        active.reader.close()
+        self.report.unit(active.run.name, active.reader.seconds)
+        if active.plan is None:
+            self._close(active.run)
+        else:
+            self._release(active.run, active.plan)
+        self.schedule.ended(active.run)
+        self.schedule.idle()
+
+    def _release(self, run: Run, plan: WindowPlan) -> None:
+        if self.schedule.plan_is_over(plan, drop=run.closed is not None):
+            self._close(run)
+
+    def _close(self, run: Run) -> None:
+        """One open unit of the run less; with the last one the stream is complete, and its children may be."""
+        if not self.schedule.close(run):
+            return
+        if run.stream.doubts and run.sink and run.is_complete and not (run.reading.incremental or run.resume):
+            self._doubt(run, run.stream.doubts)
+        self.channel.put(lambda: self.main.end(run))
+        for sharer in run.sharers:
+            sharer.failures.extend(run.failures)
+            sharer.closed = sharer.closed or run.closed
+            self._close(sharer)
+        for child, _ in run.children:
+            with self.client.processor:
+                child.parents_incomplete |= not run.is_complete and not isinstance(run.closed, UnavailableError)
+                child.parents_open -= 1
+                is_last = child.parents_open == 0
+                for group in list(child.groups) if is_last else ():
+                    self._flush(child, group)
+            if is_last:
+                self.all_known(child)
+
+    def all_known(self, run: Run) -> None:
+        """No more units of the run will come."""
+        if (joint := self.plan.joints.get(run.name)) is not None:
+            with self.client.processor:
+                joint.expected -= 1
+                is_last = joint.expected == 0
+            if is_last:
+                self._share(joint)
+        self._close(run)
+
+    def _doubt(self, run: Run, doubts: Callable[[Client, Mapping[str, int]], Iterable[str]]) -> None:
+        try:
+            for text in doubts(self.client, run.counts):
+                self.log.warning("%s: %s", run.name, text)
+        except ApiError as error:
+            self.log.info("%s: could not be checked: %s", run.name, error)
+
+
+def _same(mark: Any, kept: Any) -> bool:
+    return kept is not None and orjson.dumps(mark) == orjson.dumps(kept)

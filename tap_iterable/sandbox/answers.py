@@ -1,0 +1,197 @@
+"""What the sandbox answers in ways of the API's own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from shared.sandbox import Answer, Call, Refusal, Row
+
+from .account import BEGIN, milliseconds
+
+if TYPE_CHECKING:
+    from . import IterableSandbox
+
+MOST_METRICS = 400
+HEADERS = {"Total Email Sends": "total_email_sends", "Unique Email Opens (filtered)": "unique_email_opens_filtered",
+           "Purchases / M (Email)": "purchases_per_mille_email", "Revenue": "revenue"}  # fmt: skip
+METRIC_COLUMNS = (
+    "average_order_value purchases_per_mille revenue revenue_per_mille total_complaints total_email_opens "
+    "total_email_opens_filtered total_email_sends total_email_send_skips total_emails_bounced total_emails_clicked "
+    "total_emails_delivered total_hosted_unsubscribe_clicks total_purchases total_unsubscribes unique_email_clicks "
+    "unique_email_opens unique_email_opens_filtered unique_email_opens_or_clicks unique_email_sends "
+    "unique_emails_bounced unique_emails_delivered unique_hosted_unsubscribe_clicks unique_purchases "
+    "unique_unsubscribes purchases_per_mille_email total_pushes_sent total_pushes_delivered total_pushes_bounced "
+    "total_pushes_opened unique_pushes_sent unique_pushes_delivered unique_pushes_bounced unique_pushes_opened "
+    "total_in_apps_sent total_in_apps_delivered total_in_app_opens total_in_app_clicks unique_in_app_opens "
+    "unique_in_app_clicks total_sms_sent total_sms_delivered total_sms_bounced total_sms_clicks unique_sms_sent "
+    "unique_sms_clicks total_web_pushes_sent total_web_pushes_clicked unique_web_pushes_sent unique_web_pushes_clicked "
+    "total_custom_conversions unique_custom_conversions"
+)
+EXPERIMENTS = (
+    "Campaign ID,Experiment ID,Template ID,Name,Type,Created by,Creation Date,Last modified,Subject,Improvement,"
+    "Confidence,Total Email Sends,Clicks / Opens\n"
+    '101,12,500,"Name, with comma",Control,me@example.com,2025-01-02T16:15:33.780Z,2025-01-02T16:15:33.834Z,Hé,N/A,'
+    "N/A,5,\n"
+    "101,12,501,Variation 1,-,me@example.com,2025-01-06T22:55:34.807Z,2025-01-06T22:55:34.807Z,Hé,1.5,NaN,,0.25\n"
+)
+EXPERIMENT_COLUMNS = (
+    "campaignId experimentId templateId name type createdBy creationDate lastModified subject improvement confidence "
+    "total_email_sends email_delivery_rate total_emails_delivered total_email_opens unique_email_opens_or_clicks "
+    "email_open_rate total_emails_clicked unique_email_clicks clicks_opens email_click_rate "
+    "total_hosted_unsubscribe_clicks unique_hosted_unsubscribe_clicks total_complaints complaint_rate "
+    "total_emails_bounced unique_emails_bounced email_bounce_rate total_unsubscribes unique_unsubscribes "
+    "email_unsubscribe_rate revenue total_purchases unique_purchases average_order_value purchases_per_mille "
+    "revenue_per_mille"
+)
+MAPPINGS = {"definedMappings": {"price": "double"}, "undefinedFields": ["stock.here"]}
+
+
+def plain(name: str, make: Callable[[IterableSandbox], Any]) -> Callable[[IterableSandbox, Call], Answer]:
+    """An endpoint of one answer."""
+
+    def handler(sandbox: IterableSandbox, call: Call) -> Answer:
+        return Answer.of({name: make(sandbox)})
+
+    return handler
+
+
+def paged(sandbox: IterableSandbox, call: Call, name: str, total: str, key: str, *, enveloped: bool = False) -> Answer:
+    """A page of a collection by number, while rows may come and go."""
+    table = sandbox.table(name, key)
+    view = list(range(table.count))
+    if (keep := sandbox.filter(name, call)) is not None:
+        view = [number for number in view if keep(table.row(number))]
+    if table.drift is not None:
+        view = [number for number in view if table.drift.visible(number)]
+    size, number = call.params["pageSize"], call.params["page"]
+    if enveloped and sandbox.options["other"]:
+        size = min(size, 10)
+    start = (number - 1) * size
+    rows = [sandbox.shown(name, table.row(each)) for each in view[start : start + size]]
+    body: Row = {name: rows, total: len(view)}
+    if start + size < len(view):
+        root = sandbox.root_url if sandbox.options["other"] else ""
+        body["nextPageUrl"] = f"{root}{call.path}?page={number + 1}&pageSize={size}"
+    if table.drift is not None:
+        table.drift.step(view, min(start + size, len(view)), sandbox.clock.now())
+    if enveloped and not sandbox.options["other"]:
+        body = {"msg": "", "code": "Success", "params": body}
+    return Answer.of(body)
+
+
+def cells(campaign: int) -> dict[str, str]:
+    """The metrics of a campaign, as the CSV has them."""
+    return {
+        "Total Email Sends": str(campaign * 3),
+        "Unique Email Opens (filtered)": "" if campaign % 5 == 0 else str(campaign),
+        "Purchases / M (Email)": ("NaN", "0.0", "12.5")[campaign % 3],
+        "Revenue": "N/A" if campaign % 7 == 0 else "0",
+    }
+
+
+def campaign_metrics(sandbox: IterableSandbox, call: Call) -> Answer:
+    wanted = [int(text) for name, text in call.query if name == "campaignId"]
+    if len(wanted) > MOST_METRICS:
+        raise Refusal(414)
+    twice = 1 if sandbox.options["other"] else 2
+    headers = [header for header in HEADERS for _ in range(twice)]
+    lines = [",".join(["id", *(headers if wanted else [""])])]
+    for campaign in wanted:
+        found = cells(campaign)
+        row = [found[header] if place % twice == 0 or campaign % 2 else "" for place, header in enumerate(headers)]
+        lines.append(",".join([str(campaign), *row]))
+    return Answer("\n".join([*lines, ""]).encode(), content_type="text/plain; charset=utf-8")
+
+
+def experiments() -> Iterator[Row]:
+    whole = dict.fromkeys(EXPERIMENT_COLUMNS.split())
+    first = {"campaignId": 101, "experimentId": 12, "createdBy": "me@example.com", "subject": "Hé"}
+    yield {**whole, **first, "templateId": 500, "name": "Name, with comma", "type": "Control",
+           "creationDate": "2025-01-02T16:15:33.780000Z", "lastModified": "2025-01-02T16:15:33.834000Z",
+           "total_email_sends": 5}  # fmt: skip
+    yield {**whole, **first, "templateId": 501, "name": "Variation 1", "type": "-",
+           "creationDate": "2025-01-06T22:55:34.807000Z", "lastModified": "2025-01-06T22:55:34.807000Z",
+           "improvement": 1.5, "clicks_opens": 0.25}  # fmt: skip
+
+
+def members(sandbox: IterableSandbox, call: Call) -> Answer:
+    list_id = call.params["listId"]
+    if list_id == sandbox.options["broken"]:
+        raise Refusal(500)
+    if list_id not in range(1, 7):
+        raise Refusal(400, "Invalid email list id")
+    end = "\r\n" if list_id == 2 else "\n"
+    text = end.join([*sandbox.account.members(list_id), "", ""])
+    if sandbox.options["drift"]:
+        sandbox.account.turn_over(list_id, sandbox.clock.now())
+    return Answer((text.strip() if list_id == 3 else text).encode(), content_type="text/plain; charset=utf-8")
+
+
+def size(sandbox: IterableSandbox, call: Call) -> Answer:
+    list_id = int(call.args["list_id"])
+    if list_id not in range(1, 7):
+        raise Refusal(400, "Invalid email list id")
+    return Answer(str(len(sandbox.account.members(list_id))).encode(), content_type="text/plain")
+
+
+def template(sandbox: IterableSandbox, call: Call, kind: str) -> Answer:
+    media = {"email": "Email", "push": "Push", "sms": "SMS", "inapp": "InApp", "embedded": "Embedded"}
+    for medium, _, row in sandbox.account.templates():
+        if row["templateId"] == call.params["templateId"] and medium == media[kind]:
+            return Answer.of(sandbox.account.template(kind, row))
+    raise Refusal(400, "Invalid template id")
+
+
+def mappings(sandbox: IterableSandbox, call: Call) -> Answer:
+    body: Row = MAPPINGS
+    return Answer.of(body if sandbox.options["other"] else {"msg": "", "code": "Success", "params": body})
+
+
+def catalog_items(sandbox: IterableSandbox, call: Call) -> Answer:
+    name = call.args["catalog"]
+    if name not in sandbox.account.catalogs():
+        raise Refusal(404)
+    answer = paged(sandbox, call, name, "totalItemsCount", "itemId", enveloped=True)
+    return Answer(answer.body.replace(f'"{name}":['.encode(), b'"catalogItemsWithProperties":['))
+
+
+def metadata_row(table: str, key: str, value: Any) -> Row:
+    return {"table": table, "key": key, "size": 10, "lastModified": milliseconds(BEGIN), "value": value}
+
+
+def metadata_keys(sandbox: IterableSandbox, call: Call) -> Answer:
+    keys = sandbox.account.metadata().get(call.args["table"])
+    if keys is None:
+        raise Refusal(404)
+    start = int(call.params.get("nextMarker", 0))
+    found = [metadata_row(call.args["table"], key, 0) for key in list(keys)[start : start + 10]]
+    rows = [{name: part for name, part in row.items() if name != "value"} for row in found]
+    return Answer.of({"results": rows, **({"nextMarker": str(start + 10)} if start + 10 < len(keys) else {})})
+
+
+def metadata_value(sandbox: IterableSandbox, call: Call) -> Answer:
+    value = sandbox.account.metadata().get(call.args["table"], {}).get(call.args["key"])
+    if value is None:
+        raise Refusal(404)
+    return Answer.of(metadata_row(call.args["table"], call.args["key"], value))
+
+
+def kinds_of(project: str) -> Iterable[str]:
+    """Which hashes a project has."""
+    return {"email": ("email",), "userid": ("userId",)}.get(project, ("email", "userId"))
+
+
+def hashes(kind: str) -> list[str]:
+    """The hashes of forgotten users."""
+    return [hashlib.sha256(f"{kind}{number}".encode()).hexdigest() for number in range(3)]
+
+
+def forgotten(name: str, kind: str) -> Callable[[IterableSandbox, Call], Answer]:
+    def handler(sandbox: IterableSandbox, call: Call) -> Answer:
+        if kind not in kinds_of(sandbox.account.project):
+            raise Refusal(400, "Not in this type of project")
+        return Answer.of({name: [*hashes(kind), hashes(kind)[0]]})
+
+    return handler

@@ -1,0 +1,7 @@
+"""`python -m tap_klaviyo.sandbox --port 8080` serves the API in miniature."""
+
+from shared.sandbox import serve
+
+from . import KlaviyoSandbox
+
+raise SystemExit(serve(KlaviyoSandbox))

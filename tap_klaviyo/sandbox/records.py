@@ -1,0 +1,321 @@
+"""What a faultless read of the sandbox gives: the records of every stream, worked out without the tap's code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from shared.sandbox import Drift, Refusal, Row, Sandbox, Table, salt
+from shared.timestamps import instant, parse
+
+from . import aggregates as sandbox_aggregates
+from . import reports as sandbox_reports
+from . import truth as sandbox_truth
+from .account import REASONS, START_DATE, ZONE, Account, Resource
+from .endpoints import BY_STREAM
+from .query import Endpoint
+
+DRIFT_FROM_ROWS = 20
+"""Shorter collections stay as they are under `drift`, lest all of six lists be gone."""
+EVENTS: Mapping[str, tuple[str, ...]] = {
+    "receive": ("received email",),
+    "click": ("clicked email",),
+    "open": ("opened email",),
+    "bounce": ("bounced email",),
+    "dropped_email": ("dropped email",),
+    "mark_as_spam": ("marked email as spam",),
+    "unsubscribe": ("unsubscribed", "unsubscribed from email marketing"),
+    "subscribe_list": ("subscribed to list",),
+    "unsub_list": ("unsubscribed from list",),
+    "update_email_preferences": ("updated email preferences",),
+    "clicked_sms": ("clicked sms", "clicked text message"),
+    "consented_to_receive": (
+        "consented to receive sms",
+        "subscribed to sms marketing",
+        "subscribed to text messaging marketing",
+    ),
+    "failed_to_deliver": ("failed to deliver sms", "failed to deliver text message"),
+    "failed_to_deliver_automated_response": (
+        "failed to deliver automated response sms",
+        "failed to deliver automated response text message",
+    ),
+    "received_automated_response": (
+        "received automated response sms",
+        "received automated response text message",
+    ),
+    "received_sms": ("received sms", "received text message"),
+    "sent_sms": ("sent sms", "sent text message"),
+    "unsubscribed_from_sms": (
+        "unsubscribed from sms",
+        "unsubscribed from sms marketing",
+        "unsubscribed from text messaging marketing",
+    ),
+    "subscribed_to_email": ("subscribed to email marketing",),
+    "subscribed_to_text_message_transactional": ("subscribed to text messaging transactional",),
+    "unsubscribed_from_text_message_transactional": ("unsubscribed from text messaging transactional",),
+}
+"""Which metrics of Klaviyo's own each stream of events reads, in lower case."""
+
+LINKED = {
+    "events": ("profile", "metric"), "campaigns": ("campaign-messages",), "catalog_variants": ("item",),
+    "campaign_messages": ("campaign", "template", "image"), "coupon_codes": ("coupon", "profile"),
+    "tags": ("tag-group",),
+    "flow_messages": ("flow-action", "template"), "form_versions": ("form",), "push_tokens": ("profile",),
+    "reviews": ("item",),
+}  # fmt: skip
+"""Stream → relations whose linkage is always there."""
+
+
+class Recorded(Sandbox):
+    """A sandbox with an account, and what should be read of it."""
+
+    account: Account
+    _drifts: dict[Any, Drift]
+
+    def table(self, endpoint: Endpoint, args: Mapping[str, str]) -> Table:
+        """A collection's rows; Refusal when the parent is not there."""
+        try:
+            table = self.account.table(endpoint.stream, args)
+        except (KeyError, ValueError, StopIteration):
+            raise Refusal(404, "A resource with that id does not exist.") from None
+        if self.options["drift"] and table.count >= DRIFT_FROM_ROWS and endpoint.stream != "metrics":
+            key = (endpoint.stream, *map(str, args.values()))
+            if key not in self._drifts:
+                self._drifts[key] = Drift(table, salt(self.options["seed"], *key))
+            table.drift = self._drifts[key]
+        return table
+
+    def is_visible(self, table: Table, number: int) -> bool:
+        """Whether a row is there now."""
+        return table.drift is None or table.drift.visible(number)
+
+    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
+        """All records of `stream`, in no particular order."""
+        with self.lock:
+            return list(self._records(stream, settings or {}, stayed=False))
+
+    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
+        """The records of rows (and parents) that were there from the beginning until now."""
+        with self.lock:
+            return list(self._records(stream, settings or {}, stayed=True))
+
+    def as_read(self, stream: str) -> frozenset[str]:
+        """Events come with their profile and their metric, flows with their tags, as they are today."""
+        if stream in EVENTS or stream == "events":
+            return frozenset(("profile", "profile_id", "metric", "metric_name", "_extra"))
+        return frozenset(("tags", "tag_ids") if stream == "flows" else ())
+
+    def changed_since(self, day: int, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
+        """Events are new or they are not: that their metric was renamed, or their profile changed, does not count."""
+        if stream not in EVENTS and stream != "events":
+            return super().changed_since(day, stream, settings)
+        before = {record["id"] for record in self.at_day(day).truth(stream, settings)}
+        return [record for record in self.truth(stream, settings) if record["id"] not in before]
+
+    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        if stream in EVENTS or stream == "events":
+            yield from self._event_records(stream, settings)
+            return
+        if stream == "metric_aggregates":
+            yield from self._aggregate_records(settings)
+            return
+        if stream in sandbox_reports.BY_STREAM:
+            yield from self._report_records(stream, settings)
+            return
+        start = instant(settings.get("start_date") or START_DATE) or ""
+        for beside, extra in self._resources(stream, settings, stayed=stayed):
+            row = {**sandbox_truth.flattened(extra, beside), **self._added(stream, extra, settings)}
+            record = sandbox_truth.record(stream, row)
+            if stream in _MEMBERS:
+                record = {name: record[name] for name in record if name not in _MEMBERS[stream]}
+            if stream == "profiles" and not settings.get("undated_profiles") and record["updated"] is None:
+                continue  # no filter finds it
+            if stream == "profiles" and record["updated"] is not None and record["updated"] < start:
+                continue
+            if settings.get("seed_keys") and stream == "global_exclusions" and record["email"] is None:
+                continue
+            yield record
+
+    def _event_records(self, stream: str, settings: Mapping[str, Any]) -> Iterator[Row]:
+        account = self.account
+        start = parse(str(settings.get("start_date") or START_DATE)).timestamp()
+        end = self.clock.now().timestamp()
+        if settings.get("end_date"):
+            end = parse(str(settings["end_date"])).timestamp()
+        if settings.get("include_future_events"):
+            end = 2**40
+        for second, at, number in account.all_times:
+            metric = account.metrics[at] if at >= 0 else None
+            if not start <= second < end or (stream != "events" and (metric is None or not _feeds(metric, stream))):
+                continue
+            event = account.event(metric, second, number)
+            link = event["relationships"].get("profile", {}).get("data")
+            found = account.find(link) if link else None
+            row = sandbox_truth.flattened(
+                event, {"profile": [found] if found else [], "metric": [metric] if metric else []}
+            )
+            row["profile"] = [{k: v for k, v in each.items() if not k.startswith("_")} for each in row["profile"]]
+            row["metric_name"] = metric["attributes"]["name"] if metric else None
+            yield sandbox_truth.record("events", row)
+
+    def _report_records(self, stream: str, settings: Mapping[str, Any]) -> Iterator[Row]:
+        """One plain report of a kind. Its key is whatever tells rows apart."""
+        report = sandbox_reports.BY_STREAM[stream]
+        today = self.clock.now().astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+        frame = {
+            "end": (today - timedelta(days=1)).isoformat(),
+            "start": (today - timedelta(days=int(settings.get("report_lookback_days") or 7))).isoformat(),
+        }
+        text = f'{{"end":"{frame["end"]}","start":"{frame["start"]}"}}'
+        asked = {"statistics": list(_ASKED_STATISTICS[report.of]), "timeframe": frame}
+        found = list(sandbox_reports.results(self.account, report, asked))
+        metric = self.account.metrics[20]["id"] if report.of in ("campaign", "flow") else None
+        constants: Row = {"report": "default", "timeframe": text, "conversion_metric_id": metric}
+        for row in sandbox_reports.flat(report, asked, found):
+            groups = {name: row[name] for name in row if name in report.groups}
+            own = constants if metric else {name: constants[name] for name in ("report", "timeframe")}
+            parts = {**own, **groups}
+            if report.series:
+                parts["date_time"] = row["date_time"]
+                del parts["timeframe"]
+            yield sandbox_truth.record(stream, {"row_id": _hashed(parts), **own, **row})
+
+    def _aggregate_records(self, settings: Mapping[str, Any]) -> Iterator[Row]:
+        """The plain query: what counts as revenue, by day."""
+        today = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        start = today - timedelta(days=int(settings.get("report_lookback_days") or 7))
+        own: Row = {"report": "default", "metric_id": self.account.metrics[20]["id"], "interval": "day"}
+        bounds = [f"greater-or-equal(datetime,{start.isoformat()})", f"less-than(datetime,{today.isoformat()})"]
+        asked = {**own, "measurements": sandbox_aggregates.MEASUREMENTS, "filter": bounds}
+        dates, groups = sandbox_aggregates.counted(self.account, asked)
+        for _, measured in groups:
+            for place, date in enumerate(dates):
+                parts = {**own, "dimensions": {}, "date_time": date}
+                numbers = {name: values[place] for name, values in measured.items()}
+                yield sandbox_truth.record("metric_aggregates", {"row_id": _hashed(parts), **parts, **numbers})
+
+    def _added(self, stream: str, resource: Resource, settings: Mapping[str, Any]) -> Row:
+        """Columns that the tap adds."""
+        more: Row = resource.get("_more", {})
+        if stream == "lists" and settings.get("list_profile_count"):
+            return {"profile_count": self.account.table("list_profiles", {"list_id": resource["id"]}).count}
+        if stream == "templates" and settings.get("template_definition"):
+            return {"definition": more["definition"]}
+        if stream == "profiles":
+            return {"subscriptions": more["subscriptions"]}
+        if stream == "global_exclusions":
+            suppressions = more["subscriptions"]["email"]["marketing"]["suppression"]
+            latest = max(suppressions, key=lambda each: each["timestamp"])
+            return {**latest, "suppressions": suppressions, "subscriptions": more["subscriptions"]}
+        return {}
+
+    def _resources(
+        self, stream: str, settings: Mapping[str, Any], *, stayed: bool
+    ) -> Iterator[tuple[dict[str, list[Resource]], Resource]]:
+        """Each resource of a stream, with those beside it."""
+        if stream == "flow_actions":
+            yield from (({}, each) for each in self.account.table(stream, {}).column("_self"))
+            return
+        source = "profiles" if stream == "global_exclusions" else stream
+        for args, resource in self._rows(source, stayed=stayed):
+            made = dict(resource)
+            beside: dict[str, list[Resource]] = {}
+            relations = dict(made["relationships"])
+            if stream == "global_exclusions" and not set(made["_filter"][_REASON]) & set(REASONS):
+                continue
+            if stream in _MEMBERS:
+                attributes = {
+                    **args,
+                    "profile_id": made["id"],
+                    "joined_group_at": made["attributes"]["joined_group_at"],
+                }
+                yield {}, {"type": None, "id": None, "attributes": attributes}
+                continue
+            if stream == "catalog_category_items":
+                yield {}, {"type": made["type"], "id": None, "attributes": {**args, "item_id": made["id"]}}
+                continue
+            if stream in _EMBEDDED:
+                for name in _EMBEDDED[stream]:
+                    links = relations[name]["data"]
+                    beside[name] = [each for link in links if (each := self.account.find(link))]
+            shown = {*LINKED.get(stream, ()), *_EMBEDDED.get(stream, ()), *_ASKED.get(stream, ())}
+            made["relationships"] = {name: part for name, part in relations.items() if name in shown}
+            if stream == "campaigns":
+                wanted = settings.get("campaign_channels") or ("email", "sms", "mobile_push")
+                channels = made["_filter"][_CHANNEL]
+                if not set(channels) & set(wanted):
+                    continue
+                made["attributes"] = {**made["attributes"], "channel": channels[0]}
+            if stream == "push_tokens":  # asked for field by field, without the token
+                unasked = ("token", "not_yet_known")
+                made["attributes"] = {k: v for k, v in made["attributes"].items() if k not in unasked}
+            if stream in ("object_records", "metric_properties"):
+                made["attributes"] = {**made["attributes"], **args}
+            yield beside, made
+
+    def _rows(self, stream: str, *, stayed: bool) -> Iterator[tuple[Row, Resource]]:
+        endpoint = BY_STREAM[stream]
+        for args in self._parents(endpoint, stayed=stayed):
+            try:
+                table = self.table(endpoint, args)
+            except Refusal:
+                continue
+            for number in range(table.count):
+                drift = table.drift
+                if drift is None or (drift.stayed(number) if stayed else drift.visible(number)):
+                    yield args, table.row(number)
+
+    def _parents(self, endpoint: Endpoint, *, stayed: bool) -> Iterator[Row]:
+        if endpoint.parent is None:
+            yield {}
+            return
+        stream, fields = endpoint.parent
+        if stream == "flow_actions":
+            for each in self.account.table(stream, {}).column("_self"):
+                if each["attributes"]["definition"]["type"].startswith("send-"):
+                    yield {"flow_action_id": each["id"]}
+            return
+        for _, row in self._rows(stream, stayed=stayed):
+            yield {name: row[column] for name, column in fields.items()}
+
+
+_ASKED_STATISTICS: Mapping[str, tuple[str, ...]] = {
+    "campaign": (
+        "average_order_value", "bounce_rate", "bounced", "click_rate", "clicks", "clicks_unique", "conversion_rate",
+        "conversion_uniques", "conversion_value", "conversions", "delivered", "delivery_rate", "failed", "open_rate",
+        "opens", "opens_unique", "recipients", "revenue_per_recipient", "spam_complaints", "unsubscribe_rate",
+        "unsubscribe_uniques", "unsubscribes",
+    ),
+    "form": (
+        "closed_form", "closed_form_uniques", "qualified_form", "qualified_form_uniques", "submit_rate", "submits",
+        "viewed_form", "viewed_form_uniques",
+    ),
+    "segment": ("members_added", "members_removed", "net_members_changed", "total_members"),
+}  # fmt: skip
+_ASKED_STATISTICS = {**_ASKED_STATISTICS, "flow": _ASKED_STATISTICS["campaign"]}
+_REASON, _CHANNEL = "subscriptions.email.marketing.suppression.reason", "messages.channel"
+_EMBEDDED: Mapping[str, tuple[str, ...]] = {
+    "campaigns": ("tags", "campaign-messages"), "lists": ("tags",), "segments": ("tags",), "flows": ("tags",),
+}  # fmt: skip
+_MEMBERS = dict.fromkeys(
+    ("list_profiles", "segment_profiles"), ("email", "phone_number", "external_id", "first_name", "last_name")
+)
+"""Stream → columns that are not selected by default."""
+_ASKED: Mapping[str, tuple[str, ...]] = {
+    "tags": ("tag-group",), "mapped_metrics": ("metric", "custom-metric"), "webhooks": ("webhook-topics",),
+    "campaign_messages": ("template", "image"),
+}  # fmt: skip
+
+
+def _hashed(parts: Row) -> str:
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _feeds(metric: Resource, stream: str) -> bool:
+    attributes = metric["attributes"]
+    name = " ".join(attributes["name"].lower().split())
+    return attributes["integration"]["name"] == "Klaviyo" and name in EVENTS[stream]

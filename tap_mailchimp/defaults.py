@@ -1,0 +1,148 @@
+"""What rows of several tables of streams are made of: parameters, partitions, parents, small hooks, defaults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from shared.api.paginators import halve, offset
+from shared.api.request import Params, Row
+from shared.streams import Parent, Record, Settings, Stream, Unit
+from shared.timestamps import rfc3339, shift
+
+Transform = Callable[[Sequence[Row], Unit], Iterator[Record]]
+
+# Parameters
+
+
+def page(**params: Any) -> Callable[[Unit], Params]:
+    """A full page of rows, and `params`."""
+
+    def of(unit: Unit) -> Params:
+        return {"count": unit.settings["page_size"], **params}
+
+    return of
+
+
+def oldest_first(field: str) -> dict[str, str]:
+    """Sorted so that what is new comes at the end, where it moves nothing."""
+    return {"sort_field": field, "sort_dir": "ASC"}
+
+
+def without(
+    items: str, *, links: Collection[str] = (), keep: Collection[str] = ()
+) -> Callable[[Sequence[str]], Params]:
+    """Keeps `_links` and deselected fields of the rows under `items` off the wire.
+
+    `links` are members of a row with `_links` of their own. `keep` are fields that children, gates and hooks need
+    whether or not somebody selected them.
+    """
+    root = f"{items}." if items else ""
+    always = dict.fromkeys(("_links", f"{root}_links", *(f"{root}{member}._links" for member in links)))
+
+    def excluded(deselected: Sequence[str]) -> Params:
+        names = [f"{root}{name}" for name in deselected if name not in keep and not name.startswith("_")]
+        return {"exclude_fields": ",".join([*always, *names])}
+
+    return excluded
+
+
+def since(param: str) -> Callable[[Unit], Params]:
+    """Asks for what is at or after `Unit.since`: the filter is exclusive, so for what is after the second before."""
+
+    def of(unit: Unit) -> Params:
+        assert unit.since is not None
+        return {param: rfc3339(shift(unit.since, -1))}
+
+    return of
+
+
+# Partitions
+
+
+def by_type(setting: str) -> Callable[[Settings], dict[str, Params]]:
+    """A partition for each type named in `setting`; a single one, of all types, when it names none."""
+
+    def partitions(settings: Settings) -> dict[str, Params]:
+        return {name: {"type": name} for name in settings[setting] or ()} or {"": {}}
+
+    return partitions
+
+
+# Parents
+
+
+def is_wanted_list(unit: Unit) -> bool:
+    """Whether `list_ids` names the list, or nothing."""
+    wanted = unit.settings["list_ids"]
+    return not wanted or unit.parent["list_id"] in wanted
+
+
+IN_LIST = Parent(
+    stream="lists",
+    keys={"list_id": "id"},
+    carry=("stats.member_count", "stats.unsubscribe_count", "stats.cleaned_count", "stats.total_contacts"),
+    where=is_wanted_list,
+)
+
+
+def carried(name: str) -> Callable[[Unit], int]:
+    """The size of a unit: a counter of its parent."""
+
+    def size(unit: Unit) -> int:
+        return int(unit.parent.get(name) or 0)
+
+    return size
+
+
+# Hooks
+
+
+NONE = "(none)"
+"""What stands in a text column of a key where the API says nothing. Empty text would not do: many loaders read it as
+null, which a key refuses (target-duckdb 0.8, COPY with EMPTYASNULL).
+"""
+
+
+def filled(*names: str) -> Transform:
+    """NONE for key columns that the API leaves empty or out."""
+
+    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+        for row in rows:
+            yield {**row, **{name: NONE for name in names if row.get(name) in (None, "")}}
+
+    return transform
+
+
+def numbered(*names: str, texts: Sequence[str] = ()) -> Transform:
+    """`_index`, for rows without an id: 0, 1.. among those of one parent that are equal in `names` and `texts`, in the
+    order given, so that a new row on top renames none of those that differ from it. Empty `texts` are filled.
+    """
+    fill = filled(*texts)
+
+    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+        for row in fill(rows, unit):
+            same = tuple(str(row.get(name)) for name in (*names, *texts))
+            number = unit.counts.get(same, 0)
+            unit.counts[same] = number + 1
+            yield {**row, "_index": number}
+
+    return transform
+
+
+def whole_row(row: Row) -> str:
+    """What rows without an id are known by, on pages that overlap."""
+    return json.dumps(row, sort_keys=True)
+
+
+# The defaults of a row
+
+stream = partial(
+    Stream,
+    params=page(),
+    next_page=offset("count", "offset", overlap=1),
+    ignored=("_links",),
+    shrink=halve("count", smallest=50),  # pages of 1000 members with many merge fields fail with 500 or 504
+)

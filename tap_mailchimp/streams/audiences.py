@@ -1,0 +1,186 @@
+"""Audiences, which the API calls lists, and what hangs below one but its members."""
+
+from __future__ import annotations
+
+from shared.streams import Parent, Record, Unit
+from shared.timestamps import instant
+
+from ..activity import has
+from ..defaults import IN_LIST, by_type, carried, filled, oldest_first, page, since, stream, without
+
+DAY_SECONDS = 86_400
+EVERY_MEMBER = {"include_cleaned": True, "include_transactional": True, "include_unsubscribed": True}
+"""Segments count and list subscribed members alone unless asked (2026-06)."""
+
+
+def is_recent(record: Record, unit: Unit) -> bool:
+    """Days are dates without a time, and are compared as the instants at which they begin."""
+    return unit.since is None or (instant(record.get("day")) or "") >= unit.since[:10]
+
+
+AUDIENCE_STREAMS = (
+    stream(
+        name="lists",
+        description="Audiences, with their counters",
+        path="/lists",
+        records="lists",
+        params=page(include_total_contacts=True, **oldest_first("date_created")),
+        sparse=without("lists", keep=("stats",)),
+        seed=True,
+    ),
+    stream(
+        name="list_segments",
+        description="Segments and tags of each audience",
+        path="/lists/{list_id}/segments",
+        records="segments",
+        parent=IN_LIST,
+        params=page(**EVERY_MEMBER),
+        sparse=without("segments", keep=("list_id", "member_count")),
+        partitions=by_type("segment_types"),
+        replication_key="updated_at",
+        full_table=True,  # updated_at stays when the members of a dynamic segment change
+        since=since("since_updated_at"),
+        seed=True,
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_segment_members",
+        description="Which members are in which segment",
+        path="/lists/{list_id}/segments/{segment_id}/members",
+        records="members",
+        parent=Parent(
+            stream="list_segments",
+            keys={"list_id": "list_id", "segment_id": "id"},
+            carry=("member_count",),
+            where=has("member_count"),
+        ),
+        params=page(**EVERY_MEMBER),
+        sparse=without("members"),
+        key_properties=("id", "list_id", "segment_id"),
+        contract_key=("id",),
+        identity=("id",),
+        size=carried("member_count"),
+        seed=True,
+        cost="1 request per segment, and per 1000 members of it",
+    ),
+    stream(
+        name="tags",
+        description="Tags of each audience: its static segments",
+        path="/lists/{list_id}/tag-search",
+        records="tags",
+        sparse=without("tags"),
+        parent=IN_LIST,
+        key_properties=("list_id", "id"),
+        cost="1 request per list",
+    ),
+    stream(
+        name="interest_categories",
+        description="Groups of interests",
+        path="/lists/{list_id}/interest-categories",
+        records="categories",
+        sparse=without("categories"),
+        parent=IN_LIST,
+        key_properties=("list_id", "id"),
+        cost="1 request per list",
+    ),
+    stream(
+        name="interests",
+        description="Interests in each group",
+        path="/lists/{list_id}/interest-categories/{category_id}/interests",
+        records="interests",
+        sparse=without("interests"),
+        parent=Parent(stream="interest_categories", keys={"list_id": "list_id", "category_id": "id"}),
+        key_properties=("list_id", "category_id", "id"),
+        cost="1 request per group of interests",
+    ),
+    stream(
+        name="merge_fields",
+        description="Fields that members of an audience may have",
+        path="/lists/{list_id}/merge-fields",
+        records="merge_fields",
+        sparse=without("merge_fields"),
+        parent=IN_LIST,
+        key_properties=("list_id", "merge_id"),
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_growth_history",
+        description="Members gained and lost by month",
+        path="/lists/{list_id}/growth-history",
+        records="history",
+        params=page(**oldest_first("month")),
+        sparse=without("history"),
+        parent=IN_LIST,
+        key_properties=("list_id", "month"),
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_activity",
+        description="What happened in each audience by day, up to 180 days back",
+        path="/lists/{list_id}/activity",
+        records="activity",
+        sparse=without("activity"),
+        parent=IN_LIST,
+        key_properties=("list_id", "day"),
+        replication_key="day",
+        lookback=7 * DAY_SECONDS,  # the counters of the latest days still move
+        is_new=is_recent,
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_locations",
+        description="Where the members of each audience are",
+        path="/lists/{list_id}/locations",
+        records="locations",
+        sparse=without("locations"),
+        parent=IN_LIST,
+        key_properties=("list_id", "cc"),
+        transform=filled("cc"),
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_clients",
+        description="Which mail programs the members of each audience use",
+        path="/lists/{list_id}/clients",
+        records="clients",
+        sparse=without("clients"),
+        parent=IN_LIST,
+        key_properties=("list_id", "client"),
+        transform=filled("client"),
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_abuse_reports",
+        description="Spam complaints by audience",
+        path="/lists/{list_id}/abuse-reports",
+        records="abuse_reports",
+        sparse=without("abuse_reports"),
+        parent=IN_LIST,
+        key_properties=("list_id", "id"),
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_webhooks",
+        description="Webhooks of each audience",
+        path="/lists/{list_id}/webhooks",
+        records="webhooks",
+        sparse=without("webhooks"),
+        parent=IN_LIST,
+        key_properties=("list_id", "id"),
+        identity=("id",),
+        selected=False,
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_signup_forms",
+        description="Signup forms of each audience",
+        path="/lists/{list_id}/signup-forms",
+        records="signup_forms",
+        sparse=without("signup_forms"),
+        parent=IN_LIST,
+        key_properties=("list_id", "signup_form_url"),
+        transform=filled("signup_form_url"),
+        selected=False,
+        cost="1 request per list",
+    ),
+)

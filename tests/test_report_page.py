@@ -1,0 +1,97 @@
+"""The page about a run holds what was counted, and needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from html.parser import HTMLParser
+from pathlib import Path
+
+from shared.command.report_page import page
+from shared.report import UNITS_KEPT, Report
+from shared.testing.runs import run_tap
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Text(HTMLParser):
+    """The words of a page, and the addresses it names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")] + (
+            [tag] * (tag == "script")
+        )
+
+
+def read(html: str) -> Text:
+    text = Text()
+    text.feed(html)
+    return text
+
+
+def test_the_page_says_what_was_counted() -> None:
+    clock = Clock()
+    report = Report("tap-test", clock=clock)
+    report.stream_started("lists", bookmark="2026-10-01T00:00:00.000000Z")
+    report.request("lists", method="GET", path="/lists", status=200, seconds=1.5, size=2_500_000)
+    report.retry("lists", "500")
+    report.waited("lists", 30.0)
+    report.records("lists", 1234)
+    clock.now += 50
+    report.unit("lists", 40.0)
+    report.problem("lists", "half of it is <missing>")
+    report.note("lists: fields that the schema does not know: x (7)")
+    report.stream_finished("lists", outcome="failed", bookmark="2026-11-01T00:00:00.000000Z")
+    clock.now += 50
+    html = page(report, version="1.2.3", now=NOW)
+    found = read(html)
+    words = set(found.words)
+    assert {"1,234", "2.5 MB", "30.0 s", "1.5 s", "2026-10-01 00:00:00", "2026-11-01 00:00:00", "failed"} <= words
+    assert "1 of 1 streams not complete" in words
+    assert "lists: half of it is <missing>" in words
+    assert "lists: fields that the schema does not know: x (7)" in words
+    assert 'style="left:10.00%;width:40.00%"' in html
+    assert found.addresses == []
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_units_without_end_leave_a_bounded_timeline() -> None:
+    clock = Clock()
+    report = Report("tap-test", clock=clock)
+    for _ in range(10_000):
+        clock.now += 1
+        report.unit("members", 0.5)
+    (counts,), _ = report.account()
+    assert len(counts.units) <= UNITS_KEPT
+    assert sum(span.units for span in counts.units) == 10_000
+    assert (min(counts.units).began, max(span.ended for span in counts.units)) == (0.5, 10_000)
+
+
+def test_a_run_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    result = run_tap("tap_mailchimp", "--sandbox", "--select", "lists", "--report", str(path), folder=tmp_path)
+    words = read(path.read_text()).words
+    assert "1 stream complete" in words
+    assert str(len(result.records("lists"))) in words
+
+
+def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "report.html"
+    result = run_tap("tap_mailchimp", "--sandbox", "--select", "lists", "--report", str(path), folder=tmp_path)
+    assert result.status == 0
+    assert "the report could not be written" in result.stderr
