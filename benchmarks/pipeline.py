@@ -30,7 +30,7 @@ import orjson
 from shared.protocol import catalog, messages
 from shared.records import fit as records
 from shared.records import values
-from shared.records.misfits import Problems
+from shared.records.misfits import Misfits
 from shared.streams import Stream
 
 NOW = "2026-11-01T12:00:00.000000Z"
@@ -142,7 +142,7 @@ def rows(count: int) -> list[dict[str, Any]]:
 def ours() -> Callable[[bytes], bytes]:
     """Page bytes → lines, as a sync does it."""
     (selection,) = catalog.choose(None, [STREAM], {"members": SCHEMA}, settings={})
-    shape = records.Shape(selection, problems=Problems())
+    shape = records.Shape(selection, misfits=Misfits())
 
     def lines(content: bytes) -> bytes:
         body, care = values.parse(content)

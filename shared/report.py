@@ -72,26 +72,12 @@ class Report:
         self._began = self._metrics_at = clock()
         self.notes: list[str] = []
         """What was said at the end about values and fields, with counts."""
-        self._thread = threading.local()
-        self.longest_chain = 0
-        """The most requests that had to be answered one after the other."""
 
     def _counts(self, stream: str) -> Counts:
         counts = self._streams.get(stream)
         if counts is None:
             counts = self._streams.setdefault(stream, Counts(stream))
         return counts
-
-    @property
-    def depth(self) -> int:
-        """How many requests, one after the other, this thread's work stands on. Whoever hands work to another thread
-        hands this on with it.
-        """
-        return getattr(self._thread, "depth", 0)
-
-    @depth.setter
-    def depth(self, requests: int) -> None:
-        self._thread.depth = requests
 
     # What happens to a stream
 
@@ -170,9 +156,7 @@ class Report:
     ) -> None:
         """One request was answered with `size` bytes on the wire, or failed (`status` None or 0)."""
         status = status or None
-        self.depth += 1
         with self._lock:
-            self.longest_chain = max(self.longest_chain, self.depth)
             counts = self._counts(stream)
             counts.requests += 1
             counts.size += size
@@ -305,7 +289,7 @@ class Report:
             )
         lines = [*columns(table, right=(1, 3, 4, 5, 6))]
         requests = sum(row["requests"] for row in rows)
-        lines.append(f"{requests:,} requests, {self.longest_chain:,} of them one after the other")
+        lines.append(f"{requests:,} requests")
         for row in rows:
             stream = row["stream"]
             lines += [f"{self.name}: {_labelled(stream, text)}" for text in row["problems"]]

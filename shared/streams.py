@@ -65,7 +65,7 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joint:
+class SharedWalk:
     """The walk over time windows that can serve a stream's units as well as a walk for each of them.
 
     `stream` names the row that describes it: a stream without parents, whose rows are those of all units. `unit_of`
@@ -98,7 +98,7 @@ class Unit:
     the stored one itself. `window` is `(start, end)`. `mark` is what the gate kept when the unit was last complete,
     `resume` what a broken pass left. `now` is the run's start by the API's clock. `deselected` are the top-level
     fields nobody wants, `deselected_members` those of objects at any depth, dotted. `too_large`: reading it page by
-    page was too much for the API. `counts` is scratch space that lives as long as the unit.
+    page was too much for the API. `scratch` is space for hooks that lives as long as the unit.
     """
 
     stream: str
@@ -117,11 +117,11 @@ class Unit:
     deselected: frozenset[str] = frozenset()
     deselected_members: frozenset[str] = frozenset()
     too_large: bool = False
-    counts: dict[Any, Any] = field(default_factory=dict, compare=False)
+    scratch: dict[Any, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Rows:
     """What a `fetch` hook yields: raw rows, in the order to write them. `size` is about their bytes on the wire;
     without `care` they are known to hold no character and no number that a target cannot store (see `values.parse`).
     """
@@ -172,7 +172,7 @@ class Anyway:
     mark: Any = None
 
 
-Step = Batch | Checkpoint | Received | Wait
+Step = Rows | Checkpoint | Received | Wait
 Fetch = Callable[["Client", Unit], "Generator[Step, None, None] | None"]
 UnitParams = Params | Callable[[Unit], Params]
 
@@ -181,63 +181,10 @@ UnitParams = Params | Callable[[Unit], Params]
 class Stream:
     """One row of a tap's table of streams.
 
+    Catalog and docs:
     name                 the stream's name, its schema file's name, its tap_stream_id
     description          one line for people
-    path, params, body, method
-                         the request; `{placeholders}` of the path come from the unit's parent, its partition's name
-                         ({partition}), then from the settings, percent-encoded; `params` and `body` are constants or
-                         functions of the unit
-    records              dotted path to the rows in the body ("" when the body is the list, or the only row), or a
-                         function from the body to its rows
-    key_properties       Singer's key; with the parent's key wherever a child's id is unique only within its parent
-    contract_key         the documented key where it is not unique: used with `key_mode: contract`
-    choose_key           the key as the tap's own settings choose it; None: as the row says. () is append-only
-    automatic            fields that are always written, beside the keys
-    replication_key      the bookmark's field; its presence is the replication method
-    full_table           a replication key exists, yet all is read unless the catalog says INCREMENTAL
-    since                from `Unit.since` to the parameters that ask for what is newer
-    brief                in the state its units are called by so many first characters of their parents' ids (random
-                         ones), and have bookmarks to the minute: for streams with very many units
-    order                "ascending", "descending" or None, by replication key: whether a bookmark may move before the
-                         end of the unit ("ascending"), or the walk stop early ("descending")
-    lookback             seconds that are read again behind the bookmark: a number, or a function of the settings
-    start_date           False: without a bookmark everything is read, whatever the start date
-    is_new               whether a finished record is to be written; default: replication value >= `Unit.since`
-    full_refresh         name of a setting with a number of days: read whole when the last whole read is older
-    parent               one Parent or several
-    partitions           name -> parameters, each a unit of its own, or a function of the settings giving that
-    next_page            the paginator; None when there is a single page
-    keep                 from a page to what is kept of the walk once the page is written, so that a broken one can go
-                         on; None: what was kept stands. Given back as `Unit.resume`, of a full read within a day
-    shrink               what to ask instead of a request that was too large; None: nothing smaller
-    identity             the raw row's own key, to tell repeats on overlapping pages: field names, or a function;
-                         default: key_properties as far as the raw row has them. A repeat with another replication
-                         value is news
-    counted              rows that are equal in `identity`, which stand side by side, are rows of their own, not repeats
-    unique               a key met in any unit of this run is not written again
-    gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
-                         moved, skip; True: read it, keep nothing; Anyway: read it. Kept as the unit's mark when the
-                         unit is complete. Not asked in a full read unless `gate_full_table`
-    transform            (rows, unit) -> records, called page by page; a plain function or generator
-    fetch                all of it yourself: gives a generator of steps (Batch, Checkpoint …), or None to have the unit
-                         read page by page after all; asked again, with `Unit.too_large`, when that came to nothing
-    cancel               (client, resume): end what a broken fetch left running at the API; called on a signal
     extend_schema        (schema, client) -> another schema, with the account's own fields; the one given stays as it is
-    window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
-    joint                the other stream whose walk may serve this one's units too, each with its own bookmark still
-    spool                nothing is written before the unit has been read to its clean end
-    decode               (response) -> body; default: JSON
-    answer               of a JSON answer, the TypedDict that names what is read of it; the rest is not even built
-    quota                name of the limit its requests draw from
-    at_once              how many of its units may be under way at the same time, or a function of the settings; None:
-                         as many as there are workers
-    ahead                its units are one long chain of requests, on which the length of a run depends, or much waits
-                         for its rows: these requests and answers go before all that wait for their turn
-    size                 about how many rows the unit holds, with what lies below it; large units begin first
-    sparse               from the deselected top-level fields to parameters that keep them off the wire
-    ignored              members that carry nothing, at whatever depth: dropped where the schema does not know them
-    pages_of             name of the stream whose pages hold this one's rows too: no requests of its own
-    doubts               (client, {unit's key: records written}) -> what to warn of once a full read is complete
     hidden               read for its children alone, never in the catalog
     optional             a refusal or a 404 on the whole stream means that the account lacks the feature: no failure
     selected             selected-by-default
@@ -246,55 +193,75 @@ class Stream:
     cost                 what a parent costs, for the docs ("1 request per campaign")
     deletions            how deletions show, for the docs; default: by replication method
     aliases              older names accepted in catalog and state
+
+    Request:
+    path, params, body, method
+                         the request; `{placeholders}` of the path come from the unit's parent, its partition's name
+                         ({partition}), then from the settings, percent-encoded; `params` and `body` are constants or
+                         functions of the unit
+    sparse               from the deselected top-level fields to parameters that keep them off the wire
+    decode               (response) -> body; default: JSON
+    answer               of a JSON answer, the TypedDict that names what is read of it; the rest is not even built
+
+    Rows:
+    records              dotted path to the rows in the body ("" when the body is the list, or the only row), or a
+                         function from the body to its rows
+    ignored              members that carry nothing, at whatever depth: dropped where the schema does not know them
+    transform            (rows, unit) -> records, called page by page; a plain function or generator
+    fetch                all of it yourself: gives a generator of steps (Rows, Checkpoint …), or None to have the unit
+                         read page by page after all; asked again, with `Unit.too_large`, when that came to nothing
+    cancel               (client, resume): end what a broken fetch left running at the API; called on a signal
+    pages_of             name of the stream whose pages hold this one's rows too: no requests of its own
+    checks               (client, {unit's key: records written}) -> what to warn of once a full read is complete
+
+    Key:
+    key_properties       Singer's key; with the parent's key wherever a child's id is unique only within its parent
+    contract_key         the documented key where it is not unique: used with `key_mode: contract`
+    choose_key           the key as the tap's own settings choose it; None: as the row says. () is append-only
+    automatic            fields that are always written, beside the keys
+    identity             the raw row's own key, to tell repeats on overlapping pages: field names, or a function;
+                         default: key_properties as far as the raw row has them. A repeat with another replication
+                         value is news
+    counted              rows that are equal in `identity`, which stand side by side, are rows of their own, not repeats
+    unique               a key met in any unit of this run is not written again
+
+    Incremental:
+    replication_key      the bookmark's field; its presence is the replication method
+    full_table           a replication key exists, yet all is read unless the catalog says INCREMENTAL
+    since                from `Unit.since` to the parameters that ask for what is newer
+    order                "ascending", "descending" or None, by replication key: whether a bookmark may move before the
+                         end of the unit ("ascending"), or the walk stop early ("descending")
+    lookback             seconds that are read again behind the bookmark: a number, or a function of the settings
+    start_date           False: without a bookmark everything is read, whatever the start date
+    is_new               whether a finished record is to be written; default: replication value >= `Unit.since`
+    full_refresh         name of a setting with a number of days: read whole when the last whole read is older
+    gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
+                         moved, skip; True: read it, keep nothing; Anyway: read it. Kept as the unit's mark when the
+                         unit is complete. Not asked in a full read unless `gate_full_table`
+    brief                in the state its units are called by so many first characters of their parents' ids (random
+                         ones), and have bookmarks to the minute: for streams with very many units
+
+    Paging and scheduling:
+    parent               one Parent or several
+    partitions           name -> parameters, each a unit of its own, or a function of the settings giving that
+    next_page            the paginator; None when there is a single page
+    keep                 from a page to what is kept of the walk once the page is written, so that a broken one can go
+                         on; None: what was kept stands. Given back as `Unit.resume`, of a full read within a day
+    shrink               what to ask instead of a request that was too large; None: nothing smaller
+    window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
+    shared_walk          the other stream whose walk may serve this one's units too, each with its own bookmark still
+    quota                name of the limit its requests draw from
+    at_once              how many of its units may be under way at the same time, or a function of the settings; None:
+                         as many as there are workers
+    ahead                its units are one long chain of requests, on which the length of a run depends, or much waits
+                         for its rows: these requests and answers go before all that wait for their turn
+    size                 about how many rows the unit holds, with what lies below it; large units begin first
     """
 
+    # Catalog and docs
     name: str
     description: str = ""
-    path: str = ""
-    params: UnitParams = field(default_factory=dict)
-    body: Any = None
-    method: str = "GET"
-    records: str | Callable[[Any], Sequence[Any]] = ""
-    key_properties: tuple[str, ...] = ("id",)
-    contract_key: tuple[str, ...] | None = None
-    choose_key: Callable[[Settings], tuple[str, ...] | None] | None = None
-    automatic: tuple[str, ...] = ()
-    replication_key: str | None = None
-    full_table: bool = False
-    since: Callable[[Unit], Params] | None = None
-    brief: int = 0
-    order: str | None = None
-    lookback: float | Callable[[Settings], float] = 0
-    start_date: bool = True
-    is_new: Callable[[Record, Unit], bool] | None = None
-    full_refresh: str | None = None
-    parent: Parent | tuple[Parent, ...] = ()
-    partitions: Mapping[str, Params] | Callable[[Settings], Mapping[str, Params]] | None = None
-    next_page: NextPage | None = None
-    keep: Callable[[Page], Any] | None = None
-    shrink: Callable[[Request], Request | None] | None = None
-    identity: tuple[str, ...] | Callable[[Any], Any] | None = None
-    counted: bool = False
-    unique: bool = False
-    gate: Callable[[Unit], Any] | None = None
-    gate_full_table: bool = False
-    transform: Callable[[Sequence[Row], Unit], Iterable[Record]] | None = None
-    fetch: Fetch | None = None
-    cancel: Callable[[Client, Any], None] | None = None
     extend_schema: Callable[[dict[str, Any], Client], dict[str, Any]] | None = None
-    window: Window | None = None
-    joint: Joint | None = None
-    spool: bool = False
-    decode: Callable[[Response], Any] | None = None
-    answer: Any = Any
-    quota: str = ""
-    at_once: int | Callable[[Settings], int | None] | None = None
-    ahead: bool = False
-    size: Callable[[Unit], int] | None = None
-    sparse: Callable[[Sequence[str]], Params] | None = None
-    ignored: tuple[str, ...] = ()
-    pages_of: str | None = None
-    doubts: Callable[[Client, Mapping[str, int]], Iterable[str]] | None = None
     hidden: bool = False
     optional: bool = False
     selected: bool = True
@@ -304,31 +271,60 @@ class Stream:
     deletions: str = ""
     aliases: tuple[str, ...] = ()
 
+    # Request
+    path: str = ""
+    params: UnitParams = field(default_factory=dict)
+    body: Any = None
+    method: str = "GET"
+    sparse: Callable[[Sequence[str]], Params] | None = None
+    decode: Callable[[Response], Any] | None = None
+    answer: Any = Any
+
+    # Rows
+    records: str | Callable[[Any], Sequence[Any]] = ""
+    ignored: tuple[str, ...] = ()
+    transform: Callable[[Sequence[Row], Unit], Iterable[Record]] | None = None
+    fetch: Fetch | None = None
+    cancel: Callable[[Client, Any], None] | None = None
+    pages_of: str | None = None
+    checks: Callable[[Client, Mapping[str, int]], Iterable[str]] | None = None
+
+    # Key
+    key_properties: tuple[str, ...] = ("id",)
+    contract_key: tuple[str, ...] | None = None
+    choose_key: Callable[[Settings], tuple[str, ...] | None] | None = None
+    automatic: tuple[str, ...] = ()
+    identity: tuple[str, ...] | Callable[[Any], Any] | None = None
+    counted: bool = False
+    unique: bool = False
+
+    # Incremental
+    replication_key: str | None = None
+    full_table: bool = False
+    since: Callable[[Unit], Params] | None = None
+    order: str | None = None
+    lookback: float | Callable[[Settings], float] = 0
+    start_date: bool = True
+    is_new: Callable[[Record, Unit], bool] | None = None
+    full_refresh: str | None = None
+    gate: Callable[[Unit], Any] | None = None
+    gate_full_table: bool = False
+    brief: int = 0
+
+    # Paging and scheduling
+    parent: Parent | tuple[Parent, ...] = ()
+    partitions: Mapping[str, Params] | Callable[[Settings], Mapping[str, Params]] | None = None
+    next_page: NextPage | None = None
+    keep: Callable[[Page], Any] | None = None
+    shrink: Callable[[Request], Request | None] | None = None
+    window: Window | None = None
+    shared_walk: SharedWalk | None = None
+    quota: str = ""
+    at_once: int | Callable[[Settings], int | None] | None = None
+    ahead: bool = False
+    size: Callable[[Unit], int] | None = None
+
     @property
     def parents(self) -> tuple[Parent, ...]:
         """Its parents, none, one or several."""
         return (self.parent,) if isinstance(self.parent, Parent) else self.parent
-
-
-__all__ = [
-    "Anyway",
-    "Batch",
-    "Checkpoint",
-    "Fetch",
-    "Joint",
-    "NextPage",
-    "Outcome",
-    "Page",
-    "Params",
-    "Parent",
-    "Received",
-    "Record",
-    "Request",
-    "Row",
-    "Settings",
-    "Step",
-    "Stream",
-    "Unit",
-    "Wait",
-    "Window",
-]

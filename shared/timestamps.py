@@ -119,23 +119,6 @@ def _from_number(value: Any, per_second: int) -> str | None:
         return None
 
 
-def in_zone(zone: tzinfo) -> Callable[[Any], str | None]:
-    """A function from local wall-clock text in `zone` to the canonical form.
-
-    An ambiguous hour is read as its first pass, a skipped one as if the clocks had not yet moved.
-    """
-
-    def read(value: Any) -> str | None:
-        if value.__class__ is not str:
-            return None
-        try:
-            return canonical(parse(value, zone=zone))
-        except (ValueError, OverflowError):
-            return None
-
-    return read
-
-
 WIRES: dict[str, Callable[[Any], str | None]] = {
     "date-time": instant,
     "seconds": from_seconds,

@@ -1,5 +1,12 @@
-"""`python -m tap_campaign_monitor`."""
+"""The `tap-campaign-monitor` command, also as `python -m tap_campaign_monitor`."""
 
-from .tap import main
+from shared.command.start import start
 
-main()
+
+def main() -> None:
+    """Entry point of the `tap-campaign-monitor` command."""
+    start("tap_campaign_monitor", title="Campaign Monitor", oauth=True)
+
+
+if __name__ == "__main__":
+    main()

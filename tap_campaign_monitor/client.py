@@ -103,8 +103,6 @@ def connect(context: Context) -> Client:
     limits = Limits(
         connections=int(settings["concurrency"]),
         quotas=(Quota(TRANSACTIONAL, connections=1),),
-        clock=context.clock,
-        wait=context.wait,
     )
     return Client(
         context,

@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any
 
 from shared.api.paginators import overlapping, smaller_overlapping
-from shared.api.request import NextPage, Row
-from shared.streams import Params, Record, Settings, Unit
+from shared.api.request import NextPage, Params, Row
+from shared.streams import Record, Settings, Unit
 from shared.timestamps import as_date, shift
 
 from .zones import asked_from, code, utc, zone_of
@@ -55,9 +55,9 @@ def local_setting(unit: Unit, name: str) -> str | None:
 
 def begin(unit: Unit) -> str | None:
     """The instant from which on the unit's rows are wanted; None: all of them."""
-    if "begin" not in unit.counts:
-        unit.counts["begin"] = _begin(unit)
-    found: str | None = unit.counts["begin"]
+    if "begin" not in unit.scratch:
+        unit.scratch["begin"] = _begin(unit)
+    found: str | None = unit.scratch["begin"]
     return found
 
 

@@ -21,7 +21,7 @@ from shared.api.client import Client
 from shared.api.paginators import halve
 from shared.api.request import Request, Row
 from shared.errors import TooLargeError
-from shared.streams import Anyway, Batch, Record, Step, Stream, Unit
+from shared.streams import Anyway, Record, Rows, Step, Stream, Unit
 from shared.timestamps import seconds_between
 
 from .defaults import has_more, local_setting, local_times, today
@@ -98,14 +98,14 @@ def until_whole(unit: Unit) -> Any:
 
 
 def _is_whole(unit: Unit) -> int | None:
-    age, read = age_days(unit), unit.counts.get("rows", 0)
+    age, read = age_days(unit), unit.scratch.get("rows", 0)
     is_whole = read >= int(unit.parent.get("TotalRecipients") or 0) and age > unit.settings["recipients_settle_days"]
     return 1 if is_whole or age > PURGED_DAYS else None
 
 
 def recipients(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """The rows, counted for `until_whole`."""
-    unit.counts["rows"] = unit.counts.get("rows", 0) + len(rows)
+    unit.scratch["rows"] = unit.scratch.get("rows", 0) + len(rows)
     return local_times()(rows, unit)
 
 
@@ -150,7 +150,7 @@ def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, Non
             if less is None:
                 raise
             following = less.with_params({"page": 1})
-            unit.counts.pop("met", None)  # rows that are read again get the numbers they had
+            unit.scratch.pop("met", None)  # rows that are read again get the numbers they had
 
 
 class _Walk:
@@ -167,7 +167,7 @@ class _Walk:
         answer = self.ask(request)
         rows = [row for row in answer.rows if self.time(row) > self.done] if self.done else answer.rows
         if not answer.more:
-            yield Batch(rows, size=answer.size, care=answer.care)
+            yield Rows(rows, size=answer.size, care=answer.care)
             return None
         times = [self.time(row) for row in answer.rows]
         if times != sorted(times):
@@ -177,7 +177,7 @@ class _Walk:
         whole = [row for row in rows if self.time(row) < last]
         start = _before(last)
         if whole:
-            yield Batch(whole, size=answer.size, care=answer.care)
+            yield Rows(whole, size=answer.size, care=answer.care)
             self.done = self.time(whole[-1])
         if not rows:
             return request.with_params({"page": int(request.params["page"]) + 1})
@@ -187,16 +187,16 @@ class _Walk:
         self.done = last
         return request
 
-    def _numbered(self, first: _Answer) -> Iterator[Batch]:
+    def _numbered(self, first: _Answer) -> Iterator[Rows]:
         """Page by page, where rows do not come in order; anew when fewer came than the first answer told of."""
         for _ in range(WALKS):
-            self.unit.counts.pop("met", None)
+            self.unit.scratch.pop("met", None)
             answer, received = first, len(first.rows)
-            yield Batch(answer.rows, size=answer.size, care=answer.care)
+            yield Rows(answer.rows, size=answer.size, care=answer.care)
             while answer.more:
                 answer = self.ask(answer.request.with_params({"page": int(answer.request.params["page"]) + 1}))
                 received += len(answer.rows)
-                yield Batch(answer.rows, size=answer.size, care=answer.care)
+                yield Rows(answer.rows, size=answer.size, care=answer.care)
             if received >= first.total:
                 return
             first = self.ask(first.request)
@@ -220,7 +220,7 @@ class _Walk:
                         if found[digest] > written[digest]:
                             written[digest] += 1
                             fresh.append(row)
-                yield Batch(fresh, size=answer.size, care=answer.care)
+                yield Rows(fresh, size=answer.size, care=answer.care)
                 if not answer.more or self.time(answer.rows[-1]) > last:
                     break
                 asked = asked.with_params({"page": int(asked.params["page"]) + 1})
@@ -241,7 +241,7 @@ def _before(local: str) -> str:
 
 def with_keys(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """The rows with `RecordKey`: one person may click two links in a minute, and even rows equal in all exist."""
-    met: dict[str, dict[int, int]] = unit.counts.setdefault("met", {})
+    met: dict[str, dict[int, int]] = unit.scratch.setdefault("met", {})
     under = unit.parent.get("CampaignID") or unit.parent["EmailID"]
     for row in rows:
         identity = [

@@ -9,7 +9,7 @@ from functools import partial
 from shared.api.client import Client
 from shared.api.request import Request, Row
 from shared.errors import RefusedError, UnavailableError
-from shared.streams import Batch, Parent, Record, Step, Stream, Unit
+from shared.streams import Parent, Record, Rows, Step, Stream, Unit
 
 from . import reports
 from .client import without_key
@@ -33,7 +33,7 @@ def _chosen(client: Client, wanted: Sequence[str]) -> Generator[Step, None, None
         found = {row["ClientID"]: row for row in client.json(Request("/clients.json"), stream="clients")}
     except (RefusedError, UnavailableError):  # the key of one client
         found = {}
-    yield Batch([dict(found.get(each) or _from_details(client, each)) for each in wanted])
+    yield Rows([dict(found.get(each) or _from_details(client, each)) for each in wanted])
 
 
 def _from_details(client: Client, client_id: str) -> Row:

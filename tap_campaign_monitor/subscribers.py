@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from shared.api.request import Row
-from shared.streams import Anyway, Params, Parent, Record, Stream, Unit
+from shared.api.request import Params, Row
+from shared.streams import Anyway, Parent, Record, Stream, Unit
 from shared.timestamps import shift
 
 from . import defaults as pages

@@ -279,10 +279,3 @@ TAP = Tap(
         "oauth_client_secret and redirect_uri of an OAuth application in the config, --authorize gets a refresh_token."
     ),
 )
-
-
-def main() -> None:
-    """Entry point of the `tap-campaign-monitor` command."""
-    from shared.command.cli import run
-
-    run(TAP)

@@ -11,8 +11,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from shared.api.request import Page, Request, Row
-from shared.streams import Params, Parent, Record, Settings, Stream, Unit
+from shared.api.request import Page, Params, Request, Row
+from shared.streams import Parent, Record, Settings, Stream, Unit
 from shared.timestamps import parse
 
 from .client import TRANSACTIONAL as QUOTA

@@ -1,5 +1,12 @@
-"""`python -m tap_customerio`."""
+"""The `tap-customerio` command, also as `python -m tap_customerio`."""
 
-from .tap import main
+from shared.command.start import start
 
-main()
+
+def main() -> None:
+    """Entry point of the `tap-customerio` command."""
+    start("tap_customerio", title="Customer.io")
+
+
+if __name__ == "__main__":
+    main()

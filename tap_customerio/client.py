@@ -42,8 +42,6 @@ def client_at(context: Context, base_url: str | Callable[[], str]) -> Client:
         limits=Limits(
             connections=int(settings["concurrency"]),
             quotas=[rate(float(settings["requests_per_second"]))],
-            clock=context.clock,
-            wait=context.wait,
         ),
         retry=Retry(tries=int(settings["max_retries"]) + 1),
     )

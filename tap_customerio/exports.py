@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from shared.api.request import Request, Row
 from shared.errors import ApiError, GoneError
-from shared.streams import Batch, Step, Unit
+from shared.streams import Rows, Step, Unit
 from shared.sync import jobs
 from shared.sync.spool import spooled
 from shared.timestamps import floor_seconds, from_seconds
@@ -51,7 +51,7 @@ def _exported(client: Client, unit: Unit) -> Generator[Step, None, None]:
         yield from jobs.collect(job, client, unit, identifier, take)
         rows = map(_person, _lines(whole))
         while batch := list(islice(rows, ROWS_A_BATCH)):
-            yield Batch(batch)
+            yield Rows(batch)
 
 
 def _without_failed(client: Client, unit: Unit) -> Unit:
@@ -70,8 +70,8 @@ def start(client: Client, unit: Unit) -> int:
     """The id of a new export."""
     from .streams import found_people
 
-    if "export" in unit.counts:
-        raise ApiError(f"customers: export {unit.counts['export']} is gone. Run again to start another one.")
+    if "export" in unit.scratch:
+        raise ApiError(f"customers: export {unit.scratch['export']} is gone. Run again to start another one.")
     began = client.now()
 
     def begun() -> int | None:
@@ -86,7 +86,7 @@ def start(client: Client, unit: Unit) -> int:
     identifier = client.send(
         request, stream=unit.stream, read=lambda answer: int(answer.json()["export"]["id"]), started=begun
     )
-    unit.counts["export"] = identifier
+    unit.scratch["export"] = identifier
     return int(identifier)
 
 

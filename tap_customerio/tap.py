@@ -292,10 +292,3 @@ TAP = Tap(
         "one workspace."
     ),
 )
-
-
-def main() -> None:
-    """Entry point of the `tap-customerio` command."""
-    from shared.command.cli import run
-
-    run(TAP)

@@ -1,5 +1,12 @@
-"""`python -m tap_iterable`."""
+"""The `tap-iterable` command, also as `python -m tap_iterable`."""
 
-from .tap import main
+from shared.command.start import start
 
-main()
+
+def main() -> None:
+    """Entry point of the `tap-iterable` command."""
+    start("tap_iterable", title="Iterable")
+
+
+if __name__ == "__main__":
+    main()

@@ -81,7 +81,7 @@ def connect(context: Context) -> Client:
     """A client for the project; nothing is asked yet."""
     settings = context.settings
     known = quotas(settings)
-    limits = Limits(connections=int(settings["concurrency"]), quotas=known, clock=context.clock, wait=context.wait)
+    limits = Limits(connections=int(settings["concurrency"]), quotas=known)
     allowed = {quota.name: quota.rates for quota in known}
 
     def judge(request: Request, response: Response) -> ApiError | None:

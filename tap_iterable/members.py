@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from shared.api.request import Request, Row
 from shared.errors import ApiError, GoneError, PartError, QuotaError, RefusedError, TooLargeError
 from shared.protocol.state import Bookmark
-from shared.streams import Batch, Checkpoint, Received, Settings, Step, Unit, Window
+from shared.streams import Checkpoint, Received, Rows, Settings, Step, Unit, Window
 from shared.sync.spool import spooled
 from shared.sync.windows import WindowPlan
 from shared.timestamps import floor_seconds, shift
@@ -68,7 +68,7 @@ def of_list(client: Client, unit: Unit) -> Generator[Step, None, None]:
             raise PartError(f"{error} List {list_id} is left out of this run.", part=f"list {list_id}") from error
         file.seek(0)
         while lines := list(islice(file, LINES)):
-            yield Batch(rows(lines, unit), size=sum(map(len, lines)))
+            yield Rows(rows(lines, unit), size=sum(map(len, lines)))
 
 
 def of_profiles(client: Client, unit: Unit) -> Generator[Step, None, None]:
@@ -94,14 +94,14 @@ def _exported(client: Client, unit: Unit) -> Generator[Step, None, None]:
     wanted = {part.parent["listId"] for part in unit.units}
     by_user_id = unit.settings["project_type"] == "userid"
     for step in exports.fetch(PROFILES)(client, unit):
-        if isinstance(step, Batch):
+        if isinstance(step, Rows):
             found = [
                 member(list_id, str(name), unit)
                 for row in step.rows
                 if (name := row.get("userId") if by_user_id else row.get("email") or row.get("userId"))
                 for list_id in sorted(wanted.intersection(_lists(row)))
             ]
-            yield Batch(found, size=step.size)
+            yield Rows(found, size=step.size)
         elif not isinstance(step, Received):
             yield step
 

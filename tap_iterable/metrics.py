@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api.answers import Response
 from shared.errors import TooLargeError
-from shared.streams import Batch, Checkpoint, Step, Unit
+from shared.streams import Checkpoint, Rows, Step, Unit
 from shared.timestamps import EPOCH, canonical, from_milliseconds, shift
 
 from .client import METRICS
@@ -108,5 +108,5 @@ def of_campaigns(client: Client, unit: Unit) -> Generator[Step, None, None]:
         yield from of_campaigns(client, replace(unit, units=unit.units[:middle]))
         yield from of_campaigns(client, replace(unit, units=unit.units[middle:]))
         return
-    yield Batch(found)
+    yield Rows(found)
     yield from (Checkpoint(unit=part) for part in unit.units)

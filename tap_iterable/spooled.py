@@ -14,7 +14,7 @@ import orjson
 
 from shared.api.request import Row
 from shared.records.values import parse
-from shared.streams import Batch
+from shared.streams import Rows
 from shared.timestamps import instant
 
 from .events import IDENTITY, Export
@@ -74,7 +74,7 @@ class Numbers:
 
 def batches(
     file: IO[bytes], export: Export, count: Callable[[bytes], int], *, end: int | None = None
-) -> Iterator[Batch]:
+) -> Iterator[Rows]:
     """The rows from where `file` stands, up to `end`, in handy portions."""
     rows: list[Row] = []
     size, needs_care = 0, False
@@ -88,10 +88,10 @@ def batches(
         rows.append(export.shape(row) if export.shape else row)
         size += len(line)
         if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield Batch(rows, size=size, care=needs_care)
+            yield Rows(rows, size=size, care=needs_care)
             rows, size, needs_care = [], 0, False
     if rows:
-        yield Batch(rows, size=size, care=needs_care)
+        yield Rows(rows, size=size, care=needs_care)
 
 
 def identity(data_type: str, row: Row) -> bytes:

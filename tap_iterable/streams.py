@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from shared.api.paginators import cursor, overlapping, smaller_overlapping
 from shared.api.request import Page, Params, Request, Row
 from shared.errors import GoneError
-from shared.streams import Batch, Parent, Record, Settings, Step, Stream, Unit
+from shared.streams import Parent, Record, Rows, Settings, Step, Stream, Unit
 
 from . import exports, members, metrics, profiles
 from .client import LIST_SIZE, PLAIN
@@ -96,7 +96,7 @@ def is_campaign_new(record: Record, unit: Unit) -> bool:
     return max((time for time in times if time), default=unit.since) >= unit.since
 
 
-def templates(client: Client, unit: Unit) -> Iterator[Batch]:
+def templates(client: Client, unit: Unit) -> Iterator[Rows]:
     """All templates, with the type and medium that only the filters tell."""
     from shared.sync.paging import pages
 
@@ -111,12 +111,12 @@ def templates(client: Client, unit: Unit) -> Iterator[Batch]:
                 for row in batch.rows:
                     kinds.setdefault(row.get("templateId"), {})[field] = value
     for batch in pages(client, unit, plain_templates()):
-        yield Batch(
+        yield Rows(
             [{**row, **kinds.get(row.get("templateId"), {})} for row in batch.rows], size=batch.size, care=batch.care
         )
 
 
-def catalogs(client: Client, unit: Unit) -> Iterator[Batch]:
+def catalogs(client: Client, unit: Unit) -> Iterator[Rows]:
     """All catalogs, with the types of their fields."""
     from shared.sync.paging import pages
 
@@ -127,7 +127,7 @@ def catalogs(client: Client, unit: Unit) -> Iterator[Batch]:
                 found = _inside(client.json(Request(path), stream=unit.stream))
             except GoneError:
                 continue
-            yield Batch([{**row, **{name: found.get(name) for name in ("definedMappings", "undefinedFields")}}])
+            yield Rows([{**row, **{name: found.get(name) for name in ("definedMappings", "undefinedFields")}}])
 
 
 def _segment(text: Any) -> str:
@@ -136,16 +136,16 @@ def _segment(text: Any) -> str:
     return quote(str(text), safe="")
 
 
-def embedded_template(client: Client, unit: Unit) -> Iterator[Batch]:
+def embedded_template(client: Client, unit: Unit) -> Iterator[Rows]:
     """A template whose medium no filter tells, if it turns out to be an embedded one."""
     request = Request("/api/templates/embedded/get", {"templateId": unit.parent["templateId"]})
     try:
-        yield Batch([client.json(request, stream=unit.stream)])
+        yield Rows([client.json(request, stream=unit.stream)])
     except GoneError:
         return
 
 
-def forgotten(client: Client, unit: Unit) -> Iterator[Batch]:
+def forgotten(client: Client, unit: Unit) -> Iterator[Rows]:
     """The hashes of forgotten users. A project has those of its kind; asked for the other it answers an error."""
     for path, name, kind in (
         ("/api/users/forgotten", "hashedEmails", "email"),
@@ -156,7 +156,7 @@ def forgotten(client: Client, unit: Unit) -> Iterator[Batch]:
         except GoneError:
             continue
         hashes = answer.get(name) or []
-        yield Batch([{"hash": each, "kind": kind, "extractedAt": unit.now} for each in dict.fromkeys(hashes)])
+        yield Rows([{"hash": each, "kind": kind, "extractedAt": unit.now} for each in dict.fromkeys(hashes)])
 
 
 def stamped(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -481,7 +481,7 @@ STREAMS = (
 )
 
 
-def _generated(batches: Iterator[Batch]) -> Generator[Step, None, None]:
+def _generated(batches: Iterator[Rows]) -> Generator[Step, None, None]:
     yield from batches
 
 

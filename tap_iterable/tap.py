@@ -250,10 +250,3 @@ TAP = Tap(
     sandbox=_sandbox,
     describe_key="A server-side API key is made in Iterable under Integrations, API keys.",
 )
-
-
-def main() -> None:
-    """Entry point of the `tap-iterable` command."""
-    from shared.command.cli import run
-
-    run(TAP)

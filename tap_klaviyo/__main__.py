@@ -1,5 +1,12 @@
-"""`python -m tap_klaviyo`."""
+"""The `tap-klaviyo` command, also as `python -m tap_klaviyo`."""
 
-from .tap import main
+from shared.command.start import start
 
-main()
+
+def main() -> None:
+    """Entry point of the `tap-klaviyo` command."""
+    start("tap_klaviyo", title="Klaviyo", oauth=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.api.request import Request, Row
-from shared.streams import Batch, Step, Stream, Unit
+from shared.streams import Rows, Step, Stream, Unit
 from shared.timestamps import shift
 
 from .reports import DAY_SECONDS, conversion_metric, cursor_of, days_before, identified, wanted
@@ -35,7 +35,7 @@ def fetch(client: Client, unit: Unit) -> Generator[Step, None, None]:
     while True:
         body = {"data": {"type": "metric-aggregate", "attributes": asked}}
         answer = client.json(replace(request, body=body), stream=unit.stream)
-        yield Batch(list(rows(answer, asked, unit.partition)))
+        yield Rows(list(rows(answer, asked, unit.partition)))
         following = cursor_of((answer.get("links") or {}).get("next"))
         if following is None:
             return

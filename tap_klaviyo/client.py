@@ -87,9 +87,7 @@ def connect(context: Context) -> Client:
         tokens = Tokens(OAUTH, context)
         authenticate, refresh = tokens.headers, tokens.refresh
     share = float(settings["rate_limit_share"])
-    limits = Limits(
-        connections=int(settings["concurrency"]), quotas=quotas(share), clock=context.clock, wait=context.wait
-    )
+    limits = Limits(connections=int(settings["concurrency"]), quotas=quotas(share))
     return AccountClient(
         context,
         base_url=str(settings.get("base_url") or HOST),

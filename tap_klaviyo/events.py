@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from shared.api.request import Params, Row
 from shared.protocol import schema
 from shared.protocol.schema import copied
-from shared.streams import Batch, Joint, Outcome, Parent, Record, Settings, Step, Stream, Unit, Window
+from shared.streams import Outcome, Parent, Record, Rows, Settings, SharedWalk, Step, Stream, Unit, Window
 from shared.timestamps import shift
 
 from .fieldsets import SCHEMAS, of_embedded
@@ -133,7 +133,7 @@ def every_metric(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
     batches = list(pages(client, unit, METRICS))
     rows = [row for batch in batches for row in batch.rows]
-    yield Batch(feeding(rows), size=sum(batch.size for batch in batches))
+    yield Rows(feeding(rows), size=sum(batch.size for batch in batches))
 
 
 def plain_metrics(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -296,7 +296,7 @@ metric_stream = partial(
     _event,
     records=resources("profile"),
     sparse=sparse(metric=False),
-    joint=Joint(stream="events", unit_of=metric_of, pays=pays),
+    shared_walk=SharedWalk(stream="events", unit_of=metric_of, pays=pays),
     replication_key="timestamp",
     cost="1 request per 1000 events of its metric, 1 at least per window",
 )

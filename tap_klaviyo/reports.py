@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from shared.api.request import Params, Request, Row
 from shared.errors import ConfigError, UnavailableError
-from shared.streams import Batch, Settings, Step, Stream, Unit
+from shared.streams import Rows, Settings, Step, Stream, Unit
 from shared.timestamps import UTC, parse, shift
 
 from .client import pages, zone_of
@@ -132,7 +132,7 @@ def read(kind: Kind, series: bool) -> Callable[[Client, Unit], Generator[Step, N
         cursor: str | None = None
         while True:
             body = client.json(asked.with_params({"page_cursor": cursor}), stream=unit.stream)
-            yield Batch(list(rows(body, constants)))
+            yield Rows(list(rows(body, constants)))
             cursor = cursor_of((body.get("links") or {}).get("next"))
             if cursor is None:
                 return

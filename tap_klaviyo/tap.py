@@ -330,10 +330,3 @@ TAP = Tap(
         "an OAuth application in the config, --authorize gets the tokens."
     ),
 )
-
-
-def main() -> None:
-    """Entry point of the `tap-klaviyo` command."""
-    from shared.command.cli import run
-
-    run(TAP)

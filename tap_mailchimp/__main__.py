@@ -1,5 +1,12 @@
-"""`python -m tap_mailchimp`."""
+"""The `tap-mailchimp` command, also as `python -m tap_mailchimp`."""
 
-from .tap import main
+from shared.command.start import start
 
-main()
+
+def main() -> None:
+    """Entry point of the `tap-mailchimp` command."""
+    start("tap_mailchimp", title="Mailchimp", oauth=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 from shared.api.request import Request
 from shared.errors import RetryableError
 from shared.protocol.state import later
-from shared.streams import Batch, Checkpoint, Settings, Step, Stream, Unit
+from shared.streams import Checkpoint, Rows, Settings, Step, Stream, Unit
 from shared.sync import jobs
 from shared.timestamps import instant, seconds_between
 
@@ -82,11 +82,11 @@ def _through_batch(client: Client, unit: Unit, stream: Stream) -> Generator[Step
 
             logger.info("%s: the batch left out (part of) campaign %s: asking directly.", unit.stream, part.key)
             for step in pages(client, part, stream):
-                if isinstance(step, Batch):
+                if isinstance(step, Rows):
                     tally.newest = later(tally.newest, newest(step.rows))
                     yield replace(step, unit=part)
         if unit.units:
-            kept = replace(part, counts={}) if is_kept else part
+            kept = replace(part, scratch={}) if is_kept else part
             yield Checkpoint(unit=kept, value=tally.newest)
 
 
@@ -105,7 +105,7 @@ class Tally:
         return self.status == 200 and self.rows >= self.total
 
 
-def rows(file: BinaryIO, parts: Sequence[Unit], tallies: dict[str, Tally]) -> Iterator[Batch]:
+def rows(file: BinaryIO, parts: Sequence[Unit], tallies: dict[str, Tally]) -> Iterator[Rows]:
     """The raw rows in an archive, for each campaign asked for; what was found of it goes to its tally."""
     by_key = {part.key: part for part in parts}
     for key in tallies:
@@ -123,7 +123,7 @@ def rows(file: BinaryIO, parts: Sequence[Unit], tallies: dict[str, Tally]) -> It
         tally.rows += len(found)
         tally.total = max(tally.total, int(body.get("total_items") or 0))
         tally.newest = later(tally.newest, newest(found))
-        yield Batch(found, size=size, unit=part)
+        yield Rows(found, size=size, unit=part)
 
 
 # The API

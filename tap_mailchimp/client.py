@@ -60,9 +60,7 @@ def connect(context: Context) -> Client:
         base_url=_base_url(context, token),
         authenticate=authenticate,
         verdict=verdict,
-        limits=Limits(
-            connections=min(int(settings["concurrency"]), MOST_CONNECTIONS), clock=context.clock, wait=context.wait
-        ),
+        limits=Limits(connections=min(int(settings["concurrency"]), MOST_CONNECTIONS)),
     )
 
 
@@ -96,7 +94,7 @@ class _Metadata:
             base_url=LOGIN,
             authenticate=lambda request: {"Authorization": f"OAuth {self.token()}"},
             verdict=metadata_verdict,
-            limits=Limits(connections=1, clock=self.context.clock, wait=self.context.wait),
+            limits=Limits(connections=1),
         )
         try:
             answer = client.json(Request("/oauth2/metadata"))

@@ -125,8 +125,8 @@ def numbered(*names: str, texts: Sequence[str] = ()) -> Transform:
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         for row in fill(rows, unit):
             same = tuple(str(row.get(name)) for name in (*names, *texts))
-            number = unit.counts.get(same, 0)
-            unit.counts[same] = number + 1
+            number = unit.scratch.get(same, 0)
+            unit.scratch[same] = number + 1
             yield {**row, "_index": number}
 
     return transform

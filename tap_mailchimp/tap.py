@@ -301,10 +301,3 @@ TAP = Tap(
         "redirect_uri of an OAuth application in the config, --authorize gets an access_token."
     ),
 )
-
-
-def main() -> None:
-    """Entry point of the `tap-mailchimp` command."""
-    from shared.command.cli import run
-
-    run(TAP)

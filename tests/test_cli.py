@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from shared.command import cli
+from shared.command.start import parse
 from shared.errors import ConfigError, RefusedError, StateError, TapError
 from shared.protocol.state import read_file
 from shared.tap import Tap
@@ -268,7 +269,7 @@ def test_a_terminal_gets_a_live_view_and_stdout_stays_clean(tap: Tap) -> None:
 
 def ended(tap: Tap, *arguments: str) -> int:
     with pytest.raises(SystemExit) as caught:
-        cli.run(tap, arguments)
+        cli.run(tap, parse(tap.name, tap.title, tap.version, oauth=tap.authorize is not None, argv=arguments))
     assert isinstance(caught.value.code, int)
     return caught.value.code
 

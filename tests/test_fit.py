@@ -18,7 +18,7 @@ from shared.protocol import catalog, messages
 from shared.protocol.selection import Selection
 from shared.records import fit as records
 from shared.records import values
-from shared.records.misfits import Problems
+from shared.records.misfits import Misfits
 from shared.records.values import clean_text
 from shared.streams import Stream
 
@@ -76,13 +76,13 @@ class Fitter:
 
     def __init__(self, properties: dict[str, Any] | None = None, *, strict: bool = False, **options: Any) -> None:
         self.selection = choose(properties, **options)
-        self.problems = Problems()
+        self.problems = Misfits()
         settings = options.get("settings", {})
         self.shape = records.Shape(
             self.selection,
             strict=strict,
             extra_fields=settings.get("extra_fields", "column"),
-            problems=self.problems,
+            misfits=self.problems,
         )
 
     def __call__(self, *rows: Any, care: bool = True) -> list[dict[str, Any]]:
@@ -437,11 +437,11 @@ def test_strict_lets_pass_what_fits_and_what_is_kept() -> None:
     assert Fitter({"a": WHOLE}, strict=True)({"a": "5", "new": 1}) == [{"id": "1", "a": 5, "_extra": {"new": 1}}]
 
 
-# Problems
+# Misfits
 
 
 def test_problems_add_up_over_threads() -> None:
-    problems = Problems()
+    problems = Misfits()
 
     def add() -> None:
         for _ in range(500):
@@ -456,7 +456,7 @@ def test_problems_add_up_over_threads() -> None:
 
 
 def test_endless_field_names_are_not_all_remembered_or_said() -> None:
-    problems = Problems()
+    problems = Misfits()
     for number in range(3000):
         problems.add("lists", f"key\n{number}", "unknown")
     assert sum(problems.counts().values()) == 3000
@@ -518,8 +518,8 @@ def test_any_json_fits_and_is_valid_and_can_be_written(rows: list[dict[str, Any]
 @given(ROWS)
 def test_fitting_twice_equals_once(rows: list[dict[str, Any]]) -> None:
     once = fitted(rows)
-    problems = Problems()
-    shape = records.Shape(choose(), problems=problems)
+    problems = Misfits()
+    shape = records.Shape(choose(), misfits=problems)
     assert shape.fit(copy.deepcopy(once)) == once
     assert problems.lines() == []
 
@@ -529,12 +529,12 @@ def test_fitting_twice_equals_once(rows: list[dict[str, Any]]) -> None:
 def test_clean_pages_fit_alike_with_and_without_care(rows: list[dict[str, Any]]) -> None:
     content = json.dumps([{"id": "1", **row} for row in rows]).encode()
     value, care = values.parse(content)
-    problems = [Problems(), Problems()]
+    problems = [Misfits(), Misfits()]
     selection = choose()
     results: list[Any] = []
     for each, is_careful in zip(problems, (True, care), strict=True):
         try:
-            results.append(records.Shape(selection, problems=each).fit(copy.deepcopy(value), care=is_careful))
+            results.append(records.Shape(selection, misfits=each).fit(copy.deepcopy(value), care=is_careful))
         except SchemaError:
             results.append(None)
     assert results[0] == results[1]

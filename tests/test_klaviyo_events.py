@@ -133,7 +133,7 @@ def test_a_profile_that_nobody_selected_is_not_sent() -> None:
 def test_what_is_deselected_is_not_asked_for_and_the_rest_is_as_ever(
     place: int, box: KlaviyoSandbox, tmp_path: Path
 ) -> None:
-    names = ["receive", *(stream.name for stream in TAP.streams if stream.sparse and stream.joint is None)]
+    names = ["receive", *(stream.name for stream in TAP.streams if stream.sparse and stream.shared_walk is None)]
     excluded = {name: [*schema.load(TAP.schemas, name)["properties"]][place::3] for name in names}
     member = ("email", "location")[place]
     excluded["receive"].append(f"profile.{member}")

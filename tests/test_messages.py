@@ -143,7 +143,8 @@ def test_the_catalog_is_json_for_people() -> None:
 def test_importing_singer_leaves_logging_as_it_was() -> None:
     code = (
         "import logging; root = logging.getLogger(); handler = logging.NullHandler(); root.addHandler(handler);"
-        "root.setLevel(logging.ERROR); from shared import messages; import sys; assert 'singer' not in sys.modules;"
+        "root.setLevel(logging.ERROR); from shared.protocol import messages; import sys;"
+        "assert 'singer' not in sys.modules;"
         "messages.singer().metadata; assert root.handlers == [handler] and root.level == logging.ERROR"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shared.api.paginators import Back, cursor, halve, keyset, link, numbered, offset, overlapping, smaller_overlapping
 from shared.api.request import NextPage, Request, at
 from shared.streams import Stream, Unit
-from shared.sync.paging import Walk
+from shared.sync.paging import Paging
 from shared.timestamps import instant, rfc3339
 
 Row = dict[str, Any]
@@ -40,7 +40,7 @@ def walk(
     """
     key = "changed" if "since" in request.params else None
     stream = Stream(name="rows", records="rows", next_page=next_page, replication_key=key, counted=counted)
-    state = Walk(stream, Unit(stream="rows"))
+    state = Paging(stream, Unit(stream="rows"))
     pending: list[tuple[Request, Any]] = [(request, None)]
     emitted: list[Row] = []
     for _ in range(limit):
@@ -187,7 +187,7 @@ def test_pages_that_were_too_large_go_on_as_smaller_ones_from_the_same_row(total
     rows = [{"id": n} for n in range(total)]
     next_page = overlapping(more=lambda body: body["more"], total="total")
     smaller = smaller_overlapping(smallest=5)
-    state, pending = Walk(Stream(name="rows", records="rows", next_page=next_page), Unit(stream="rows")), []
+    state, pending = Paging(Stream(name="rows", records="rows", next_page=next_page), Unit(stream="rows")), []
     emitted: list[Row] = []
     pending = [Request("/x", {"page": 1, "pageSize": size})]
     while pending:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shared.api.reading_order import BYTES_A_SECOND, Turns
+from shared.api.reading_order import BYTES_A_SECOND, ReadingOrder
 
 MEGABYTE = BYTES_A_SECOND
 
@@ -16,7 +16,7 @@ class Line:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.turns = Turns(lambda: self.now)
+        self.turns = ReadingOrder(lambda: self.now)
         self.order: list[str] = []
         self.threads: list[threading.Thread] = []
 

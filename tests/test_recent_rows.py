@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.records import recent_rows as seen
-from shared.records.recent_rows import Seen
+from shared.records.recent_rows import RecentRows
 from shared.timestamps import from_seconds
 
 
@@ -23,11 +23,13 @@ def row(number: int) -> dict[str, Any]:
     return {"id": str(number), "at": second(number)}
 
 
-def memory(kept: Any = None, bookmark: int | None = None) -> Seen:
-    return Seen(kept, bookmark=None if bookmark is None else second(bookmark), lookback=10, names=("id",), field="at")
+def memory(kept: Any = None, bookmark: int | None = None) -> RecentRows:
+    return RecentRows(
+        kept, bookmark=None if bookmark is None else second(bookmark), lookback=10, names=("id",), field="at"
+    )
 
 
-def read(rows: Seen, numbers: list[int], end: int) -> list[int]:
+def read(rows: RecentRows, numbers: list[int], end: int) -> list[int]:
     fresh, notes = rows.sift([row(number) for number in numbers], second(end))
     rows.note(notes)
     return [int(each["id"]) for each in fresh]

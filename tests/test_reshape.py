@@ -11,7 +11,7 @@ import pytest
 from shared.errors import CatalogError, ConfigError
 from shared.protocol import catalog
 from shared.records.fit import Shape
-from shared.records.misfits import Problems
+from shared.records.misfits import Misfits
 from shared.records.reshape import reshape
 from shared.streams import Stream
 from shared.testing.lint import RecordLint, schema_findings
@@ -61,7 +61,7 @@ def reshaped(record: dict[str, Any] = RECORD, **settings: Any) -> tuple[dict[str
     settings = {"flatten_separator": "__", "mask_salt": "salt", **settings}
     (selection,) = catalog.choose(None, [STREAM], SCHEMAS, settings=settings)
     made = reshape(selection, settings)
-    (found,) = made.records(Shape(selection, problems=Problems()).fit([copy.deepcopy(record)]))
+    (found,) = made.records(Shape(selection, misfits=Misfits()).fit([copy.deepcopy(record)]))
     message = {"stream": "members", "schema": made.written, "key_properties": ["id"]}
     assert schema_findings(message) == []
     assert RecordLint(message).findings(found) == []

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from shared.api.answers import Response
 from shared.protocol.state import Bookmark
-from shared.report import Report
 from shared.streams import Outcome, Stream, Unit, Window
-from shared.sync.paging import Errand
+from shared.sync.paging import Prefetch
 from shared.sync.schedule import Active, Run, Schedule, Waiting
 from shared.sync.units import Reading
 from shared.sync.windows import WindowPlan
@@ -50,11 +49,11 @@ def test_large_units_are_handed_out_first_and_the_end_is_told() -> None:
 def test_a_long_chain_goes_before_all_else_that_is_ready() -> None:
     queue = schedule()
     large, chain = active(run_of(), 10**9), active(run_of(ahead=True))
-    queue.errand(Errand(lambda: Response(200), Report("tap-test")))
+    queue.prefetch(Prefetch(lambda: Response(200)))
     queue.again(large)
     queue.again(chain)
     assert queue.take() is chain
-    assert isinstance(queue.take(), Errand)
+    assert isinstance(queue.take(), Prefetch)
     assert queue.take() is large
 
 

@@ -14,7 +14,7 @@ from test_sync import NOW, Api, Ran, day, run
 from shared.api.paginators import cursor
 from shared.api.request import Request
 from shared.errors import ApiError
-from shared.streams import Joint, Parent, Stream, Unit, Window
+from shared.streams import Parent, SharedWalk, Stream, Unit, Window
 from shared.sync.shared_walk import united
 
 KINDS = ("x", "y", "z")
@@ -40,8 +40,8 @@ def stream(name: str, *, pages: int | None = None, **members: Any) -> Stream:
 
 def of_kind(name: str, kinds: str, *, enough: int = 2) -> Stream:
     parent = Parent(stream="kinds", keys={"kind": "id"}, where=lambda unit: unit.parent["kind"] in kinds, inject=False)
-    joint = Joint(stream="all", unit_of=lambda row: row["name"], pays=lambda wanted, _: wanted >= enough)
-    return stream(name, parent=parent, joint=joint)
+    joint = SharedWalk(stream="all", unit_of=lambda row: row["name"], pays=lambda wanted, _: wanted >= enough)
+    return stream(name, parent=parent, shared_walk=joint)
 
 
 def tap(*, enough: int = 2, pages: int | None = None) -> list[Stream]:

@@ -32,7 +32,7 @@ from shared.protocol import catalog
 from shared.protocol.messages import Writer
 from shared.protocol.state import State
 from shared.report import Report
-from shared.streams import Anyway, Batch, Checkpoint, Outcome, Parent, Received, Stream, Unit, Wait, Window
+from shared.streams import Anyway, Checkpoint, Outcome, Parent, Received, Rows, Stream, Unit, Wait, Window
 from shared.sync import jobs, sync
 from shared.sync.reader import in_turn
 from shared.timestamps import from_seconds, shift
@@ -438,7 +438,7 @@ def test_a_gate_skips_what_did_not_move_and_keeps_its_mark_when_the_unit_is_comp
 
 def test_a_gate_may_have_a_unit_read_anyway_and_say_at_its_end_what_to_keep() -> None:
     def transform(found: Any, unit: Unit) -> Any:
-        unit.counts["rows"] = len(found)
+        unit.scratch["rows"] = len(found)
         return found
 
     child = Stream(
@@ -448,7 +448,7 @@ def test_a_gate_may_have_a_unit_read_anyway_and_say_at_its_end_what_to_keep() ->
         replication_key="at",
         parent=Parent(stream="p", keys={"parent_id": "id"}),
         transform=transform,
-        gate=lambda unit: Anyway(lambda read: read.counts["rows"] if read.key == "1" else None),
+        gate=lambda unit: Anyway(lambda read: read.scratch["rows"] if read.key == "1" else None),
     )
     ran = run([PARENT, child], lambda r: rows(1, 2) if r.path == "/p" else rows(4, 5))
     assert ran.bookmarks["c"] == {"units": {"1": [day(5), 2], "2": day(5)}}
@@ -591,8 +591,6 @@ def test_a_window_of_many_pages_is_ended_early_and_what_is_left_is_read_side_by_
     for ran in (in_one, in_many):
         assert sorted(ran.ids("a")) == list(range(90))
         assert ran.bookmarks["a"] == {"at": NOW}
-    assert in_one.report.longest_chain == 18
-    assert in_many.report.longest_chain < 18
 
 
 def test_a_request_that_is_too_large_is_asked_again_smaller() -> None:
@@ -674,27 +672,6 @@ def test_pages_whose_number_is_known_go_side_by_side() -> None:
     assert api.most > 1
 
 
-def test_the_longest_chain_is_of_requests_that_needed_one_another() -> None:
-    def answer(request: Request) -> Any:
-        if request.path == "/p":
-            number = int(request.params.get("at", 1))
-            return {"rows": rows(number), "more": number % 3 and number + 1}
-        return {"rows": rows(request.params.get("page", 1)), "pages": 8}
-
-    parent = Stream(name="p", path="/p", records="rows", next_page=cursor("more", param="at"))
-    child = Stream(
-        name="c",
-        path="/p/{parent_id}",
-        records="rows",
-        key_properties=("parent_id", "id"),
-        parent=Parent(stream="p", keys={"parent_id": "id"}),
-        next_page=numbered(pages="pages"),
-    )
-    ran = run([parent, child], answer)
-    assert len(ran.api.asked) > 20
-    assert ran.report.longest_chain == 5, "three pages of parents, a first page of children, one of those beside it"
-
-
 def test_one_answer_may_hold_several_streams() -> None:
     streams = [
         Stream(name="a", path="/a", records="data"),
@@ -708,19 +685,6 @@ def test_one_answer_may_hold_several_streams() -> None:
 def test_a_key_met_in_another_unit_is_not_written_again_where_the_row_says_unique() -> None:
     stream = Stream(name="a", path="/a", partitions={"x": {"f": "x"}, "y": {"f": "y"}}, unique=True)
     assert sorted(run([stream], lambda r: rows(1, 2) if r.params["f"] == "x" else rows(2, 3)).ids("a")) == [1, 2, 3]
-
-
-def test_nothing_of_a_spooled_unit_is_written_before_its_clean_end() -> None:
-    def answer(request: Request) -> Any:
-        if request.params.get("start") == "1" and broken:
-            raise ApiError("a: cut off.")
-        return {"rows": rows(2 if request.params else 1), "next": "" if request.params else "1"}
-
-    stream = Stream(name="a", path="/a", records="rows", spool=True, next_page=cursor("next", param="start"))
-    broken = True
-    assert run([stream], answer).ids("a") == []
-    broken = False
-    assert run([stream], answer).ids("a") == [1, 2]
 
 
 def test_an_object_may_be_the_whole_answer_and_a_missing_list_is_no_answer() -> None:
@@ -779,12 +743,12 @@ def test_a_full_refresh_is_due_after_so_many_days_and_is_noted() -> None:
 def test_a_fetch_hook_gives_batches_checkpoints_and_waits() -> None:
     def fetch(client: Any, unit: Unit) -> Generator[Any, None, None]:
         if unit.resume is None:
-            yield Batch(rows(1))
+            yield Rows(rows(1))
             yield Checkpoint(resume={"page": 1})
             yield Wait(3600)
         if broken:
             raise ApiError("a: broken.")
-        yield Batch(rows(2))
+        yield Rows(rows(2))
 
     stream = Stream(name="a", fetch=fetch, replication_key="at")
     broken = True
@@ -810,7 +774,7 @@ def exporting(lost: set[int]) -> tuple[Stream, list[Any]]:
 
     def results(file: BinaryIO, unit: Unit) -> Iterator[Any]:
         for part in unit.units:
-            yield Batch(rows(3), unit=part)
+            yield Rows(rows(3), unit=part)
             yield Checkpoint(unit=part, value=day(3))
 
     polls: dict[int, int] = {}
@@ -873,7 +837,7 @@ def listed(api: Api, *, broken: int = 0) -> tuple[Stream, list[str]]:
     def fetch(client: Any, unit: Unit) -> Iterator[Any]:
         identifier, _ = yield from jobs.done(job, client, unit)
         yield from jobs.collect(job, client, unit, identifier, take)
-        yield Batch(rows(len(taken)))
+        yield Rows(rows(len(taken)))
 
     return Stream(name="a", fetch=fetch), taken  # type: ignore[arg-type]
 
@@ -958,7 +922,7 @@ def test_the_next_window_is_asked_for_while_one_is_being_written_and_keeps_its_o
             raise ApiError("a: broken")
         yield Received(Outcome(1, 1, 1, 1.0))
         assert is_ahead.wait(5)
-        yield Batch(rows(1))
+        yield Rows(rows(1))
 
     window = Window(first=5, largest=5, parallel=False)
     stream = Stream(name="a", replication_key="at", fetch=fetch, window=window)  # type: ignore[arg-type]
@@ -1100,7 +1064,7 @@ def test_a_complete_full_read_may_be_doubted_and_a_check_that_fails_is_no_failur
             raise RefusedError("no.")
         return ["it has fewer rows than it says."]
 
-    stream = Stream(name="a", path="/a", partitions={"x": {"f": "x"}, "y": {"f": "y"}}, doubts=doubts)
+    stream = Stream(name="a", path="/a", partitions={"x": {"f": "x"}, "y": {"f": "y"}}, checks=doubts)
     assert run([stream], lambda request: rows(1, 2) if request.params["f"] == "x" else []).status == 0
     assert counts == [{"x": 2, "y": 0}]
     assert "a: it has fewer rows than it says." in caplog.text

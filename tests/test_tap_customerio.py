@@ -16,7 +16,7 @@ from shared.api.client import Client, Context
 from shared.api.request import Page, Request
 from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError
 from shared.report import Report
-from shared.streams import Batch, Unit
+from shared.streams import Rows, Unit
 from shared.sync.paging import first_request
 from shared.tap import settings_of
 from shared.timestamps import parse
@@ -138,7 +138,7 @@ def test_metrics_of_more_than_ten_years_are_asked_for_in_parts_that_meet(mocked:
     spans = [parse_qs(urlsplit(str(call.request.url)).query) for call in mocked.calls]
     assert [int(span["start"][0]) for span in spans] == [1_399_852_800, int(spans[0]["end"][0]) + 1]
     assert int(spans[-1]["end"][0]) == int(parse(NOW).timestamp())
-    first = next(step for step in steps if isinstance(step, Batch))
+    first = next(step for step in steps if isinstance(step, Rows))
     assert list(periods(first.rows, of_campaign)) == [
         {"period_start": "2014-05-19T00:00:00.000000Z", "resolution": "weeks", "started": 3}
     ]

@@ -30,7 +30,7 @@ from shared.errors import (
     TooLargeError,
 )
 from shared.report import Report
-from shared.streams import Batch, Checkpoint, Outcome, Unit
+from shared.streams import Checkpoint, Outcome, Rows, Unit
 from shared.tap import settings_of
 from tap_iterable import events, exports, members, metrics, profiles, spooled
 from tap_iterable.client import EXPORT, check, connect, quotas, rates, stated, verdict
@@ -484,7 +484,7 @@ def test_where_a_url_gets_too_long_metrics_are_asked_for_by_halves() -> None:
     parts = tuple(unit("campaign_metrics", key=str(number), parent={"id": number}) for number in range(3))
     asked = client(metrics_requests_per_minute=1000)
     steps = list(metrics.of_campaigns(asked, unit("campaign_metrics", units=parts)))
-    assert [row["id"] for step in steps if isinstance(step, Batch) for row in step.rows] == [0, 1, 2]
+    assert [row["id"] for step in steps if isinstance(step, Rows) for row in step.rows] == [0, 1, 2]
     assert [step.unit for step in steps if isinstance(step, Checkpoint)] == list(parts)
 
 

@@ -814,7 +814,7 @@ def grouped(*keys: str, **members: Any) -> Unit:
 
 def test_a_batch_vouches_for_each_campaign_with_its_newest_event(mocked: responses.RequestsMock) -> None:
     steps = through_batch(mocked, grouped("a", "b"), [result("b", answer("1")), result("a", answer("1", "2"))])
-    marks = [(step.unit.key, step.unit.counts["mark"], step.value) for step in steps if getattr(step, "value", None)]
+    marks = [(step.unit.key, step.unit.scratch["mark"], step.value) for step in steps if getattr(step, "value", None)]
     newest = "2026-11-02T00:00:00.000000Z"
     assert marks == [("a", "ma", newest), ("b", "mb", newest)]
     assert "Authorization" not in mocked.calls[2].request.headers
@@ -829,7 +829,7 @@ def test_a_campaign_gone_meanwhile_is_left_out_and_not_vouched_for(mocked: respo
 def test_a_batch_taken_up_again_keeps_no_new_mark(mocked: responses.RequestsMock) -> None:
     """It began before this run looked at the counters."""
     steps = through_batch(mocked, grouped("a", resume={"id": "b1", "units": ["a"]}), [result("a", answer("1"))])
-    assert [step.unit.counts for step in steps if getattr(step, "value", None)] == [{}]
+    assert [step.unit.scratch for step in steps if getattr(step, "value", None)] == [{}]
 
 
 @pytest.mark.parametrize("stream", [stream for stream in TAP.streams if stream.parents], ids=lambda s: s.name)

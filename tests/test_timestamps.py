@@ -10,7 +10,7 @@ import singer.utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.timestamps import canonical, from_milliseconds, from_seconds, in_zone, instant, parse, shift, written
+from shared.timestamps import canonical, from_milliseconds, from_seconds, instant, parse, shift, written
 
 MOMENTS = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.just(timezone.utc))
 
@@ -82,13 +82,6 @@ def test_numbers_are_seconds_or_milliseconds_as_declared_and_0_is_never() -> Non
     assert from_seconds("1793491200") == "2026-11-01T00:00:00.000000Z"
     assert from_milliseconds("2026-11-01T00:00:00Z") == "2026-11-01T00:00:00.000000Z"
     assert from_seconds(0) is from_seconds(None) is from_seconds(True) is from_seconds(10**30) is None
-
-
-def test_local_time_is_read_in_its_zone() -> None:
-    read = in_zone(ZoneInfo("America/New_York"))
-    assert read("2026-07-01 12:00:00") == "2026-07-01T16:00:00.000000Z"
-    assert read("2026-11-01 01:30:00") == "2026-11-01T05:30:00.000000Z"  # the hour that comes twice: its first pass
-    assert read("nonsense") is None
 
 
 def test_shift_moves_by_seconds() -> None:

@@ -23,7 +23,7 @@ from ..timestamps import UTC, canonical
 from ..urls import check_base_url, is_safe, origin, query
 from .answers import Failure, Response, Verdict, http_date, named, standard_verdict, unpacked, unreadable
 from .limits import Limits
-from .reading_order import Turns
+from .reading_order import ReadingOrder
 from .request import Request
 from .transport import Transport
 
@@ -159,7 +159,7 @@ class Client:
         self.stop = context.stop
         self.speed = context.speed
         self.processor = threading.RLock()
-        self._turns = Turns()
+        self._reading_order = ReadingOrder()
         self.limits = limits
         self.wait = wait or context.wait
         self.mask = context.masks.mask
@@ -344,7 +344,7 @@ class Client:
                 break
             request = request.with_url(target)
         size = 0 if request.ahead else len(packed.packed or packed.content)
-        with self._turns.turn(size), self.processor:
+        with self._reading_order.turn(size), self.processor:
             response = unpacked(request, packed)
             error = self._meaning(request, response)
             if error is None:

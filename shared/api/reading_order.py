@@ -18,7 +18,7 @@ BYTES_A_SECOND = 500_000
 """A page of so many bytes (compressed) lets those pass that come within a second of it, if they are much smaller."""
 
 
-class Turns:
+class ReadingOrder:
     """A lock for which those who wait stand in order of arrival and size. A thread that has it may take it again."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

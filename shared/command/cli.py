@@ -41,10 +41,10 @@ GRACE_SECONDS = 4.5
 BROKEN_PIPE = 141
 
 
-def run(tap: Tap, argv: Sequence[str] | None = None) -> NoReturn:
-    """The whole life of a tap's command; ends the process."""
+def run(tap: Tap, arguments: argparse.Namespace) -> NoReturn:
+    """The whole life of a tap's command once its arguments are known; ends the process."""
     try:
-        code = _Command(tap, _arguments(tap, argv)).run()
+        code = _Command(tap, arguments).run()
         sys.stdout.flush()
     except BrokenPipeError:
         _leave(BROKEN_PIPE)
@@ -62,62 +62,6 @@ def _leave(code: int) -> NoReturn:
             # What the buffer still holds would be tried again, and complained about, when the interpreter ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     os._exit(code)
-
-
-# Arguments
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as every other failure."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}. {self.prog} --help lists the options.\n")
-
-
-def _arguments(tap: Tap, argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog=tap.name, description=f"Singer tap for {tap.title}.", allow_abbrev=False)
-    add = parser.add_argument
-    add("--version", action="version", version=f"{tap.name} {tap.version}")
-    add(
-        "--config", metavar="FILE", action="append", default=[], help="JSON; repeatable, later ones win; ENV: see --env"
-    )
-    add("--env", action="store_true", help="read settings from the environment and from .env, like --config ENV")
-    add("--catalog", "--properties", metavar="FILE", help="Singer catalog: which streams and fields to read")
-    add("--state", metavar="FILE", help="Singer state: where the last run ended")
-    action = parser.add_mutually_exclusive_group()
-    action.add_argument("--discover", action="store_true", help="print the catalog")
-    action.add_argument("--test", action="store_true", help="say what the credential may read")
-    action.add_argument(
-        "--plan",
-        metavar="SPANS",
-        nargs="?",
-        const=4,
-        type=int,
-        help="print, as JSON, the shards into which the run can be cut; streams that read by time in so many spans",
-    )
-    action.add_argument("--about", action="store_true", help="describe the tap, its settings and streams")
-    if tap.authorize is not None:
-        action.add_argument("--authorize", action="store_true", help="get OAuth tokens and write them to the config")
-    add("--format", choices=("text", "json", "markdown"), default="text", help="of --about")
-    for name, text in (
-        ("--select", "read only these: glob of stream or stream.field"),
-        ("--exclude", "leave these out: glob of stream or stream.field"),
-        ("--full-refresh", "forget the bookmarks of these streams for this run: glob"),
-    ):
-        add(name, metavar="PATTERN", action="append", default=[], help=f"{text}; repeatable")
-    if tap.sandbox is not None:
-        add(
-            "--sandbox",
-            metavar="day=N,scale=N,...",
-            nargs="?",
-            const="",
-            help="run against the tap's own miniature of the API; no account needed",
-        )
-    add("--log-level", choices=("debug", "info", "warning", "error"), type=str.lower, help="default: LOGLEVEL, or info")
-    add("--report", metavar="FILE.html", help="write a page about the run: streams, timeline, warnings, bookmarks")
-    add("--no-progress", action="store_true", help="no live view on the terminal")
-    # Options that this tap lacks read as not given.
-    return parser.parse_args(argv, argparse.Namespace(authorize=False, sandbox=None))
 
 
 # Signals
@@ -453,11 +397,11 @@ class _Command:
             report.log.info("%s", text, extra={"stream_name": row["stream"], "summary": row})
 
     def _write_page(self, report: Report) -> None:
-        from . import report_page as page
+        from . import report_page
 
         try:
             with open(self.arguments.report, "w", encoding="utf-8") as file:
-                file.write(self._masked(page.page(report, version=self.tap.version)))
+                file.write(self._masked(report_page.page(report, version=self.tap.version)))
         except OSError as error:
             report.log.warning("the report could not be written to %s: %s", self.arguments.report, error.strerror)
 

@@ -12,7 +12,7 @@ from ..protocol.selection import Selection
 from ..streams import Record, Stream, Unit
 from ..timestamps import from_seconds, instant
 from .fit import Shape
-from .recent_rows import Note, Seen
+from .recent_rows import Note, RecentRows
 from .reshape import Reshape
 
 
@@ -29,7 +29,7 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Sink:
+class Encoder:
     """One selected stream's way out: hook, parent's keys, schema, filter, masks and columns, bytes."""
 
     stream: Stream
@@ -38,7 +38,7 @@ class Sink:
     version: int | None = None
     unique: set[int] | None = None
     unique_limit: int = 1_000_000
-    seen: Seen | None = None
+    recent_rows: RecentRows | None = None
     reshape: Reshape | None = None
     bare: bool = False
     """Records alone, for the files of BATCH messages."""
@@ -53,8 +53,8 @@ class Sink:
         if self.unique is not None:
             fitted = [record for record in fitted if self._is_first(record)]
         notes: Sequence[Note] = ()
-        if self.seen is not None:
-            fitted, notes = self.seen.sift(fitted, unit.window[1] if unit.window else None)
+        if self.recent_rows is not None:
+            fitted, notes = self.recent_rows.sift(fitted, unit.window[1] if unit.window else None)
         high = None
         if key:
             high = _latest([value for record in fitted if (value := record.get(key)) is not None])

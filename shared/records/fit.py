@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SchemaError
 from ..protocol.schema import ACCOUNT, EXTRA, type_of
-from .misfits import Problems, printable
+from .misfits import Misfits, printable
 from .values import ARTICLES, FITS, MISFIT, clean, clean_text, converter, kind_of, surrogate
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ class Shape:
     """
 
     def __init__(
-        self, selection: Selection, *, strict: bool = False, extra_fields: str = "column", problems: Problems
+        self, selection: Selection, *, strict: bool = False, extra_fields: str = "column", misfits: Misfits
     ) -> None:
-        self._rules = _Rules(selection, strict=strict, extra_fields=extra_fields, problems=problems)
+        self._rules = _Rules(selection, strict=strict, extra_fields=extra_fields, misfits=misfits)
         self._written = selection.written
 
     def prepare(self) -> None:
@@ -88,7 +88,7 @@ class Shape:
 class _Rules:
     """What is done with values that do not fit as they stand: the functions that the generated code calls."""
 
-    def __init__(self, selection: Selection, *, strict: bool, extra_fields: str, problems: Problems) -> None:
+    def __init__(self, selection: Selection, *, strict: bool, extra_fields: str, misfits: Misfits) -> None:
         properties = selection.schema["properties"]
         self.stream = selection.stream.name
         self.strict = strict
@@ -101,7 +101,7 @@ class _Rules:
         self.known = frozenset(self.columns)
         self._ignored = frozenset(selection.stream.ignored)
         self._deselected = frozenset(self.declared["properties"]) - frozenset(properties)
-        self._problems = problems
+        self._misfits = misfits
         self._keeps_extra = extra_fields == "column" and EXTRA in properties
         kept = f"kept in {EXTRA}" if self._keeps_extra else "left out"
         self._unknown_kind = f"fields that the schema does not know, {kept}"
@@ -117,7 +117,7 @@ class _Rules:
                 f"{self.stream}: {printable(field)}: {kind}, in {self.name(root)}. "
                 "Correct it at the source, deselect the field, or set `strict` to false."
             )
-        self._problems.add(self.stream, field, kind)
+        self._misfits.add(self.stream, field, kind)
 
     def _stash(self, name: str, value: Any, root: Record) -> None:
         """Keep `value` under `name` in the record's `_extra`."""
@@ -155,7 +155,7 @@ class _Rules:
             if field.rpartition(".")[2] in self._ignored:
                 return
             _drop(value, self._ignored)
-        self._problems.add(self.stream, field, self._unknown_kind)
+        self._misfits.add(self.stream, field, self._unknown_kind)
         self._stash(name, value, root)
 
     def fixer(self, path: Path, schema: Mapping[str, Any], *, key: bool = False) -> Fix:
@@ -184,7 +184,7 @@ class _Rules:
 
     def _without_key(self, field: str, value: Any, root: Record) -> None:
         if self.skips_keyless and value is None:
-            self._problems.add(self.stream, field, "records without this part of the chosen key were left out")
+            self._misfits.add(self.stream, field, "records without this part of the chosen key were left out")
             raise _Skip
         lack = "is missing" if value is None else f"holds {kind_of(value)} that does not fit"
         raise SchemaError(

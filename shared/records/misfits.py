@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 
 
-class Problems:
+class Misfits:
     """What was nulled, replaced or not known, counted per stream, field and kind by any number of threads."""
 
     _FIELDS_COUNTED = 1000  # a map taken for an object with members would name a field per key

@@ -25,7 +25,7 @@ MOST = 5_000
 Note = tuple[str, int]
 
 
-class Seen:
+class RecentRows:
     """The rows that need not be written again. `kept` is what the state has of them, `bookmark` where it stands."""
 
     def __init__(self, kept: Any, *, bookmark: str | None, lookback: float, names: Sequence[str], field: str) -> None:

@@ -15,7 +15,7 @@ from .units import Under
 from .windows import WindowPlan
 
 
-class Ledger:
+class Bookmarks:
     """The state of a run. `dirty` tells whether it has changed since it was last written."""
 
     def __init__(self, state: State, now: str) -> None:
@@ -30,7 +30,7 @@ class Ledger:
         """A reader says how far it is."""
         if checkpoint.unit is not None:
             part = checkpoint.unit
-            self.vouch(run, part, checkpoint.value, part.counts.get("mark"), None)
+            self.complete_unit(run, part, checkpoint.value, part.scratch.get("mark"), None)
             return
         if checkpoint.value and run.reading.incremental:
             self.advance(run, built.key, checkpoint.value)
@@ -46,7 +46,7 @@ class Ledger:
         self.state.set_member(run.name, "resume", {**resume, **({"units": units} if units else {})})
         self.dirty = True
 
-    def vouch(
+    def complete_unit(
         self,
         run: Run,
         built: Unit,
@@ -56,7 +56,7 @@ class Ledger:
         under: Under | None = None,
     ) -> None:
         """The unit is complete and written: move its bookmark, keep its mark, note it as done."""
-        if run.sink is None:
+        if run.encoder is None:
             return
         name, field, key = run.name, run.stream.replication_key, built.key
         mark = mark(built) if callable(mark) else mark
@@ -75,8 +75,8 @@ class Ledger:
             known = replace(known, mark=mark if mark is not None else known.mark)
             if known != Bookmark():
                 self.state.put(name, field, key, known, to_the_minute=run.stream.brief > 0)
-            if run.sink.seen is not None and known.value:
-                self.state.set_member(name, "seen", run.sink.seen.packed(known.value))
+            if run.encoder.recent_rows is not None and known.value:
+                self.state.set_member(name, "seen", run.encoder.recent_rows.packed(known.value))
         elif mark is not None:
             self.state.put(name, field, key, Bookmark(mark=mark))
         if under is not None:
@@ -87,7 +87,7 @@ class Ledger:
                 resume["done"].append(key)
         self.dirty = True
 
-    def complete(self, run: Run) -> None:
+    def complete_stream(self, run: Run) -> None:
         """The stream is complete: nothing of it is half done any more."""
         if resume := self.state.member(run.name, "resume"):
             units = {key: kept for key, kept in (resume.get("units") or {}).items() if not _window(kept)}

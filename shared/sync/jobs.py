@@ -14,7 +14,7 @@ from typing import IO, Any, BinaryIO
 
 from ..api.client import Client
 from ..errors import ApiError, GoneError, RefusedError, RetryableError
-from ..streams import Batch, Checkpoint, Step, Unit, Wait
+from ..streams import Checkpoint, Rows, Step, Unit, Wait
 from .spool import spooled
 
 STARTS = 3
@@ -170,4 +170,4 @@ def _finished(job: Job, client: Client, unit: Unit, identifier: Any) -> Generato
         delay = min(delay * 2, job.poll_cap_seconds)
 
 
-__all__ = ["Batch", "File", "Job", "Status", "collect", "done", "kept", "run"]
+__all__ = ["File", "Job", "Rows", "Status", "collect", "done", "kept", "run"]

@@ -19,8 +19,7 @@ from ..api.request import Page, Request, at
 from ..errors import ApiError, TooLargeError
 from ..records import values
 from ..records.encoder import as_instant
-from ..report import Report
-from ..streams import Batch, Checkpoint, Stream, Unit
+from ..streams import Checkpoint, Rows, Stream, Unit
 
 T = TypeVar("T")
 
@@ -31,11 +30,11 @@ AHEAD = 8
 """Pages that one unit asks for side by side, where it knows them."""
 
 
-class Errand:
+class Prefetch:
     """A request sent ahead of its turn by whichever worker is free; when its turn comes first, it is sent then."""
 
-    def __init__(self, work: Callable[[], Response], report: Report) -> None:
-        self._work, self._report, self._depth = work, report, report.depth
+    def __init__(self, work: Callable[[], Response]) -> None:
+        self._work = work
         self._claim, self._done = threading.Lock(), threading.Event()
         self._value: Response | None = None
         self._error: BaseException | None = None
@@ -44,7 +43,6 @@ class Errand:
         """Do it, unless somebody does already."""
         if not self._claim.acquire(blocking=False):
             return
-        self._report.depth = self._depth
         try:
             self._value = self._work()
         except BaseException as error:  # noqa: BLE001 - given to whoever waits for the result
@@ -60,56 +58,55 @@ class Errand:
         """The answer, or the error it came to."""
         self.run()
         self._done.wait()
-        self._report.depth = self._depth + 1
         if self._error is not None:
             raise self._error
         assert self._value is not None
         return self._value
 
 
-class Errands(Protocol):
-    """Who has workers that run errands."""
+class Prefetcher(Protocol):
+    """Who has workers that run prefetcher."""
 
-    def errand(self, errand: Errand) -> None:
+    def prefetch(self, prefetch: Prefetch) -> None:
         """Something for whichever worker is free."""
 
     def spare(self, quota: str) -> bool:
         """Whether a worker has nothing to do, and the quota would let it do something now."""
 
 
-Digest = Callable[["Walk", Request, Response], "tuple[T, Sequence[Request]]"]
+Digest = Callable[["Paging", Request, Response], "tuple[T, Sequence[Request]]"]
 
 
-def walked(
+def read_pages(
     client: Client,
     stream: Stream,
     unit: Unit,
     *,
     digest: Digest[T],
     whole: bool = False,
-    errands: Errands | None = None,
+    prefetcher: Prefetcher | None = None,
 ) -> Iterator[T]:
     """What `digest` makes of each page of a unit, in order; it also says what to ask next.
 
-    With `errands`, pages that are known before their turn are asked for side by side; and while a worker is spare, a
+    With `prefetcher`, pages that are known before their turn are asked for side by side; and while a worker is spare, a
     page is asked for as soon as the one before it tells of it.
     """
     pending: deque[Request] = deque([first_request(stream, unit, whole=whole)])
-    ahead: dict[int, Errand] = {}
+    ahead: dict[int, Prefetch] = {}
 
     def foresee(following: Sequence[Request]) -> None:
-        if errands is None or pending or len(following) != 1 or following[0] == request:
+        if prefetcher is None or pending or len(following) != 1 or following[0] == request:
             return
-        if not isinstance(following[0].memo, Back) and errands.spare(following[0].quota):
-            ahead[id(following[0])] = _sent_ahead(client, stream, following[0], errands)
+        if not isinstance(following[0].memo, Back) and prefetcher.spare(following[0].quota):
+            ahead[id(following[0])] = _sent_ahead(client, stream, following[0], prefetcher)
 
-    walk = Walk(stream, unit, whole=whole, foresee=foresee)
+    walk = Paging(stream, unit, whole=whole, foresee=foresee)
     steps_back = 0
     while pending:
-        if errands is not None and len(pending) > 1:
+        if prefetcher is not None and len(pending) > 1:
             for coming in list(pending)[:AHEAD]:
                 if id(coming) not in ahead:
-                    ahead[id(coming)] = _sent_ahead(client, stream, coming, errands)
+                    ahead[id(coming)] = _sent_ahead(client, stream, coming, prefetcher)
         request = pending.popleft()
         try:
             result, following = _answered(client, walk, request, ahead.pop(id(request), None), digest)
@@ -139,24 +136,22 @@ def walked(
         yield only.pop()
 
 
-def _drop(pending: deque[Request], ahead: dict[int, Errand]) -> None:
+def _drop(pending: deque[Request], ahead: dict[int, Prefetch]) -> None:
     """Forget what was planned, and what of it was sent ahead."""
     pending.clear()
-    for errand in ahead.values():
-        errand.drop()
+    for prefetch in ahead.values():
+        prefetch.drop()
     ahead.clear()
 
 
-def _sent_ahead(client: Client, stream: Stream, request: Request, errands: Errands) -> Errand:
-    errand = Errand(
-        lambda: client.send(request, stream=stream.name, shrinkable=stream.shrink is not None), client.report
-    )
-    errands.errand(errand)
-    return errand
+def _sent_ahead(client: Client, stream: Stream, request: Request, prefetcher: Prefetcher) -> Prefetch:
+    prefetch = Prefetch(lambda: client.send(request, stream=stream.name, shrinkable=stream.shrink is not None))
+    prefetcher.prefetch(prefetch)
+    return prefetch
 
 
 def _answered(
-    client: Client, walk: Walk, request: Request, sent: Errand | None, digest: Digest[T]
+    client: Client, walk: Paging, request: Request, sent: Prefetch | None, digest: Digest[T]
 ) -> tuple[T, Sequence[Request]]:
     if sent is not None:
         with suppress(ValueError):  # a broken body: ask again, with retries
@@ -171,17 +166,17 @@ def _answered(
     )
 
 
-def pages(client: Client, unit: Unit, stream: Stream) -> Iterator[Batch]:
+def pages(client: Client, unit: Unit, stream: Stream) -> Iterator[Rows]:
     """The raw rows of a unit page by page, as `stream` describes it: for `fetch` hooks that begin with a plain walk."""
 
-    def digest(walk: Walk, request: Request, response: Response) -> tuple[Batch, Sequence[Request]]:
+    def digest(walk: Paging, request: Request, response: Response) -> tuple[Rows, Sequence[Request]]:
         page, fresh, care = walk.read(request, response)
-        return Batch(fresh, size=len(response.content), care=care), walk.following(page)
+        return Rows(fresh, size=len(response.content), care=care), walk.following(page)
 
-    return walked(client, stream, unit, digest=digest)
+    return read_pages(client, stream, unit, digest=digest)
 
 
-class Walk:
+class Paging:
     """What one walk over pages remembers: on which page it met the latest rows, and which pages hung in the air."""
 
     def __init__(

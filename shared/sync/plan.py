@@ -8,15 +8,15 @@ from typing import Any
 
 from ..protocol.selection import Selection
 from ..protocol.state import Bookmark, State
-from ..records.encoder import Sink
+from ..records.encoder import Encoder
 from ..records.fit import Shape
-from ..records.misfits import Problems
-from ..records.recent_rows import Seen
+from ..records.misfits import Misfits
+from ..records.recent_rows import RecentRows
 from ..records.reshape import reshape
 from ..streams import Stream, Unit
 from ..timestamps import parse, seconds_between
 from .schedule import Run
-from .shared_walk import JointRun
+from .shared_walk import SharedRun
 from .units import Reading, lookback_seconds, unit
 
 RESUME_SECONDS = 24 * 3600
@@ -24,7 +24,7 @@ RESUME_SECONDS = 24 * 3600
 
 
 class Plan:
-    """One run, before it begins. `before` is the state it starts from, `problems` what its records will lack."""
+    """One run, before it begins. `before` is the state it starts from, `misfits` what its records will lack."""
 
     def __init__(
         self,
@@ -40,8 +40,8 @@ class Plan:
         for selection in selections:
             state.clamp(selection.stream.name, selection.stream.replication_key, now)
         self.before = State(state.value)
-        self.problems = Problems()
-        self.joints: dict[str, JointRun] = {}
+        self.misfits = Misfits()
+        self.shared_walks: dict[str, SharedRun] = {}
         """The walk that a stream shares, by the stream's name."""
 
     def bookmark(self, run: Run, key: str) -> Bookmark:
@@ -50,7 +50,7 @@ class Plan:
 
     def beginnings(self, runs: Mapping[str, Run]) -> list[Unit]:
         """Where the selected streams that have no parents begin."""
-        plain = (run for run in runs.values() if run.sink and not run.stream.parents)
+        plain = (run for run in runs.values() if run.encoder and not run.stream.parents)
         return [unit(run.reading, bookmark=self.bookmark(run, "")) for run in plain]
 
     def kept(self, run: Run, key: str) -> Any:
@@ -130,18 +130,18 @@ class Plan:
 
     def _join(self, runs: Mapping[str, Run], rows: Mapping[str, Stream]) -> None:
         """Streams that may share a walk are told which."""
-        walks: dict[str, JointRun] = {}
+        walks: dict[str, SharedRun] = {}
         for run in runs.values():
-            if run.stream.joint is not None:
-                walks.setdefault(run.stream.joint.stream, self._walk(rows[run.stream.joint.stream]))
+            if run.stream.shared_walk is not None:
+                walks.setdefault(run.stream.shared_walk.stream, self._walk(rows[run.stream.shared_walk.stream]))
         for run in runs.values():
-            joint = walks.get(run.stream.joint.stream if run.stream.joint else run.name)
+            joint = walks.get(run.stream.shared_walk.stream if run.stream.shared_walk else run.name)
             if joint is not None:
-                self.joints[run.name] = joint
+                self.shared_walks[run.name] = joint
                 joint.expected += 1
 
-    def _walk(self, stream: Stream) -> JointRun:
-        return JointRun(Reading(stream=stream, settings=self.settings, now=self.now, incremental=False))
+    def _walk(self, stream: Stream) -> SharedRun:
+        return SharedRun(Reading(stream=stream, settings=self.settings, now=self.now, incremental=False))
 
     def _run(self, stream: Stream, selection: Selection | None) -> Run:
         settings = self.settings
@@ -175,16 +175,16 @@ class Plan:
             selection,
             strict=bool(settings.get("strict")),
             extra_fields=settings.get("extra_fields") or "column",
-            problems=self.problems,
+            misfits=self.misfits,
         )
-        seen = self._seen(stream, selection) if incremental else None
-        run.sink = Sink(
+        recent_rows = self._recent_rows(stream, selection) if incremental else None
+        run.encoder = Encoder(
             stream,
             selection,
             shape,
             version,
             set() if stream.unique else None,
-            seen=seen,
+            recent_rows=recent_rows,
             reshape=reshape(selection, settings),
             bare=bool(settings.get("batch")),
         )
@@ -193,14 +193,14 @@ class Plan:
                 run.pending_groups.update((key, group) for key in pending.get("units") or ())
         return run
 
-    def _seen(self, stream: Stream, selection: Selection) -> Seen | None:
+    def _recent_rows(self, stream: Stream, selection: Selection) -> RecentRows | None:
         """What an append-only stream must not write again, where its records hold what tells rows apart."""
         names = stream.key_properties
         if selection.key_properties or stream.parents or stream.partitions:
             return None
         if not set(names) <= set(selection.schema["properties"]) or not selection.replication_key:
             return None
-        return Seen(
+        return RecentRows(
             self.before.member(stream.name, "seen"),
             bookmark=self.before.get(stream.name, stream.replication_key).value,
             lookback=lookback_seconds(stream, self.settings),

@@ -10,20 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ..api.answers import Response
 from ..api.client import Client
-from ..api.request import Page, Request
+from ..api.request import Page, Request, Row
 from ..errors import SchemaError, TooLargeError
 from ..records.encoder import as_instant
 from ..records.recent_rows import Note
-from ..streams import Checkpoint, Outcome, Received, Row, Step, Stream, Unit, Wait
+from ..streams import Checkpoint, Outcome, Received, Step, Stream, Unit, Wait
 from ..timestamps import floor_seconds
-from .paging import Errands, Walk, walked
-from .spool import spooled
+from .paging import Paging, Prefetcher, read_pages
 
-SPOOL_IN_MEMORY = 16 * 1024 * 1024
 SCARCE_SECONDS = 1.0
 """A quota that lets a request begin only after so long is waited for without holding a worker."""
 
@@ -54,13 +51,11 @@ class Reader:
         *,
         on_page: OnPage,
         whole: bool,
-        errands: Errands,
+        prefetcher: Prefetcher,
     ) -> None:
         self.client, self.stream, self.unit = client, stream, unit
-        self._errands = errands
+        self._prefetches = prefetcher
         self._on_page = on_page
-        self._spool: Any = None
-        self._lines: list[tuple[str, int, int]] = []
         steps = stream.fetch(client, unit) if stream.fetch else None
         self._steps: Iterator[Output | Wait | Received] = self._walk(whole) if steps is None else self._fetched(steps)
         self.ended_at: str | None = None
@@ -72,10 +67,7 @@ class Reader:
 
     def step(self) -> Output | Wait | Received | None:
         """One request further."""
-        found = next(self._steps, None)
-        if isinstance(found, Output) and self.stream.spool:
-            return self._spooled(found)
-        return found
+        return next(self._steps, None)
 
     @property
     def is_over(self) -> bool:
@@ -96,22 +88,20 @@ class Reader:
         """Let go of what the unit holds."""
         if isinstance(self._steps, Generator):
             self._steps.close()
-        if self._spool is not None:
-            self._spool.close()
 
     # A unit whose rows come page by page.
 
     def _walk(self, whole: bool) -> Iterator[Output | Wait | Received]:
         client, stream, unit = self.client, self.stream, self.unit
         try:
-            yield from walked(client, stream, unit, digest=self._digest, whole=whole, errands=self._errands)
+            yield from read_pages(client, stream, unit, digest=self._digest, whole=whole, prefetcher=self._prefetches)
         except TooLargeError:
             steps = stream.fetch(client, replace(unit, too_large=True)) if stream.fetch else None
             if steps is None:
                 raise
             yield from self._fetched(steps)
 
-    def _digest(self, walk: Walk, request: Request, response: Response) -> tuple[Output, Sequence[Request]]:
+    def _digest(self, walk: Paging, request: Request, response: Response) -> tuple[Output, Sequence[Request]]:
         stream, size = self.stream, len(response.content)
         page, fresh, care = walk.read(request, response)
         response.release()
@@ -157,34 +147,6 @@ class Reader:
                 self.rows += len(found.rows)
                 self.bytes += found.size
                 yield output
-
-    # A unit that is kept back until its clean end.
-
-    def _spooled(self, first: Output) -> Output | Wait | Received | None:
-        if self._spool is None:
-            self._spool = spooled(SPOOL_IN_MEMORY)
-            self._steps = self._replay(first, self._steps)
-            return next(self._steps, None)
-        return first
-
-    def _replay(self, first: Output, steps: Iterator[Any]) -> Iterator[Output | Wait | Received]:
-        high = None
-        output: Output | Wait | Received | None = first
-        while output is not None:
-            if not isinstance(output, Output):
-                yield output
-            else:
-                for name, data, count in output.lines:
-                    self._spool.write(data)
-                    self._lines.append((name, len(data), count))
-                high = max(high or "", output.high or "") or None
-                yield Output(size=0)
-            output = next(steps, None)
-        self._spool.seek(0)
-        for name, length, count in self._lines:
-            data = self._spool.read(length)
-            yield Output(lines=[(name, data, count)], size=length)
-        yield Output(high=high)
 
 
 def cut_off(rows: Sequence[Row], key: str | None) -> str | None:

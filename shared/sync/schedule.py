@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import RefusedError, TapError, UnavailableError
-from ..records.encoder import Sink
+from ..records.encoder import Encoder
 from ..streams import Outcome, Parent, Stream, Unit
-from .paging import Errand
+from .paging import Prefetch
 from .reader import SCARCE_SECONDS, Reader
 from .units import Followed, Reading, Under
 from .windows import WindowPlan
@@ -33,7 +33,7 @@ class Run:
     """One stream in this run: how it is read, where it goes, and how it stands."""
 
     reading: Reading
-    sink: Sink | None = None
+    encoder: Encoder | None = None
     sharers: list[Run] = field(default_factory=list)
     children: list[tuple[Run, Parent]] = field(default_factory=list)
     open: int = 0
@@ -98,7 +98,7 @@ class Run:
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A unit that nobody reads yet, as little of it as will do: there may be many. `depth`: see `Report.depth`."""
+    """A unit that nobody reads yet, as little of it as will do: there may be many."""
 
     run: Run
     parent: Mapping[str, Any]
@@ -107,7 +107,6 @@ class Waiting:
     units: tuple[Unit, ...] = ()
     group: str = ""
     under: Under | None = None
-    depth: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -122,7 +121,6 @@ class Active:
     plan: WindowPlan | None = None
     high: str | None = None
     under: Under | None = None
-    depth: int = 0
 
 
 class Schedule:
@@ -137,7 +135,7 @@ class Schedule:
         self._ready: list[tuple[int, int, Active]] = []
         self._parents: list[tuple[int, int, Active]] = []
         self._delayed: list[tuple[float, int, Active]] = []
-        self._errands: deque[Errand] = deque()
+        self._prefetches: deque[Prefetch] = deque()
         self._held: dict[int, list[tuple[int, int, Waiting | WindowPlan]]] = {}
         self._busy = self._idle = 0
         self._stopped = False
@@ -231,15 +229,15 @@ class Schedule:
                 heapq.heappush(heap, (-size, next(self._numbers), active))
             self._changed.notify()
 
-    def errand(self, errand: Errand) -> None:
+    def prefetch(self, prefetch: Prefetch) -> None:
         """Something for whichever worker is free."""
         with self._changed:
-            self._errands.append(errand)
+            self._prefetches.append(prefetch)
             self._changed.notify()
 
     def spare(self, quota: str) -> bool:
         """Whether a worker has nothing to do, and the quota would let it do something now."""
-        return self._idle > len(self._errands) and not self._delay(quota)
+        return self._idle > len(self._prefetches) and not self._delay(quota)
 
     def idle(self) -> None:
         """The worker is done with what it took."""
@@ -272,12 +270,7 @@ class Schedule:
             self._stopped = True
             self._changed.notify_all()
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether nothing more is handed out."""
-        return self._stopped
-
-    def take(self) -> Active | Waiting | WindowPlan | Errand | None:
+    def take(self) -> Active | Waiting | WindowPlan | Prefetch | None:
         """What to do next; blocks while others may still bring work. None: nothing more will come."""
         with self._changed:
             while not self._stopped:
@@ -297,11 +290,11 @@ class Schedule:
                 self._idle -= 1
             return None
 
-    def _next(self) -> Active | Waiting | WindowPlan | Errand | None:
+    def _next(self) -> Active | Waiting | WindowPlan | Prefetch | None:
         if self._ready and self._ready[0][2].run.stream.ahead:
             return heapq.heappop(self._ready)[2]
-        if self._errands:
-            return self._errands.popleft()
+        if self._prefetches:
+            return self._prefetches.popleft()
         if self._parents and len(self._waiting) < BACKLOG:
             return heapq.heappop(self._parents)[2]
         if self._ready:

@@ -11,10 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from ..api.request import Row
 from ..protocol.schema import copied
 from ..protocol.state import Bookmark, Span
 from ..records.encoder import as_instant
-from ..streams import Row, Unit
+from ..streams import Unit
 from .schedule import Run, Waiting
 from .units import unit
 from .windows import WindowPlan
@@ -35,8 +36,8 @@ class Member:
 
 
 @dataclass(eq=False)
-class JointRun(Run):
-    """The walk that streams share: a run without a sink. `expected` is of how many streams units may still come."""
+class SharedRun(Run):
+    """The walk that streams share: a run without a encoder. `expected` is of how many streams units may still come."""
 
     waiting: list[Waiting] = field(default_factory=list)
     expected: int = 0
@@ -70,7 +71,7 @@ class JointRun(Run):
         parted = [member for member in wanting if not self._takes_all(member)]
         if not parted:
             return None
-        joint, parents = parted[0].run.stream.joint, max(member.run.parents_met for member in parted)
+        joint, parents = parted[0].run.stream.shared_walk, max(member.run.parents_met for member in parted)
         assert joint is not None
         starts = sorted(member.plan.spans[0][0] for member in parted)
         enough = [start for count, start in enumerate(starts, 1) if joint.pays(count, parents)][:1]
@@ -83,7 +84,7 @@ class JointRun(Run):
         """Which member gets which rows of a window."""
         by_key: defaultdict[str | None, list[Row]] = defaultdict(list)
         takers = {member.plan.base.key: member for member in self.members if not self._takes_all(member)}
-        joint = next(iter(takers.values())).run.stream.joint
+        joint = next(iter(takers.values())).run.stream.shared_walk
         assert joint is not None
         for row in rows:
             by_key[joint.unit_of(row)].append(row)

@@ -26,12 +26,12 @@ from ..protocol.state import State
 from ..report import Report
 from ..streams import Stream, Unit
 from ..tap import Tap
-from .bookmarks import Ledger
+from .bookmarks import Bookmarks
 from .cancelling import cancel
 from .plan import Plan
 from .reader import Output
 from .schedule import Active, Run
-from .shared_walk import JointRun
+from .shared_walk import SharedRun
 from .units import Under
 from .windows import WindowPlan
 from .workers import Workers
@@ -78,7 +78,7 @@ class _Sync:
     ) -> None:
         self.plan, self.client, self.writer, self.report, self.stop = plan, client, writer, report, stop
         self.log = logging.getLogger(tap.name)
-        self.ledger = Ledger(plan.state, plan.now)
+        self.bookmarks = Bookmarks(plan.state, plan.now)
         self.wrote_state_at = self._seconds()
         self.collected_at = time.monotonic()
         self.state_size = len(orjson.dumps(plan.state.value))
@@ -93,15 +93,15 @@ class _Sync:
     def run(self) -> int:
         """All of it."""
         for selection in self.plan.selections:
-            sink = self.runs[selection.stream.name].sink
-            changed = sink.reshape if sink else None
+            encoder = self.runs[selection.stream.name].encoder
+            changed = encoder.reshape if encoder else None
             self.writer.schema(replace(selection, written=changed.written) if changed else selection)
         workers = self.workers
         connections = max(1, int(self.plan.settings.get("concurrency") or 1))
         # Who reads an answer, or waits to, needs no connection. A single one means: strictly one after the other.
         workers.start(1 if connections == 1 else max(connections + 1, FEWEST_WORKERS))
         # Made at their first use otherwise; until the first answers come there is time for it.
-        unprepared = [run.sink.shape for run in reversed(self.runs.values()) if run.sink]
+        unprepared = [run.encoder.shape for run in reversed(self.runs.values()) if run.encoder]
         patience = FIRST_SILENCE_SECONDS
         try:
             while not self.stop.is_set() and workers.fatal is None:
@@ -128,9 +128,9 @@ class _Sync:
             apply()
         if self.stop.is_set():
             cancel(self.runs.values(), self.plan.state, self.client, self.log)
-        for line in self.plan.problems.lines():
+        for line in self.plan.misfits.lines():
             self.report.note(line)
-        if self.ledger.dirty or not self.ends_in_state:
+        if self.bookmarks.dirty or not self.ends_in_state:
             self._write_state()
         self.writer.flush()
 
@@ -141,7 +141,7 @@ class _Sync:
             gc.collect()
             self.collected_at = time.monotonic()
         due = max(STATE_SECONDS, self.state_size / STATE_BYTES_PER_SECOND * (1 + self.state_size / LARGE_STATE))
-        if self.ledger.dirty and self._seconds() - self.wrote_state_at >= due:
+        if self.bookmarks.dirty and self._seconds() - self.wrote_state_at >= due:
             self._write_state()
 
     def _seconds(self) -> float:
@@ -150,7 +150,7 @@ class _Sync:
     def _write_state(self) -> None:
         self.state_size = self.writer.state(self.plan.state.value)
         self.writer.flush()
-        self.ledger.dirty, self.ends_in_state = False, True
+        self.bookmarks.dirty, self.ends_in_state = False, True
         self.wrote_state_at = self._seconds()
 
     # On the main thread, in the order in which things were read.
@@ -163,33 +163,33 @@ class _Sync:
                 self.writer.records(name, data, count)
                 self.ends_in_state = False
                 self.report.records(name, count)
-        if run.sink is None:
+        if run.encoder is None:
             return
-        if run.sink.seen is not None:
-            run.sink.seen.note(output.notes)
+        if run.encoder.recent_rows is not None:
+            run.encoder.recent_rows.note(output.notes)
         if run.reading.incremental and run.stream.order == "ascending" and not run.stream.window and high:
-            self.ledger.advance(run, built.key, high)
+            self.bookmarks.advance(run, built.key, high)
         if (checkpoint := output.checkpoint) is not None:
-            self.ledger.checkpoint(run, built, checkpoint)
+            self.bookmarks.checkpoint(run, built, checkpoint)
 
-    def vouch(
+    def complete_unit(
         self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None, under: Under | None
     ) -> None:
         """The unit, or of all who share the walk theirs, is complete and written."""
-        if not isinstance(run, JointRun):
-            self.ledger.vouch(run, built, high, mark, plan, under)
+        if not isinstance(run, SharedRun):
+            self.bookmarks.complete_unit(run, built, high, mark, plan, under)
             return
         for member in run.members:
             if built.window is not None and (part := member.part(built.window)) is not None:
-                self.ledger.vouch(member.run, part, None, None, member.plan)
+                self.bookmarks.complete_unit(member.run, part, None, None, member.plan)
 
     def follow(self, run: Run, under: Under | None) -> None:
-        """See `Ledger.follow`."""
-        self.ledger.follow(run, under)
+        """See `Bookmarks.follow`."""
+        self.bookmarks.follow(run, under)
 
     def end(self, run: Run) -> None:
         """The stream has ended: say how, and tidy its state."""
-        if isinstance(run, JointRun):  # its members say it
+        if isinstance(run, SharedRun):  # its members say it
             return
         if run.gone and not run.read and not run.skipped and not run.failures:
             words = f"{run.name}: all {run.gone} parents are gone; nothing could be read."
@@ -206,12 +206,12 @@ class _Sync:
         if parts:
             names = ", ".join(dict.fromkeys(error.part for error in parts))
             self.report.problem(run.name, f"Left out: {names}. The first, because: {parts[0]}")
-        if run.sink is None:
+        if run.encoder is None:
             return
         if run.is_complete:
-            self.ledger.complete(run)
-            if run.sink.version is not None and not run.skipped_by_gate:
-                self.writer.activate_version(run.name, run.sink.version)
+            self.bookmarks.complete_stream(run)
+            if run.encoder.version is not None and not run.skipped_by_gate:
+                self.writer.activate_version(run.name, run.encoder.version)
                 self.ends_in_state = False
         self.report.stream_finished(run.name, outcome=run.outcome, bookmark=self._shown(run))
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..api.request import at
+from ..api.request import Row, at
 from ..protocol.state import Bookmark, later
-from ..streams import Parent, Row, Settings, Stream, Unit
+from ..streams import Parent, Settings, Stream, Unit
 from ..timestamps import shift
 
 

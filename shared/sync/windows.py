@@ -21,7 +21,7 @@ class WindowPlan:
 
     `next` hands them out, each as wide as the last outcome suggests; `finished` takes a window's outcome, `received`
     takes it before the window is written; `split` takes one back that was too large, as two halves. Spans never
-    overlap, and together they cover everything. `depth`: see `Report.depth`.
+    overlap, and together they cover everything.
     """
 
     base: Unit
@@ -38,7 +38,6 @@ class WindowPlan:
     over: bool = False
     again: list[Span] = field(default_factory=list)
     in_hand: set[Span] = field(default_factory=set)
-    depth: int = 0
 
     @classmethod
     def of(cls, base: Unit, window: Window, bookmark: Bookmark) -> WindowPlan:
@@ -73,7 +72,7 @@ class WindowPlan:
         else:
             return None
         self.active += 1
-        return replace(self.base, window=span, counts={})
+        return replace(self.base, window=span, scratch={})
 
     @property
     def waiting(self) -> bool:

@@ -32,11 +32,11 @@ from ..records.encoder import as_instant
 from ..report import Report
 from ..streams import Anyway, Parent, Received, Stream, Unit, Wait
 from .channel import Channel
-from .paging import Errand
+from .paging import Prefetch
 from .plan import Plan
 from .reader import Output, Reader
 from .schedule import Active, Run, Schedule, Waiting, light
-from .shared_walk import JointRun, Member
+from .shared_walk import Member, SharedRun
 from .units import Followed, Under, batch_size, parent_values, partitions, unit, unit_key
 from .windows import WindowPlan
 
@@ -50,7 +50,7 @@ class Main(Protocol):
     def apply(self, active: Active, output: Output, high: str | None) -> None:
         """Write what a step gave."""
 
-    def vouch(
+    def complete_unit(
         self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None, under: Under | None
     ) -> None:
         """A unit is complete."""
@@ -103,11 +103,10 @@ class Workers:
     def _work(self) -> None:
         try:
             while (found := self.schedule.take()) is not None:
-                if isinstance(found, Errand):
+                if isinstance(found, Prefetch):
                     found.run()
                     self.schedule.idle()
                     continue
-                self.report.depth = found.depth
                 if isinstance(found, Active):
                     self._step(found)
                     continue
@@ -166,11 +165,10 @@ class Workers:
 
     def _plan(self, run: Run, plan: WindowPlan, mark: Any = None) -> None:
         """The plan's windows may be read from now on."""
-        plan.depth = self.report.depth
         self.schedule.add_plan(run, plan, mark)
         self._release(run, plan)
 
-    def _share(self, joint: JointRun) -> None:
+    def _share(self, joint: SharedRun) -> None:
         """All units that may share a walk are known: read together what is better read together."""
         members = []
         for found in joint.waiting:
@@ -222,9 +220,9 @@ class Workers:
             self.client,
             run.stream,
             built,
-            on_page=partial(self._on_joint_page, run) if isinstance(run, JointRun) else self._on_page,
+            on_page=partial(self._on_joint_page, run) if isinstance(run, SharedRun) else self._on_page,
             whole=self.plan.must_read_all(run, built.key),
-            errands=self.schedule,
+            prefetcher=self.schedule,
         )
         size = run.stream.size(built) if run.stream.size and not built.units else 0
         return Active(run, built, reader, size, mark, plan)
@@ -232,7 +230,7 @@ class Workers:
     def _begun(self, run: Run) -> None:
         if not run.begun:
             run.begun = True
-            if run.sink:
+            if run.encoder:
                 before = self.plan.before.latest(run.name, run.stream.replication_key)
                 self.report.stream_started(run.name, bookmark=before if run.reading.incremental else None)
 
@@ -251,7 +249,6 @@ class Workers:
             self._failed(active, ApiError(words))
             return
         if isinstance(found, Wait):
-            active.depth = self.report.depth
             self.schedule.again(active, seconds=found.seconds / self.client.speed)
         elif isinstance(found, Received):
             if found.begin_next and active.plan is not None:
@@ -262,7 +259,6 @@ class Workers:
                 active.high = later(active.high, found.high)
             high = active.high
             self.channel.put(lambda: self.main.apply(active, found, high), found.size)
-            active.depth = self.report.depth
             self.schedule.again(active)
         elif run.closed:
             self._leave(active)
@@ -277,28 +273,28 @@ class Workers:
             self._add_children(child, parent, page.rows, built)
         output = Output()
         for sharer in run.sharers:
-            if sharer.sink:
+            if sharer.encoder:
                 rows = sharer.stream.records(page.body) if callable(sharer.stream.records) else []
-                made = sharer.sink.lines(rows, built, extracted, care=care)
+                made = sharer.encoder.lines(rows, built, extracted, care=care)
                 output.lines.append((sharer.name, made.data, made.count))
-        if run.sink:
-            made = run.sink.lines(page.rows, built, extracted, care=care)
+        if run.encoder:
+            made = run.encoder.lines(page.rows, built, extracted, care=care)
             output.lines.append((run.name, made.data, made.count))
             output.high, output.notes = made.high, made.notes
-            if stream.doubts:
+            if stream.checks:
                 run.counts[built.key] = run.counts.get(built.key, 0) + made.count
         return output
 
     def _on_joint_page(
-        self, joint: JointRun, stream: Stream, built: Unit, page: Page, care: bool, extracted: str
+        self, joint: SharedRun, stream: Stream, built: Unit, page: Page, care: bool, extracted: str
     ) -> Output:
         """The lines of all streams that share the page."""
         self.channel.wait_for_room()
         output = Output()
         assert built.window is not None
         for member, part, rows in joint.dealt(page.rows, built.window):
-            assert member.run.sink is not None
-            made = member.run.sink.lines(rows, part, extracted, care=care)
+            assert member.run.encoder is not None
+            made = member.run.encoder.lines(rows, part, extracted, care=care)
             output.lines.append((member.run.name, made.data, made.count))
         return output
 
@@ -308,8 +304,8 @@ class Workers:
         stream = run.stream
         size = stream.size(light(run.reading, values)) if stream.size else 0
         for name, params in partitions(stream, self.plan.settings).items():
-            waiting = Waiting(run, values, name, params, under=under, depth=self.report.depth)
-            if (joint := self.plan.joints.get(run.name)) is not None:
+            waiting = Waiting(run, values, name, params, under=under)
+            if (joint := self.plan.shared_walks.get(run.name)) is not None:
                 self.schedule.hold(run)
                 joint.waiting.append(waiting)
                 continue
@@ -351,7 +347,7 @@ class Workers:
         built, mark, is_wanted = self._build(run, Waiting(run, values))
         if not is_wanted:
             return
-        built.counts["mark"] = mark
+        built.scratch["mark"] = mark
         group = run.pending_groups.get(built.key, "")
         members = run.groups.setdefault(group, [])
         members.append(built)
@@ -360,8 +356,7 @@ class Workers:
 
     def _flush(self, run: Run, group: str) -> None:
         if units := run.groups.pop(group, None):
-            depth = self.report.depth
-            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key, depth=depth))
+            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key))
 
     def _completed(self, active: Active) -> None:
         run, built, plan = active.run, active.unit, active.plan
@@ -371,9 +366,8 @@ class Workers:
         if built.window is not None and (ended_at := active.reader.ended_at) is not None:
             left = (ended_at, built.window[1])
             built = replace(built, window=(built.window[0], ended_at))
-        self.channel.put(lambda: self.main.vouch(run, built, high, mark, plan, active.under))
+        self.channel.put(lambda: self.main.complete_unit(run, built, high, mark, plan, active.under))
         if plan is not None:
-            plan.depth = max(plan.depth, self.report.depth) if left else plan.depth
             self.schedule.window_ended(plan, built, active.reader.outcome, left)
         self._leave(active)
 
@@ -382,7 +376,6 @@ class Workers:
         active.reader.close()
         plan = active.plan
         if isinstance(error, TooLargeError) and plan is not None and self.schedule.window_split(plan, built):
-            plan.depth = max(plan.depth, self.report.depth)
             self._leave(active)
             return
         missing = isinstance(error, GoneError)
@@ -426,8 +419,8 @@ class Workers:
         """One open unit of the run less; with the last one the stream is complete, and its children may be."""
         if not self.schedule.close(run):
             return
-        if run.stream.doubts and run.sink and run.is_complete and not (run.reading.incremental or run.resume):
-            self._doubt(run, run.stream.doubts)
+        if run.stream.checks and run.encoder and run.is_complete and not (run.reading.incremental or run.resume):
+            self._doubt(run, run.stream.checks)
         self.channel.put(lambda: self.main.end(run))
         for sharer in run.sharers:
             sharer.failures.extend(run.failures)
@@ -445,7 +438,7 @@ class Workers:
 
     def all_known(self, run: Run) -> None:
         """No more units of the run will come."""
-        if (joint := self.plan.joints.get(run.name)) is not None:
+        if (joint := self.plan.shared_walks.get(run.name)) is not None:
             with self.client.processor:
                 joint.expected -= 1
                 is_last = joint.expected == 0

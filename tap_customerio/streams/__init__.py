@@ -20,8 +20,7 @@ from shared.api.request import Params
 from shared.streams import Settings, Step, Unit, Window
 from shared.timestamps import parse, seconds_between
 
-from .. import checks as doubts
-from .. import exports
+from .. import checks, exports
 from ..defaults import changed, full, lookback, stream
 from ..metrics import METRICS
 from ..pages import after, delivery_pages, people_pages, people_read
@@ -190,7 +189,7 @@ STREAMS = (
         next_page=people_pages,
         keep=people_read,
         fetch=exports.everybody,
-        doubts=doubts.of_people,
+        checks=checks.of_people,
         identity=("id",),
         unique=True,
         transform=person,
@@ -292,7 +291,7 @@ STREAMS = (
         partitions=suppression_lists,
         fetch=of_domain,
         transform=suppression,
-        doubts=doubts.of_suppressions,
+        checks=checks.of_suppressions,
     ),
     *CHILDREN,
     *METRICS,

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.streams import Parent, Unit
 
-from .. import checks as doubts
+from .. import checks
 from ..defaults import RECENT, UNDER_BROADCAST, UNDER_CAMPAIGN, UNDER_NEWSLETTER, UNDER_SEGMENT, UNDER_TEMPLATE, stream
 from ..pages import after
 from ..rows import anywhere, contents, hydrated, one_of, opted_out, usage
@@ -35,12 +35,12 @@ OBJECTS = stream(
     parent=Parent(stream="types", keys={"object_type_id": "id"}),
     key_properties=("object_type_id", "cio_object_id"),
     next_page=after(),
-    doubts=doubts.of_objects,
+    checks=checks.of_objects,
     selected=False,
     cost="1 request per type and 100 objects",
 )
 OF_OBJECT = {"object_type_id": "object_type_id", "cio_object_id": "cio_object_id"}
-LISTED_OBJECTS = replace(OBJECTS, name="object_identifiers", hidden=True, doubts=None)
+LISTED_OBJECTS = replace(OBJECTS, name="object_identifiers", hidden=True, checks=None)
 HYDRATED_OBJECTS = replace(
     OBJECTS,
     path="/objects/{object_type_id}/{cio_object_id}/attributes",
