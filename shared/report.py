@@ -79,6 +79,15 @@ class Report:
             counts = self._streams.setdefault(stream, Counts(stream))
         return counts
 
+    def warn(self, stream: str, text: str) -> None:
+        """A WARNING about a stream, said once and again under the table at the end; no failure."""
+        line = _labelled(stream, text)
+        with self._lock:
+            if line in self.notes:
+                return
+            self.notes.append(line)
+        self.log.warning("%s", line)
+
     # What happens to a stream
 
     def stream_started(self, stream: str, *, bookmark: str | None = None) -> None:

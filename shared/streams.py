@@ -172,7 +172,18 @@ class Anyway:
     mark: Any = None
 
 
-Step = Rows | Checkpoint | Received | Wait
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a `fetch` hook yields for a part that could not be read, to go on with the others: `what` names it for the
+    user ("campaign 12", "line 7 of the window from …"), `why` is a sentence. The run's exit code tells of it, the
+    summary names it; the bookmark passes it.
+    """
+
+    what: str
+    why: str
+
+
+Step = Rows | Checkpoint | Received | Wait | LeftOut
 Fetch = Callable[["Client", Unit], "Generator[Step, None, None] | None"]
 UnitParams = Params | Callable[[Unit], Params]
 

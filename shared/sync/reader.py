@@ -17,7 +17,7 @@ from ..api.request import Page, Request, Row
 from ..errors import SchemaError, TooLargeError
 from ..records.encoder import as_instant
 from ..records.recent_rows import Note
-from ..streams import Checkpoint, Outcome, Received, Step, Stream, Unit, Wait
+from ..streams import Checkpoint, LeftOut, Outcome, Received, Step, Stream, Unit, Wait
 from ..timestamps import floor_seconds
 from .paging import Paging, Prefetcher, read_pages
 
@@ -34,6 +34,7 @@ class Output:
     high: str | None = None
     checkpoint: Checkpoint | None = None
     notes: Sequence[Note] = ()
+    left_out: Sequence[LeftOut] = ()
 
 
 OnPage = Callable[[Stream, Unit, Page, bool, str], Output]
@@ -138,6 +139,8 @@ class Reader:
                 yield found
             elif isinstance(found, Checkpoint):
                 yield Output(checkpoint=found)
+            elif isinstance(found, LeftOut):
+                yield Output(left_out=[found])
             else:
                 with self.client.processor:
                     page = Page(Request(self.stream.path), None, found.rows)

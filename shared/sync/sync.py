@@ -163,6 +163,7 @@ class _Sync:
                 self.writer.records(name, data, count)
                 self.ends_in_state = False
                 self.report.records(name, count)
+        run.failures.extend(PartError(each.why, part=each.what) for each in output.left_out)
         if run.encoder is None:
             return
         if run.encoder.recent_rows is not None:
