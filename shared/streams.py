@@ -217,6 +217,9 @@ class Stream:
     Rows:
     records              dotted path to the rows in the body ("" when the body is the list, or the only row), or a
                          function from the body to its rows
+    null_rows            the vendor is known to write null where there are no rows; elsewhere null is no answer
+    total                dotted path to the body's own count of all rows: a page that is shorter is asked on, and a unit
+                         that ends with fewer has failed
     ignored              members that carry nothing, at whatever depth: dropped where the schema does not know them
     transform            (rows, unit) -> records, called page by page; a plain function or generator
     fetch                all of it yourself: gives a generator of steps (Rows, Checkpoint …), or None to have the unit
@@ -293,6 +296,8 @@ class Stream:
 
     # Rows
     records: str | Callable[[Any], Sequence[Any]] = ""
+    null_rows: bool = False
+    total: str = ""
     ignored: tuple[str, ...] = ()
     transform: Callable[[Sequence[Row], Unit], Iterable[Record]] | None = None
     fetch: Fetch | None = None
