@@ -131,8 +131,7 @@ class Report:
 
     def note(self, text: str) -> None:
         """Something about values or fields, said at the end."""
-        self.notes.append(text)
-        self.log.warning("%s", text)
+        self.warn("", text)
 
     def records(self, stream: str, count: int) -> None:
         """`count` records were written."""
@@ -141,13 +140,13 @@ class Report:
             counts.records += count
             counts.new_records += count
 
-    def problem(self, stream: str, text: str) -> None:
-        """Something the user should know at the end too; the same text once."""
+    def problem(self, stream: str, text: str, *, is_known: bool = False) -> None:
+        """Something the user should know at the end too; the same text once. `is_known`: it was told of another."""
         with self._lock:
             problems = self._counts(stream).problems
             is_new = text not in problems
             problems[text] = None
-        if is_new:
+        if is_new and not is_known:
             self.log.warning("%s", _labelled(stream, text), extra={"stream_name": stream})
 
     # What happens to a request
@@ -302,6 +301,7 @@ class Report:
         for row in rows:
             stream = row["stream"]
             lines += [f"{self.name}: {_labelled(stream, text)}" for text in row["problems"]]
+        lines += [f"{self.name}: warning: {text}" for text in self.notes]
         return "\n".join(lines) + "\n"
 
 

@@ -265,6 +265,8 @@ class Stream:
     window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
     shared_walk          the other stream whose walk may serve this one's units too, each with its own bookmark still
     quota                name of the limit its requests draw from
+    permission           name of what the credential must be allowed: once one stream is refused it as a whole, the
+                         others that need it and have read nothing are not asked
     at_once              how many of its units may be under way at the same time, or a function of the settings; None:
                          as many as there are workers
     ahead                its units are one long chain of requests, on which the length of a run depends, or much waits
@@ -336,6 +338,7 @@ class Stream:
     window: Window | None = None
     shared_walk: SharedWalk | None = None
     quota: str = ""
+    permission: str = ""
     at_once: int | Callable[[Settings], int | None] | None = None
     ahead: bool = False
     size: Callable[[Unit], int] | None = None

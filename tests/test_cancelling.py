@@ -12,7 +12,7 @@ from shared.errors import ApiError, QuotaError
 from shared.protocol.state import State
 from shared.streams import Stream
 from shared.sync import cancelling
-from shared.sync.schedule import Run
+from shared.sync.run import Run
 from shared.sync.units import Reading
 
 STATE = State({"bookmarks": {name: {"resume": {"units": {"": {"id": name}}}} for name in ("a", "b", "c")}})

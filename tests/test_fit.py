@@ -391,10 +391,18 @@ def test_the_account_label_is_on_every_record() -> None:
 
 @pytest.mark.parametrize("care", [True, False])
 @pytest.mark.parametrize("row", [{"id": None}, {}, {"id": math.nan}])
-def test_a_record_without_its_key_ends_the_stream(row: dict[str, Any], care: bool) -> None:
+def test_a_record_without_its_key_is_left_out_and_named(row: dict[str, Any], care: bool) -> None:
     fitter = Fitter({"list_id": TEXT}, row={"key_properties": ("id", "list_id")})
-    with pytest.raises(SchemaError, match=r"^lists: a record came without its key: id .*list_id='7'"):
-        fitter.shape.fit([{**row, "list_id": "7"}], care=care)
+    rows = [{"id": "1", "list_id": "7"}, {**row, "list_id": "7"}, {"id": "2", "list_id": "7"}]
+    assert [each["id"] for each in fitter.shape.fit(rows, care=care)] == ["1", "2"]
+    said = fitter.problems.left_out("lists")
+    assert said.startswith("1 record was left out") and "list_id 7" in said
+
+
+def test_empty_text_is_no_key_unless_more_of_the_key_says_which_record_it_is() -> None:
+    assert Fitter({}).shape.fit([{"id": ""}, {"id": "1"}]) == [{"id": "1"}]
+    pair = Fitter({"version": TEXT}, row={"key_properties": ("id", "version")})
+    assert pair.shape.fit([{"id": "1", "version": ""}]) == [{"id": "1", "version": ""}]
 
 
 def test_a_key_is_converted_like_any_value() -> None:
@@ -406,14 +414,14 @@ def test_records_without_a_key_that_a_setting_chose_are_left_out_and_counted() -
     fitter = Fitter({"email": TEXT}, row=row, settings={"key_mode": "contract"})
     assert fitter({"email": "a@b.c"}, {}, {"email": None}, {"email": ""}) == [
         {"id": "1", "email": "a@b.c"},
-        {"id": "1", "email": ""},
     ]
-    assert fitter.problems.lines() == ["lists: records without this part of the chosen key were left out: email (2)"]
+    assert fitter.problems.lines() == ["lists: records without this part of the chosen key were left out: email (3)"]
 
 
-def test_a_record_is_an_object() -> None:
-    with pytest.raises(SchemaError, match="lists: a record is text, not an object"):
-        Fitter({}).shape.fit(["row"])  # type: ignore[list-item]
+def test_a_row_that_is_no_object_is_left_out() -> None:
+    fitter = Fitter({})
+    assert fitter.shape.fit(["row", {"id": "1"}]) == [{"id": "1"}]  # type: ignore[list-item]
+    assert "text where a record was expected" in fitter.problems.left_out("lists")
 
 
 # Strict
@@ -561,7 +569,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 CLEAN = st.fixed_dictionaries(
     {
-        "id": PLAIN,
+        "id": PLAIN.filter(bool),  # empty text is no key
         "count": st.none() | INT64,
         "rate": st.none() | FINITE,
         "vip": st.booleans(),  # singer-python makes False of a null

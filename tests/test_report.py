@@ -143,7 +143,7 @@ def test_the_summary_has_a_row_for_each_stream(clock: Clock) -> None:
         "items        1,234  2026-11-01T00:00:00.000000Z         1        1   2.2 s         1  complete",
         "parts            0  -                                   0        0   0.0 s         -  refused",
         "(account)        0  -                                   1        0   0.0 s         -",
-        "2 requests, 2 of them one after the other",
+        "2 requests",
         "tap-tiny: items: something odd",
     ]
 

@@ -14,7 +14,8 @@ from shared.api.answers import Response
 from shared.protocol.state import Bookmark
 from shared.streams import Outcome, Stream, Unit, Window
 from shared.sync.paging import Prefetch
-from shared.sync.schedule import Active, Run, Schedule, Waiting
+from shared.sync.run import Run, Waiting
+from shared.sync.schedule import Active, Schedule
 from shared.sync.units import Reading
 from shared.sync.windows import WindowPlan
 from shared.timestamps import from_seconds

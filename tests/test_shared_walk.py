@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as some
-from test_sync import NOW, Api, Ran, day, run
+from in_memory import NOW, Api, Ran, day, run
 
 from shared.api.paginators import cursor
 from shared.api.request import Request

@@ -150,7 +150,7 @@ class Client:
         once for a request that was answered with an AuthError (a few times if it says that the credential has expired),
         before it is sent again.
 
-        Answers are unpacked and read one at a time, under the lock `processor`, the smaller first: Python would take
+        Answers are unpacked and read one at a time, in `reading_order`, the smaller first: Python would take
         turns anyway, and only one page at a time is then in memory.
         """
         self._context = context
@@ -158,8 +158,7 @@ class Client:
         self.report = context.report
         self.stop = context.stop
         self.speed = context.speed
-        self.processor = threading.RLock()
-        self._reading_order = ReadingOrder()
+        self.reading_order = ReadingOrder()
         self.limits = limits
         self.wait = wait or context.wait
         self.mask = context.masks.mask
@@ -344,7 +343,7 @@ class Client:
                 break
             request = request.with_url(target)
         size = 0 if request.ahead else len(packed.packed or packed.content)
-        with self._reading_order.turn(size), self.processor:
+        with self.reading_order.turn(size):
             response = unpacked(request, packed)
             error = self._meaning(request, response)
             if error is None:

@@ -37,7 +37,7 @@ class Planned:
 
 
 def offset(count: str = "count", start: str = "offset", *, overlap: int = 1) -> NextPage:
-    """Ask on at `start` + rows received - `overlap`, until a page has fewer rows than `count`.
+    """Ask on at `start` + rows received - `overlap`, until a page is short (and the API counts no more).
 
     The first row of each further page must be one that the walk has met. If it is not, rows before it have gone and
     later ones slid out of sight: step back until a known row leads the page. Rows that came in only cause repeats. An
@@ -52,7 +52,7 @@ def offset(count: str = "count", start: str = "offset", *, overlap: int = 1) -> 
             tries = request.memo.tries if isinstance(request.memo, Back) else 0
             step = STEPS_BACK[tries] if tries < len(STEPS_BACK) else position
             return [request.with_params({start: max(0, position - step)}, memo=Back(tries + 1))]
-        if received != asked:
+        if received != asked and not (shared_rows < received < asked and position + received < (page.total or 0)):
             return []
         if page.is_same:  # maybe as many rows came in before it: one page further on tells
             return [] if request.memo == "same" else [request.with_params({start: position + received}, memo="same")]

@@ -47,7 +47,7 @@ class Page:
     """One answer: its `request`, its decoded `body`, its raw `rows`, and what the walk saw before it.
 
     `repeats` says how many of this page's rows, from its first one on, the walk had met before. `is_same`: its rows are
-    those of the page before.
+    those of the page before. `total`: how many rows the body says there are in all, if it does.
     """
 
     request: Request
@@ -55,6 +55,7 @@ class Page:
     rows: Sequence[Any]
     repeats: int = 0
     is_same: bool = False
+    total: int | None = None
 
     def at(self, path: str) -> Any:
         """What stands at a dotted `path` of the body, None where the path breaks."""

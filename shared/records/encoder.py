@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ class Encoder:
 
     def lines(self, rows: Sequence[Row], unit: Unit, time_extracted: str, *, care: bool) -> Lines:
         """What is written of raw `rows`."""
-        found = self.stream.transform(rows, unit) if self.stream.transform else rows
+        found = self._transformed(rows, unit) if self.stream.transform else rows
         fitted = self.shape.fit(_with_parent(found, self.stream, unit), care=care)
         key = self.selection.replication_key
         if unit.since is not None or self.stream.is_new is not None or unit.settings.get("end_date"):
@@ -67,6 +67,32 @@ class Encoder:
             data = messages.record_lines(name, fitted, time_extracted=time_extracted, version=self.version)
         return Lines(data, len(fitted), high, notes)
 
+    def _transformed(self, rows: Sequence[Row], unit: Unit) -> Iterable[Record]:
+        """What the hook makes of the rows; a row that a generator cannot read is left out, and the others go on."""
+        assert self.stream.transform is not None
+        if any(row.__class__ is dict for row in rows):
+            rows = [row for row in rows if row.__class__ is dict or self.shape.leave_out(row, "no object")]
+        tracked = _Tracked(rows)
+        made = self.stream.transform(tracked, unit)
+        return self._sparing(made, tracked, unit) if isinstance(made, Generator) else made
+
+    def _sparing(self, made: Iterator[Record], tracked: _Tracked, unit: Unit) -> Iterator[Record]:
+        assert self.stream.transform is not None
+        while True:
+            has_yielded = False
+            try:
+                for record in made:
+                    has_yielded = True
+                    yield record
+                return
+            except Exception as error:
+                if tracked.place < 0:
+                    raise
+                self.shape.leave_out(tracked[tracked.place], f"{type(error).__name__}: {error}")
+                before = [] if has_yielded else tracked[: tracked.place]
+                tracked = _Tracked([*before, *tracked[tracked.place + 1 :]])
+                made = iter(self.stream.transform(tracked, unit))
+
     def _is_first(self, record: Record) -> bool:
         assert self.unique is not None
         key = hash(tuple(str(record.get(name)) for name in self.selection.key_properties))
@@ -75,6 +101,16 @@ class Encoder:
         if len(self.unique) < self.unique_limit:
             self.unique.add(key)
         return True
+
+
+class _Tracked(list[Row]):
+    """Rows that tell at which of them a loop is."""
+
+    place = -1
+
+    def __iter__(self) -> Iterator[Row]:
+        for self.place, row in enumerate(super().__iter__()):
+            yield row
 
 
 def as_instant(value: Any) -> str | None:
@@ -91,20 +127,28 @@ def _latest(values: Sequence[Any]) -> str | None:
 
 
 def _with_parent(rows: Iterable[Record], stream: Stream, unit: Unit) -> Iterable[Record]:
-    """The rows with their parent's keys on them, where the body lacks them."""
+    """The rows with their parent's keys on them, whatever they say under these names themselves."""
     names = {name for parent in stream.parents if parent.inject for name in parent.keys}
     constants = {name: unit.parent[name] for name in names if name in unit.parent}
     if not constants:
         return rows
-    return _injected(rows, constants)
+    return _completed(rows, constants) if unit.units else _injected(rows, constants)
+
+
+def _completed(rows: Iterable[Record], constants: Mapping[str, Any]) -> Iterator[Record]:
+    """Rows of several parents: what they say themselves stands."""
+    for row in rows:
+        yield {
+            **constants,
+            **{name: value for name, value in row.items() if value is not None or name not in constants},
+        }
 
 
 def _injected(rows: Iterable[Record], constants: Mapping[str, Any]) -> Iterator[Record]:
     items = tuple(constants.items())
     for row in rows:
-        for name, value in items:
-            if row.get(name) is None:
-                row[name] = value
+        if row.__class__ is dict:
+            row.update(items)
         yield row
 
 

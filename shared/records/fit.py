@@ -32,7 +32,7 @@ Fix = Callable[[Any, Record, At], Any]
 
 
 class _Skip(Exception):
-    """The record has no key, and a setting chose a key that records may lack."""
+    """The record has no key: it is left out."""
 
 
 class Shape:
@@ -55,7 +55,7 @@ class Shape:
     def fit(self, records: Iterable[Record], care: bool = True) -> list[Record]:
         """The records with the selected fields alone, each of its type; changed in place.
 
-        `care=False` is for values that `parse` found clean. Raises SchemaError for a record without its key.
+        `care=False` is for values that `parse` found clean. A record without its key is left out and counted.
         """
         rows = records if isinstance(records, list) else list(records)
         rows = (self._fit_carefully if care else self._fit_clean)(rows)
@@ -63,6 +63,10 @@ class Shape:
             for row in rows:
                 self._validate(row)
         return rows
+
+    def leave_out(self, row: Any, why: str) -> bool:
+        """Count a raw row that cannot be written; False."""
+        return self._rules.leave_out(row, why)
 
     @cached_property
     def _fit_clean(self) -> Callable[[list[Record]], list[Record]]:
@@ -94,6 +98,10 @@ class _Rules:
         self.strict = strict
         self.keys = selection.key_properties
         self.skips_keyless = selection.keyless_skipped
+        injected = {name for parent in selection.stream.parents if parent.inject for name in parent.keys}
+        own = [name for name in self.keys if name not in injected]
+        are_texts = all(type_of(properties[name]) == "string" and "format" not in properties[name] for name in own)
+        self.own_keys = own if are_texts else []
         self.schema = selection.schema
         self.declared = selection.declared or selection.schema
         self.account = selection.account if ACCOUNT in properties else None
@@ -132,7 +140,8 @@ class _Rules:
     def tidy(self, root: Record) -> None:
         """Every selected column, no other: what is missing is null, what is unknown goes to `_extra`."""
         if root.__class__ is not dict:
-            raise SchemaError(f"{self.stream}: a record is {kind_of(root)}, not an object")
+            self._misfits.leave_out(self.stream, f"{kind_of(root)} where a record was expected")
+            raise _Skip
         if self._keeps_extra:
             # A record that was fitted before has one; an API's own column of that name is an unknown field like others.
             before = root.pop(EXTRA, None)
@@ -183,14 +192,30 @@ class _Rules:
         return fix
 
     def _without_key(self, field: str, value: Any, root: Record) -> None:
-        if self.skips_keyless and value is None:
+        if self.skips_keyless and value in (None, ""):
             self._misfits.add(self.stream, field, "records without this part of the chosen key were left out")
-            raise _Skip
-        lack = "is missing" if value is None else f"holds {kind_of(value)} that does not fit"
-        raise SchemaError(
-            f"{self.stream}: a record came without its key: {field} {lack} in {self.name(root)}. "
-            "Targets cannot store it; the stream ends here."
-        )
+        else:
+            lack = "no" if value in (None, "") else f"{kind_of(value)} as"
+            self._misfits.leave_out(self.stream, f"{lack} {field} ({self._identified(root)})")
+        raise _Skip
+
+    def require_text(self, root: Record) -> None:
+        """What a record's own key holds is not all empty text."""
+        if not any(root[name] for name in self.own_keys):
+            self._without_key(self.own_keys[0], "", root)
+
+    def leave_out(self, row: Any, why: str) -> bool:
+        told = self._identified(row) if row.__class__ is dict else kind_of(row)
+        self._misfits.leave_out(self.stream, f"{told}: {why}")
+        return False
+
+    def _identified(self, root: Record) -> str:
+        """What tells people which record it is: the rest of its key, and the first short values that it has."""
+        told = [name for name in self.keys if root.get(name) not in (None, "")]
+        told += [
+            name for name, value in root.items() if value.__class__ in (str, int) and value != "" and name not in told
+        ]
+        return ", ".join(f"{name} {str(root[name])[:40]}" for name in told[:3]) or "an empty record"
 
     def strays(self, path: Path, kept: frozenset[str], dropped: frozenset[str]) -> Callable[[Record, Record, At], None]:
         """What takes the members that are not `kept` out of a nested object; those not `dropped` are unknown."""
@@ -275,27 +300,25 @@ class _Code:
         names = self._constants
         names.update(known=rules.known, tidy=rules.tidy, account=rules.account, Skip=_Skip)
         names.update(misfit=MISFIT, surrogate=surrogate)
-        skips = rules.skips_keyless
         self._emit(0, "def fit(rows):")
-        if skips:
-            self._emit(1, "kept = []")
-        self._emit(1, "for r in rows:")
-        depth = 2
-        if skips:
-            self._emit(2, "try:")
-            depth = 3
+        self._emit(1, "lost = False")
+        self._emit(1, "for i, r in enumerate(rows):")
+        self._emit(2, "try:")
+        depth = 3
         self._emit(depth, "if r.__class__ is not dict or r.keys() != known: tidy(r)")
         for name in rules.columns:
             part = rules.schema["properties"][name]
             declared = rules.declared["properties"].get(name, part)
             self._emit(depth, f"v = r[{name!r}]")
             self._value(part, declared, f"r[{name!r}]", (name,), (), depth, key=name in rules.keys)
+        if rules.own_keys:
+            lacks = " or ".join(f"r[{name!r}]" for name in rules.own_keys)
+            self._emit(depth, f"if not ({lacks}): {self._constant(rules.require_text)}(r)")
         if rules.account is not None:
             self._emit(depth, f"r[{ACCOUNT!r}] = account")
-        if skips:
-            self._emit(depth, "kept.append(r)")
-            self._emit(2, "except Skip: pass")
-        self._emit(1, "return kept" if skips else "return rows")
+        self._emit(2, "except Skip:")
+        self._emit(3, "rows[i], lost = None, True")
+        self._emit(1, "return [r for r in rows if r is not None] if lost else rows")
         exec(_compiled("\n".join(self._lines)), names)  # noqa: S102 - it holds our own words, and names only as repr() spells them
         function: Callable[[list[Record]], list[Record]] = names["fit"]
         return function

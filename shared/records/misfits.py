@@ -1,4 +1,4 @@
-"""What was nulled, replaced or not known in the records of a run."""
+"""What was nulled, replaced, not known or left out in the records of a run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class Misfits:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, str], Counter[str]] = {}
+        self._left_out: dict[str, Counter[str]] = {}
 
     def add(self, stream: str, field: str, kind: str, count: int = 1) -> None:
         with self._lock:
@@ -22,6 +23,23 @@ class Misfits:
             if field not in fields and len(fields) >= self._FIELDS_COUNTED:
                 field = "other fields"
             fields[field] += count
+
+    def leave_out(self, stream: str, what: str) -> None:
+        """A record cannot be written, since it has no key; `what` tells which one it is."""
+        with self._lock:
+            named = self._left_out.setdefault(stream, Counter())
+            named[what if what in named or len(named) < self._FIELDS_NAMED else "others"] += 1
+
+    def left_out(self, stream: str) -> str:
+        """The records of a stream that were left out, named and counted; "" when there are none."""
+        with self._lock:
+            named = self._left_out.get(stream, Counter())
+            count = named.total()
+            if not count:
+                return ""
+            records = "1 record was" if count == 1 else f"{count} records were"
+            listed = "; ".join(printable(what) + (f" ({times})" if times > 1 else "") for what, times in named.items())
+            return f"{records} left out, for having no key or a form that cannot be read: {listed}."
 
     def counts(self) -> dict[tuple[str, str, str], int]:
         """(stream, field, kind) → how often."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..protocol.state import Bookmark, State, finish
 from ..streams import Checkpoint, Unit
-from .schedule import Run
+from .run import Run
 from .units import Under
 from .windows import WindowPlan
 
@@ -94,16 +94,22 @@ class Bookmarks:
             self.state.set_member(run.name, "resume", {**resume, "units": units} if units else None)
         if run.reading.refresh:
             self.state.set_member(run.name, "refreshed", self.now)
-        for key, followed in run.followed.items():
+        for key, followed in run.waits.followed.items():
             if followed.newest and run.reading.incremental:
                 self.advance(run, key, followed.newest)
         self.dirty = True
+
+    def begin_anew(self, run: Run) -> None:
+        """All of the stream was asked for, and what is missing was refused: the next full pass is a whole one."""
+        if not run.reading.incremental and self.state.member(run.name, "resume"):
+            self.state.set_member(run.name, "resume", None)
+            self.dirty = True
 
     def follow(self, run: Run, under: Under | None) -> None:
         """A unit of a child of changed parents is done with: note up to where all are, as the bookmark, or of a full
         pass as where to take it up again.
         """
-        value = run.followed[under[0]].finished(under[1]) if under is not None else None
+        value = run.waits.followed[under[0]].finished(under[1]) if under is not None else None
         if under is None or value is None:
             return
         resume = self.state.member(run.name, "resume")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ..api.client import Client
 from ..errors import QuotaError, Stopped, TapError
 from ..protocol.state import State
-from .schedule import Run
+from .run import Run
 
 SECONDS = 2.5
 """A stopped process has five in all."""

@@ -77,6 +77,37 @@ class Prefetcher(Protocol):
 Digest = Callable[["Paging", Request, Response], "tuple[T, Sequence[Request]]"]
 
 
+class PageSize:
+    """How much smaller than its row says a stream's pages have to be, as found by asking; it grows again, slowly."""
+
+    PATIENCE = 50
+    """After so many pages that were not too large, the next unit tries a larger one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._steps = self._well = 0
+
+    def of(self, stream: Stream, request: Request) -> Request:
+        """A unit's first request in the size that works."""
+        for _ in range(self._steps):
+            smaller = stream.shrink(request) if stream.shrink else None
+            if smaller is None:
+                break
+            request = smaller
+        return request
+
+    def was_too_large(self) -> None:
+        with self._lock:
+            self._steps, self._well = self._steps + 1, 0
+
+    def was_well(self) -> None:
+        with self._lock:
+            if self._steps:
+                self._well += 1
+                if self._well >= self.PATIENCE:
+                    self._steps, self._well = self._steps - 1, 0
+
+
 def read_pages(
     client: Client,
     stream: Stream,
@@ -85,14 +116,18 @@ def read_pages(
     digest: Digest[T],
     whole: bool = False,
     prefetcher: Prefetcher | None = None,
+    page_size: PageSize | None = None,
 ) -> Iterator[T]:
     """What `digest` makes of each page of a unit, in order; it also says what to ask next.
 
-    With `prefetcher`, pages that are known before their turn are asked for side by side; and while a worker is spare, a
-    page is asked for as soon as the one before it tells of it.
+    Each page in turn: ask for it (smaller, if it is too large for the API), see that the walk does not go in a circle,
+    go back where rows have moved between two pages, hand on what came. With a `prefetcher`, pages that are known before
+    their turn are asked for side by side, and a page that one before it tells of as soon as a worker is spare.
     """
-    pending: deque[Request] = deque([first_request(stream, unit, whole=whole)])
+    size = page_size or PageSize()
+    pending: deque[Request] = deque([size.of(stream, first_request(stream, unit, whole=whole))])
     ahead: dict[int, Prefetch] = {}
+    asked: set[int] = set()
 
     def foresee(following: Sequence[Request]) -> None:
         if prefetcher is None or pending or len(following) != 1 or following[0] == request:
@@ -108,32 +143,44 @@ def read_pages(
                 if id(coming) not in ahead:
                     ahead[id(coming)] = _sent_ahead(client, stream, coming, prefetcher)
         request = pending.popleft()
+        asked.add(_digest_of(request))
         try:
             result, following = _answered(client, walk, request, ahead.pop(id(request), None), digest)
         except TooLargeError:
             smaller = stream.shrink(request) if stream.shrink else None
             if smaller is None:
                 raise
+            size.was_too_large()
             _drop(pending, ahead)
             pending.append(smaller)
             continue
-        if request in following:
-            raise ApiError(
-                f"{stream.name}: {request.path}: the next page would be the same request again; "
-                "the API may have ignored a parameter. Report this."
-            )
-        if any(isinstance(asked.memo, Back) for asked in following):
+        size.was_well()
+        if any(isinstance(each.memo, Back) for each in following):
             steps_back += 1
+            asked.clear()  # what lies behind is asked for again
             _drop(pending, ahead)
         if steps_back > STEPS_BACK_LIMIT:
             raise ApiError(
                 f"{stream.name}: {request.path}: the rows come in another order each time, so a complete read "
                 "cannot be proven. Try again when fewer changes are made in the account."
             )
+        is_circle = any(_digest_of(each) in asked for each in following)
         pending.extend(following)
         only = [result]
         del result  # a suspended walk would keep its last page in memory
         yield only.pop()
+        if is_circle:
+            raise ApiError(
+                f"{stream.name}: {request.path}: the next page would be one that was read before, so the pages go in "
+                "a circle; the API may have ignored a parameter. Report this."
+            )
+        if not pending:
+            walk.prove_complete(request)
+
+
+def _digest_of(request: Request) -> int:
+    """What tells a request from the others of its walk."""
+    return hash((request.path, repr(sorted(request.params.items(), key=lambda item: item[0])), repr(request.body)))
 
 
 def _drop(pending: deque[Request], ahead: dict[int, Prefetch]) -> None:
@@ -156,7 +203,7 @@ def _answered(
     if sent is not None:
         with suppress(ValueError):  # a broken body: ask again, with retries
             answer = sent.result()
-            with client.processor:
+            with client.reading_order.turn(0):
                 return digest(walk, request, answer)
     return client.send(
         request,
@@ -197,12 +244,19 @@ class Paging:
         self._loose: set[int] = set()
         self._last: list[Any] = []
         self._order: list[Any] = []
+        self._rows_met = 0
+        self._total: int | None = None
+        """The fewest rows that any page said there are."""
+        self.has_ended_early = unit.resume is not None
+        """Whether rows that the API counts are not asked for, or were before."""
 
     def page(self, request: Request, body: Any) -> tuple[Page, list[Any]]:
         """The page of a decoded body, and those of its rows that were not met before."""
         rows = located(self.stream, body)
+        total = self._counted_by_api(body)
         if self.stream.next_page is None:
-            return Page(request, body, rows), list(rows)
+            self._rows_met += len(rows)
+            return Page(request, body, rows, total=total), list(rows)
         if isinstance(request.memo, Back):
             self._loose.add(self._number)
         self._number += 1
@@ -228,7 +282,24 @@ class Paging:
             self._values = {identity: values[identity] for identity in self._met if identity in values}
         is_same = bool(plain) and plain == self._last and not (self.stream.counted and len(set(plain)) == 1)
         self._last = plain
-        return Page(request, body, rows, repeats, is_same), fresh
+        self._rows_met += len(rows) - repeats
+        return Page(request, body, rows, repeats, is_same, total), fresh
+
+    def _counted_by_api(self, body: Any) -> int | None:
+        """How many rows the body says there are in all."""
+        total = at(body, self.stream.total) if self.stream.total else None
+        if total.__class__ is not int:
+            return None
+        self._total = total if self._total is None else min(self._total, total)
+        return total
+
+    def prove_complete(self, request: Request) -> None:
+        """Raises ApiError when the walk has ended before it met as many rows as the API says there are."""
+        if self._total is not None and self._rows_met < self._total and not self.has_ended_early:
+            raise ApiError(
+                f"{self.stream.name}: {request.path}: the API says that there are {self._total} rows and gave "
+                f"{self._rows_met}. The rest is asked for again in the next run."
+            )
 
     def _counted(self, identities: Sequence[Any]) -> list[Any]:
         """The identities of a page, each with its number among its equals in the walk, so that twins are two rows.
@@ -254,8 +325,10 @@ class Paging:
 
     def following(self, page: Page) -> Sequence[Request]:
         """What to ask after a page."""
-        is_past = self._is_past(page) or self._is_beyond(page)
-        return self.stream.next_page(page) if self.stream.next_page and not is_past else []
+        if self._is_past(page) or self._is_beyond(page):
+            self.has_ended_early = True
+            return []
+        return self.stream.next_page(page) if self.stream.next_page else []
 
     def _is_beyond(self, page: Page) -> bool:
         """Whether a walk from oldest to newest has come to rows that nobody asked for."""
@@ -307,19 +380,25 @@ def decoded(stream: Stream, response: Response) -> tuple[Any, bool]:
 
 def located(stream: Stream, body: Any) -> Sequence[Any]:
     """The raw rows in a decoded body. ValueError where it has no place for them: then it is no answer at all."""
+    found: Any
     if callable(stream.records):
-        return stream.records(body)
-    if not stream.records:
-        return body if isinstance(body, list) else [body]
-    where, _, last = stream.records.rpartition(".")
-    holder = at(body, where)
-    if not isinstance(holder, dict) or last not in holder:
-        raise ValueError(f"the answer has no {stream.records!r}")
-    found = holder[last]
-    if found is None:
+        try:
+            found = stream.records(body)
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise ValueError(f"the answer has another shape ({type(error).__name__}: {error})") from error
+    elif not stream.records:
+        found = body if isinstance(body, list) or body is None else [body]
+    else:
+        where, _, last = stream.records.rpartition(".")
+        holder = at(body, where)
+        if not isinstance(holder, dict) or last not in holder:
+            raise ValueError(f"the answer has no {stream.records!r}")
+        found = holder[last]
+    if found is None and stream.null_rows and not (stream.total and at(body, stream.total)):
         return []
-    if not isinstance(found, list):
-        raise ValueError(f"{stream.records!r} of the answer is no list")
+    if not isinstance(found, (list, tuple)):
+        where = repr(stream.records) if stream.records and isinstance(stream.records, str) else "the place of the rows"
+        raise ValueError(f"{where} of the answer is {'null' if found is None else 'no list'}")
     return found
 
 

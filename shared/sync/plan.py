@@ -15,7 +15,7 @@ from ..records.recent_rows import RecentRows
 from ..records.reshape import reshape
 from ..streams import Stream, Unit
 from ..timestamps import parse, seconds_between
-from .schedule import Run
+from .run import Run
 from .shared_walk import SharedRun
 from .units import Reading, lookback_seconds, unit
 
@@ -90,7 +90,7 @@ class Plan:
             for parent in parents[name]:
                 runs[parent.stream].children.append((runs[name], parent))
                 runs[name].key_names = tuple(parent.keys)
-                runs[name].parents_open += 1
+                runs[name].waits.parents_open += 1
         self._join(runs, rows)
         for each in runs.values():
             if any(

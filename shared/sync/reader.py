@@ -2,7 +2,7 @@
 
 A `Reader` reads one unit in steps, one request a step, so that whoever runs it may put it aside between two. It keeps
 no bookmark and writes nothing: each step gives an `Output`. Pages are decoded, transformed and turned into bytes one at
-a time, under the client's lock `processor`.
+a time, in the client's reading order.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..records.encoder import as_instant
 from ..records.recent_rows import Note
 from ..streams import Checkpoint, LeftOut, Outcome, Received, Step, Stream, Unit, Wait
 from ..timestamps import floor_seconds
-from .paging import Paging, Prefetcher, read_pages
+from .paging import PageSize, Paging, Prefetcher, read_pages
 
 SCARCE_SECONDS = 1.0
 """A quota that lets a request begin only after so long is waited for without holding a worker."""
@@ -38,7 +38,7 @@ class Output:
 
 
 OnPage = Callable[[Stream, Unit, Page, bool, str], Output]
-"""What to do with a decoded page: spawn children, make lines. Called under the processor's lock."""
+"""What to do with a decoded page: spawn children, make lines. Called while no other page is."""
 
 
 class Reader:
@@ -53,9 +53,13 @@ class Reader:
         on_page: OnPage,
         whole: bool,
         prefetcher: Prefetcher,
+        page_size: PageSize | None = None,
     ) -> None:
         self.client, self.stream, self.unit = client, stream, unit
-        self._prefetches = prefetcher
+        self._prefetcher, self._page_size = prefetcher, page_size
+        self._members = {part.key: part for part in unit.units}
+        self.has_read = False
+        """Whether anything came of the unit yet."""
         self._on_page = on_page
         steps = stream.fetch(client, unit) if stream.fetch else None
         self._steps: Iterator[Output | Wait | Received] = self._walk(whole) if steps is None else self._fetched(steps)
@@ -85,6 +89,10 @@ class Reader:
         """Since the unit was begun."""
         return time.monotonic() - self._began
 
+    def members_left(self) -> tuple[Unit, ...]:
+        """Of a unit that reads for several, those that are not complete yet."""
+        return tuple(self._members.values())
+
     def close(self) -> None:
         """Let go of what the unit holds."""
         if isinstance(self._steps, Generator):
@@ -95,7 +103,15 @@ class Reader:
     def _walk(self, whole: bool) -> Iterator[Output | Wait | Received]:
         client, stream, unit = self.client, self.stream, self.unit
         try:
-            yield from read_pages(client, stream, unit, digest=self._digest, whole=whole, prefetcher=self._prefetches)
+            yield from read_pages(
+                client,
+                stream,
+                unit,
+                digest=self._digest,
+                whole=whole,
+                prefetcher=self._prefetcher,
+                page_size=self._page_size,
+            )
         except TooLargeError:
             steps = stream.fetch(client, replace(unit, too_large=True)) if stream.fetch else None
             if steps is None:
@@ -105,11 +121,13 @@ class Reader:
     def _digest(self, walk: Paging, request: Request, response: Response) -> tuple[Output, Sequence[Request]]:
         stream, size = self.stream, len(response.content)
         page, fresh, care = walk.read(request, response)
+        self.has_read = True
         response.release()
         following = walk.following(page)
         if following and stream.window and self.requests + 1 >= (stream.window.pages or float("inf")):
             self.ended_at = cut_off(page.rows, stream.replication_key)
         if self.ended_at is not None:
+            walk.has_ended_early = True
             following, fresh = [], before(fresh, stream.replication_key, self.ended_at)
         self._awaited += len(following) - 1
         walk.foresee(following)
@@ -138,15 +156,19 @@ class Reader:
                 self._outcome = found.outcome
                 yield found
             elif isinstance(found, Checkpoint):
+                self.has_read = True
+                if found.unit is not None:
+                    self._members.pop(found.unit.key, None)
                 yield Output(checkpoint=found)
             elif isinstance(found, LeftOut):
                 yield Output(left_out=[found])
             else:
-                with self.client.processor:
+                with self.client.reading_order.turn(0):
                     page = Page(Request(self.stream.path), None, found.rows)
                     unit = found.unit or self.unit
                     output = self._on_page(self.stream, unit, page, found.care, self.client.now())
                 output.size = found.size
+                self.has_read = True
                 self.rows += len(found.rows)
                 self.bytes += found.size
                 yield output

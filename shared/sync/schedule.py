@@ -13,100 +13,18 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from ..errors import RefusedError, TapError, UnavailableError
-from ..records.encoder import Encoder
-from ..streams import Outcome, Parent, Stream, Unit
+from ..streams import Outcome, Unit
 from .paging import Prefetch
 from .reader import SCARCE_SECONDS, Reader
-from .units import Followed, Reading, Under
+from .run import Run, Waiting
+from .units import Under
 from .windows import WindowPlan
 
 BACKLOG = 20_000
-
-
-@dataclass(eq=False)
-class Run:
-    """One stream in this run: how it is read, where it goes, and how it stands."""
-
-    reading: Reading
-    encoder: Encoder | None = None
-    sharers: list[Run] = field(default_factory=list)
-    children: list[tuple[Run, Parent]] = field(default_factory=list)
-    open: int = 0
-    active: int = 0
-    read: int = 0
-    gone: int = 0
-    skipped: int = 0
-    failures: list[TapError] = field(default_factory=list)
-    closed: TapError | None = None
-    parents_incomplete: bool = False
-    begun: bool = False
-    resume: Mapping[str, Any] = field(default_factory=dict)
-    key_names: tuple[str, ...] = ()
-    parents_open: int = 0
-    parents_met: int = 0
-    skipped_by_gate: bool = False
-    counts: dict[str, int] = field(default_factory=dict)
-    groups: dict[str, list[Unit]] = field(default_factory=dict)
-    pending_groups: dict[str, str] = field(default_factory=dict)
-    keys: set[str] = field(default_factory=set)
-    finished_before: frozenset[str] = frozenset()
-    followed: dict[str, Followed] = field(default_factory=dict)
-
-    @property
-    def stream(self) -> Stream:
-        """The description."""
-        return self.reading.stream
-
-    @property
-    def at_once(self) -> int | None:
-        """How many of its units may be under way at the same time."""
-        limit = self.stream.at_once
-        return limit(self.reading.settings) if callable(limit) else limit
-
-    @property
-    def name(self) -> str:
-        """The stream's name."""
-        return self.reading.stream.name
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every row there is was read."""
-        return not (self.failures or self.closed or self.parents_incomplete)
-
-    @property
-    def outcome(self) -> str:
-        """How it ended, in a word."""
-        if isinstance(self.closed, UnavailableError):
-            return "unavailable"
-        if isinstance(self.closed, RefusedError):
-            return "refused"
-        if self.failures or self.closed:
-            return "failed"
-        return "incomplete" if self.parents_incomplete else "complete"
-
-    def has_succeeded(self, *, may_be_refused: bool) -> bool:
-        """Whether nothing failed but what may."""
-        if self.outcome == "refused" and may_be_refused:
-            return not self.failures
-        return self.outcome in ("unavailable", "complete", "incomplete") and not self.failures
-
-
-@dataclass(slots=True, eq=False)
-class Waiting:
-    """A unit that nobody reads yet, as little of it as will do: there may be many."""
-
-    run: Run
-    parent: Mapping[str, Any]
-    partition: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    units: tuple[Unit, ...] = ()
-    group: str = ""
-    under: Under | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -143,14 +61,14 @@ class Schedule:
     def add(self, waiting: Waiting, *, size: int = 0) -> None:
         """A unit that may be read from now on."""
         with self._changed:
-            waiting.run.open += 1
+            waiting.run.waits.open += 1
             heapq.heappush(self._waiting, (-size, next(self._numbers), waiting))
             self._changed.notify()
 
     def add_plan(self, run: Run, plan: WindowPlan, mark: Any, *, size: int = 0) -> None:
         """A plan whose windows may be read from now on; counts as one unit until its last window ended."""
         with self._changed:
-            run.open += 1
+            run.waits.open += 1
             self._plans[id(plan)] = (run, mark)
             self._queue(plan, size)
 
@@ -192,6 +110,14 @@ class Schedule:
             self._queue(plan)
             return True
 
+    def give_up(self, plan: WindowPlan) -> bool:
+        """Hand out no more windows of the plan; True when nobody said so before."""
+        with self._changed:
+            is_first, plan.given_up = not plan.given_up, True
+            plan.spans.clear()
+            plan.again.clear()
+            return is_first
+
     def plan_is_over(self, plan: WindowPlan, *, drop: bool) -> bool:
         """Whether nothing of the plan is left, said once. `drop`: what it had not handed out is given up."""
         with self._changed:
@@ -212,7 +138,7 @@ class Schedule:
     def begin(self, active: Active) -> None:
         """A unit is now being read by the worker that took it."""
         with self._changed:
-            active.run.active += 1
+            active.run.waits.active += 1
 
     def again(self, active: Active, *, seconds: float = 0.0) -> None:
         """The reader has more to read, in `seconds` at the earliest."""
@@ -248,7 +174,7 @@ class Schedule:
     def ended(self, run: Run) -> None:
         """A reader of the run has ended; units of its stream that had to wait for that may begin."""
         with self._changed:
-            run.active -= 1
+            run.waits.active -= 1
             for entry in self._held.pop(id(run), ()):
                 heapq.heappush(self._waiting, entry)
             self._changed.notify_all()
@@ -256,13 +182,13 @@ class Schedule:
     def hold(self, run: Run) -> None:
         """Keep the run open: units may yet come."""
         with self._changed:
-            run.open += 1
+            run.waits.open += 1
 
     def close(self, run: Run) -> bool:
         """One open unit of the run less; True when that was its last."""
         with self._changed:
-            run.open -= 1
-            return run.open == 0
+            run.waits.open -= 1
+            return run.waits.open == 0
 
     def stop(self) -> None:
         """Hand out nothing more."""
@@ -304,12 +230,7 @@ class Schedule:
             found = entry[2]
             run = found.run if isinstance(found, Waiting) else self.plan_of(found)[0]
             limit = run.at_once
-            if limit is None or run.active < limit or run.closed:
+            if limit is None or run.waits.active < limit or run.progress.closed:
                 return found
             self._held.setdefault(id(run), []).append(entry)
         return heapq.heappop(self._parents)[2] if self._parents else None
-
-
-def light(reading: Reading, values: Mapping[str, Any]) -> Unit:
-    """A unit good enough for a row's `where` and `size`."""
-    return Unit(stream=reading.stream.name, parent=values, settings=reading.settings, now=reading.now)

@@ -16,7 +16,7 @@ from ..protocol.schema import copied
 from ..protocol.state import Bookmark, Span
 from ..records.encoder import as_instant
 from ..streams import Unit
-from .schedule import Run, Waiting
+from .run import Run, Waiting
 from .units import unit
 from .windows import WindowPlan
 
@@ -71,7 +71,7 @@ class SharedRun(Run):
         parted = [member for member in wanting if not self._takes_all(member)]
         if not parted:
             return None
-        joint, parents = parted[0].run.stream.shared_walk, max(member.run.parents_met for member in parted)
+        joint, parents = parted[0].run.stream.shared_walk, max(member.run.waits.parents_met for member in parted)
         assert joint is not None
         starts = sorted(member.plan.spans[0][0] for member in parted)
         enough = [start for count, start in enumerate(starts, 1) if joint.pays(count, parents)][:1]

@@ -19,7 +19,7 @@ import orjson
 
 from .. import process
 from ..api.client import Client
-from ..errors import ApiError, PartError, TapError, UnavailableError
+from ..errors import PartError, TapError, UnavailableError
 from ..protocol.messages import Writer
 from ..protocol.selection import Selection
 from ..protocol.state import State
@@ -30,7 +30,8 @@ from .bookmarks import Bookmarks
 from .cancelling import cancel
 from .plan import Plan
 from .reader import Output
-from .schedule import Active, Run
+from .run import Run
+from .schedule import Active
 from .shared_walk import SharedRun
 from .units import Under
 from .windows import WindowPlan
@@ -83,6 +84,8 @@ class _Sync:
         self.collected_at = time.monotonic()
         self.state_size = len(orjson.dumps(plan.state.value))
         self.ends_in_state = False
+        self._said: set[int] = set()
+        """Errors that were told; streams that need one permission share theirs."""
         self.runs = plan.runs()
         self.workers = Workers(plan, self.runs, self, client=client, report=report, log=self.log, stop=stop)
         if tap.forecast and (line := tap.forecast(plan.beginnings(self.runs))):
@@ -121,7 +124,7 @@ class _Sync:
         if workers.fatal is not None:
             raise workers.fatal
         may_be_refused = not self.plan.settings.get("fail_on_forbidden", True)
-        return 0 if all(run.has_succeeded(may_be_refused=may_be_refused) for run in self.runs.values()) else 1
+        return 0 if all(run.progress.has_succeeded(may_be_refused=may_be_refused) for run in self.runs.values()) else 1
 
     def _wind_up(self) -> None:
         while (apply := self.workers.channel.get(0)) is not None:
@@ -163,7 +166,8 @@ class _Sync:
                 self.writer.records(name, data, count)
                 self.ends_in_state = False
                 self.report.records(name, count)
-        run.failures.extend(PartError(each.why, part=each.what) for each in output.left_out)
+        for each in output.left_out:
+            run.progress.left_out(PartError(each.why, part=each.what))
         if run.encoder is None:
             return
         if run.encoder.recent_rows is not None:
@@ -184,6 +188,10 @@ class _Sync:
             if built.window is not None and (part := member.part(built.window)) is not None:
                 self.bookmarks.complete_unit(member.run, part, None, None, member.plan)
 
+    def forget_place(self, run: Run, built: Unit) -> None:
+        """See `Bookmarks.keep`."""
+        self.bookmarks.keep(run, built.key, None)
+
     def follow(self, run: Run, under: Under | None) -> None:
         """See `Bookmarks.follow`."""
         self.bookmarks.follow(run, under)
@@ -192,35 +200,48 @@ class _Sync:
         """The stream has ended: say how, and tidy its state."""
         if isinstance(run, SharedRun):  # its members say it
             return
-        if run.gone and not run.read and not run.skipped and not run.failures:
-            words = f"{run.name}: all {run.gone} parents are gone; nothing could be read."
-            if run.stream.optional:  # so an API may say that the account lacks the feature
-                run.closed = run.closed or UnavailableError(words)
-            else:
-                run.failures.append(ApiError(words))
-        elif run.gone and run.stream.optional:
-            self.log.warning("%s: %s parents have none, or are gone; skipped.", run.name, run.gone)
-        parts = [error for error in run.failures if isinstance(error, PartError)]
-        others = [*(error for error in run.failures if error not in parts), *([run.closed] if run.closed else [])]
-        for error in {str(error): error for error in others}.values():
+        progress = run.progress
+        self._say_absent(run)
+        parts = [error for error in progress.failures if isinstance(error, PartError)]
+        others = [*(error for error in progress.failures if error not in parts)]
+        for error in {
+            str(error): error for error in (*others, *([progress.closed] if progress.closed else []))
+        }.values():
             self._say(run, error)
         if parts:
             names = ", ".join(dict.fromkeys(error.part for error in parts))
             self.report.problem(run.name, f"Left out: {names}. The first, because: {parts[0]}")
         if run.encoder is None:
             return
-        if run.is_complete:
+        if lost := self.plan.misfits.left_out(run.name):
+            progress.records_lost = True
+            self.report.problem(run.name, lost)
+        if progress.is_complete:
             self.bookmarks.complete_stream(run)
-            if run.encoder.version is not None and not run.skipped_by_gate:
+            if run.encoder.version is not None and not progress.skipped_by_gate:
                 self.writer.activate_version(run.name, run.encoder.version)
                 self.ends_in_state = False
-        self.report.stream_finished(run.name, outcome=run.outcome, bookmark=self._shown(run))
+        elif progress.is_over:
+            self.bookmarks.begin_anew(run)
+        self.report.stream_finished(run.name, outcome=progress.outcome, bookmark=self._shown(run))
+
+    def _say_absent(self, run: Run) -> None:
+        """Which units are missing, by name, where others were read."""
+        for kind, absent in run.progress.absent.items():
+            text = f"{kind}: {absent}. The first, because: {absent.error}"
+            if kind == "refused":
+                self.report.problem(run.name, text)
+            elif kind == "gone" and run.stream.optional:
+                self.log.warning("%s: %d parents have none, or are gone; skipped.", run.name, absent.count)
+            else:
+                self.report.warn(run.name, text)
 
     def _say(self, run: Run, error: TapError) -> None:
         if isinstance(error, UnavailableError):
             self.log.info("%s", error)
-        else:
-            self.report.problem(run.name, str(error))
+            return
+        self.report.problem(run.name, str(error), is_known=id(error) in self._said)
+        self._said.add(id(error))
 
     def _shown(self, run: Run) -> str | None:
         field = run.stream.replication_key

@@ -36,6 +36,7 @@ class WindowPlan:
     active: int = 0
     queued: bool = False
     over: bool = False
+    given_up: bool = False
     again: list[Span] = field(default_factory=list)
     in_hand: set[Span] = field(default_factory=set)
 

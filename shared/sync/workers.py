@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import orjson
 
 from ..api.client import Client
-from ..api.request import Page
+from ..api.request import Page, at
 from ..errors import (
     ApiError,
     AuthError,
@@ -22,6 +22,7 @@ from ..errors import (
     PartError,
     QuotaError,
     RefusedError,
+    RetryableError,
     Stopped,
     TapError,
     TooLargeError,
@@ -35,13 +36,11 @@ from .channel import Channel
 from .paging import Prefetch
 from .plan import Plan
 from .reader import Output, Reader
-from .schedule import Active, Run, Schedule, Waiting, light
+from .run import Run, Waiting, light
+from .schedule import Active, Schedule
 from .shared_walk import Member, SharedRun
 from .units import Followed, Under, batch_size, parent_values, partitions, unit, unit_key
 from .windows import WindowPlan
-
-HOPELESS = 5
-"""So many units failed and not one was read: the rest would fail as well."""
 
 
 class Main(Protocol):
@@ -54,6 +53,9 @@ class Main(Protocol):
         self, run: Run, built: Unit, high: str | None, mark: Any, plan: WindowPlan | None, under: Under | None
     ) -> None:
         """A unit is complete."""
+
+    def forget_place(self, run: Run, built: Unit) -> None:
+        """The place that was kept of a unit is of no use."""
 
     def follow(self, run: Run, under: Under | None) -> None:
         """A unit below changed parents is done with, without having been read."""
@@ -82,12 +84,13 @@ class Workers:
         self.schedule = Schedule(delay=lambda quota: client.delay(quota) / client.speed)
         self.fatal: BaseException | None = None
         self.alive = 0
+        self._lock = threading.Lock()
 
     def start(self, count: int) -> None:
         """Begin with the streams that need no parents, with so many threads."""
         for each in self.runs.values():
             self.schedule.hold(each)
-        roots = [each for each in self.runs.values() if not each.parents_open and not each.stream.pages_of]
+        roots = [each for each in self.runs.values() if not each.waits.parents_open and not each.stream.pages_of]
         for each in roots:
             if not each.stream.parents:  # else all its parents are switched off
                 self.add(each, {})
@@ -118,36 +121,54 @@ class Workers:
                     self._step(active)
         except Stopped:
             self.schedule.stop()
-        except BaseException as error:  # noqa: BLE001 - raised again by the main thread
+        except BaseException as error:  # raised again by the main thread
             self.fatal = self.fatal or error
             self.schedule.stop()
         finally:
-            with self.client.processor:
+            with self._lock:
                 self.alive -= 1
             self.channel.wake()
 
     def _activate(self, found: Waiting | WindowPlan) -> Active | None:
         """The unit that was taken, ready to be read; None when nothing of it is to be read (now)."""
         if isinstance(found, WindowPlan):
-            run, mark = self.schedule.plan_of(found)
-            window = None if run.closed else self.schedule.next_window(found)
-            if window is None:
-                self._release(run, found)
-                return None
-            return self._reader(run, window, mark, plan=found)
+            return self._window(found)
         run = found.run
-        if run.closed:
+        if run.progress.closed:
             self._close(run)
             return None
-        if found.units:
-            group = replace(found.units[0], key=found.group, units=found.units, resume=self.plan.kept(run, found.group))
-            return self._reader(run, group, None)
-        return self._single(run, found)
+        try:
+            if found.units:
+                kept = self.plan.kept(run, found.group)
+                group = replace(found.units[0], key=found.group, units=found.units, resume=kept)
+                return self._reader(run, group, None)
+            return self._single(run, found)
+        except (Stopped, AuthError):
+            raise
+        except Exception as error:  # in a gate, a hook
+            run.progress.unit_failed(run.name_of(found.parent, found.partition), self._as_told(run, error))
+            self._close(run)
+            return None
+
+    def _window(self, plan: WindowPlan) -> Active | None:
+        run, mark = self.schedule.plan_of(plan)
+        window = None if run.progress.closed else self.schedule.next_window(plan)
+        if window is None:
+            self._release(run, plan)
+            return None
+        return self._reader(run, window, mark, plan=plan)
+
+    def _as_told(self, run: Run, error: Exception) -> TapError:
+        """What the user is told of any exception."""
+        if isinstance(error, TapError):
+            return error
+        self.log.debug("%s: unexpected", run.name, exc_info=error)
+        return ApiError(f"{run.name}: internal error ({type(error).__name__}: {error}). Please report it.")
 
     def _single(self, run: Run, found: Waiting) -> Active | None:
         built, mark, is_wanted = self._build(run, found)
         if not is_wanted:
-            run.skipped += 1
+            run.progress.unit_skipped()
             self.channel.put(lambda: self.main.follow(run, found.under))
             self._close(run)
             return None
@@ -211,42 +232,38 @@ class Workers:
             return built, None if mark is True else mark.mark, True
         if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):
             return built, mark, True
-        run.skipped_by_gate = True
+        run.progress.unit_skipped(by_gate=True)
         return built, None, False
 
     def _reader(self, run: Run, built: Unit, mark: Any, *, plan: WindowPlan | None = None) -> Active:
         self._begun(run)
-        reader = Reader(
+        size = run.stream.size(built) if run.stream.size and not built.units else 0
+        return Active(run, built, self._new_reader(run, built), size, mark, plan)
+
+    def _new_reader(self, run: Run, built: Unit) -> Reader:
+        return Reader(
             self.client,
             run.stream,
             built,
             on_page=partial(self._on_joint_page, run) if isinstance(run, SharedRun) else self._on_page,
             whole=self.plan.must_read_all(run, built.key),
             prefetcher=self.schedule,
+            page_size=run.page_size,
         )
-        size = run.stream.size(built) if run.stream.size and not built.units else 0
-        return Active(run, built, reader, size, mark, plan)
 
     def _begun(self, run: Run) -> None:
-        if not run.begun:
-            run.begun = True
-            if run.encoder:
-                before = self.plan.before.latest(run.name, run.stream.replication_key)
-                self.report.stream_started(run.name, bookmark=before if run.reading.incremental else None)
+        if run.progress.begin() and run.encoder:
+            before = self.plan.before.latest(run.name, run.stream.replication_key)
+            self.report.stream_started(run.name, bookmark=before if run.reading.incremental else None)
 
     def _step(self, active: Active) -> None:
         run = active.run
         try:
-            found = None if run.closed else active.reader.step()
+            found = None if run.progress.closed else active.reader.step()
         except (Stopped, AuthError):
             raise
-        except TapError as error:
-            self._failed(active, error)
-            return
         except Exception as error:
-            self.log.debug("%s: unexpected", run.name, exc_info=True)
-            words = f"{run.name}: internal error ({type(error).__name__}: {error}). Please report it."
-            self._failed(active, ApiError(words))
+            self._failed(active, self._as_told(run, error))
             return
         if isinstance(found, Wait):
             self.schedule.again(active, seconds=found.seconds / self.client.speed)
@@ -260,7 +277,7 @@ class Workers:
             high = active.high
             self.channel.put(lambda: self.main.apply(active, found, high), found.size)
             self.schedule.again(active)
-        elif run.closed:
+        elif run.progress.closed:
             self._leave(active)
         else:
             self._completed(active)
@@ -274,15 +291,19 @@ class Workers:
         output = Output()
         for sharer in run.sharers:
             if sharer.encoder:
-                rows = sharer.stream.records(page.body) if callable(sharer.stream.records) else []
-                made = sharer.encoder.lines(rows, built, extracted, care=care)
+                try:
+                    rows = sharer.stream.records(page.body) if callable(sharer.stream.records) else []
+                    made = sharer.encoder.lines(rows, built, extracted, care=care)
+                except Exception as error:
+                    sharer.progress.left_out(PartError(str(self._as_told(sharer, error)), part="the rows of a page"))
+                    continue
                 output.lines.append((sharer.name, made.data, made.count))
         if run.encoder:
             made = run.encoder.lines(page.rows, built, extracted, care=care)
             output.lines.append((run.name, made.data, made.count))
             output.high, output.notes = made.high, made.notes
             if stream.checks:
-                run.counts[built.key] = run.counts.get(built.key, 0) + made.count
+                run.progress.written(built.key, made.count)
         return output
 
     def _on_joint_page(
@@ -310,37 +331,59 @@ class Workers:
                 joint.waiting.append(waiting)
                 continue
             if under is not None:
-                run.followed[under[0]].begun(under[1])
+                run.waits.followed[under[0]].begun(under[1])
             self.schedule.add(waiting, size=size)
 
     def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Unit) -> None:
-        if run.closed:
+        if run.progress.closed:
             return
         source = self.runs[parent.stream]
         field = source.stream.replication_key if parent.changed_only else None
         since = self.plan.changed_since(run, source, above.key) if field else None
         for row in rows:
-            run.parents_met += 1
+            run.waits.parents_met += 1
+            if row.__class__ is not dict:
+                self._keyless_parent(run, parent, {})
+                continue
             under = None
             if field:
                 moved = as_instant(row.get(field))
-                run.followed.setdefault(above.key, Followed()).seen(moved)
+                run.waits.followed.setdefault(above.key, Followed()).seen(moved)
                 if since and moved and moved < since:
                     continue
                 under = (above.key, moved) if moved and source.stream.order == "ascending" else None
             values = parent_values(parent, row, above.parent)
-            if parent.where is not None and not parent.where(light(run.reading, values)):
+            if any(values[name] is None or values[name] == "" for name in parent.keys):
+                self._keyless_parent(run, parent, row)
                 continue
-            if len(run.stream.parents) > 1 or source.stream.unique:
-                key = unit_key(values, parent.keys, "")
-                if key in run.keys:
-                    continue
-                run.keys.add(key)
-            batch = batch_size(parent, self.plan.settings)
-            if batch > 1:
-                self._group(run, values, batch)
-            else:
-                self.add(run, values, under)
+            try:
+                self._add_child(run, parent, source, values, under)
+            except (Stopped, AuthError):
+                raise
+            except Exception as error:  # in `where`, `size`, a gate
+                run.progress.unit_failed(run.name_of(values), self._as_told(run, error))
+
+    def _add_child(self, run: Run, parent: Parent, source: Run, values: Mapping[str, Any], under: Under | None) -> None:
+        if parent.where is not None and not parent.where(light(run.reading, values)):
+            return
+        if len(run.stream.parents) > 1 or source.stream.unique:
+            key = unit_key(values, parent.keys, "")
+            with run.waits.lock:
+                if key in run.waits.keys:
+                    return
+                run.waits.keys.add(key)
+        batch = batch_size(parent, self.plan.settings)
+        if batch > 1:
+            self._group(run, values, batch)
+        else:
+            self.add(run, values, under)
+
+    def _keyless_parent(self, run: Run, parent: Parent, row: Mapping[str, Any]) -> None:
+        """A row that names no parent to ask for. Where its own stream is written it is left out, and said, there."""
+        if self.runs[parent.stream].encoder is None:
+            lacking = ", ".join(path for path in parent.keys.values() if at(row, path) in (None, ""))
+            why = f"{run.name}: a row of {parent.stream} came without {lacking}, so nothing below it can be asked for."
+            run.progress.left_out(PartError(why, part=f"what is below a row of {parent.stream} without {lacking}"))
 
     def _group(self, run: Run, values: Mapping[str, Any], batch: int) -> None:
         """Parents that are asked for together: those of a broken pass together again."""
@@ -349,18 +392,22 @@ class Workers:
             return
         built.scratch["mark"] = mark
         group = run.pending_groups.get(built.key, "")
-        members = run.groups.setdefault(group, [])
-        members.append(built)
-        if not group and len(members) >= batch:
+        with run.waits.lock:
+            members = run.waits.groups.setdefault(group, [])
+            members.append(built)
+            is_full = not group and len(members) >= batch
+        if is_full:
             self._flush(run, group)
 
     def _flush(self, run: Run, group: str) -> None:
-        if units := run.groups.pop(group, None):
+        with run.waits.lock:
+            units = run.waits.groups.pop(group, None)
+        if units:
             self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key))
 
     def _completed(self, active: Active) -> None:
         run, built, plan = active.run, active.unit, active.plan
-        run.read += 1
+        run.progress.unit_read()
         active.reader.close()
         high, mark, left = active.high, active.mark, None
         if built.window is not None and (ended_at := active.reader.ended_at) is not None:
@@ -372,33 +419,56 @@ class Workers:
         self._leave(active)
 
     def _failed(self, active: Active, error: TapError) -> None:
-        run, built = active.run, active.unit
+        """What was being read has failed: ask for less, ask anew, or note what is missing. The others go on."""
+        run, built, plan = active.run, active.unit, active.plan
         active.reader.close()
-        plan = active.plan
         if isinstance(error, TooLargeError) and plan is not None and self.schedule.window_split(plan, built):
             self._leave(active)
             return
-        missing = isinstance(error, GoneError)
-        if isinstance(error, UnavailableError) or (
-            run.stream.optional and isinstance(error, (RefusedError, GoneError)) and not (missing and built.parent)
-        ):
-            run.closed = UnavailableError(str(error))
-        elif missing and built.parent:
-            run.gone += 1
-            # An API may say so parent by parent that the account lacks the feature; `_end` says what came of that.
-            self.log.log(logging.DEBUG if run.stream.optional else logging.WARNING, "%s Skipped.", error)
-            self.channel.put(lambda: self.main.follow(run, active.under))
-        elif isinstance(error, (RefusedError, QuotaError)):
-            run.closed = error
-        else:
-            run.failures.append(error)
-            if isinstance(error, PartError):
-                self.log.warning("%s", error)
-            elif len(run.failures) >= HOPELESS and not run.read:
-                run.closed = error
+        if built.resume is not None and not active.reader.has_read and is_refusal(error):
+            self._begin_anew(active, error)
+            return
+        if len(left := active.reader.members_left()) > 1 and not isinstance(error, QuotaError):
+            run.progress.attempt_failed(error)
+            half = len(left) // 2
+            for units in (left[:half], left[half:]) if not run.progress.closed else ():
+                self.schedule.add(Waiting(run, {}, units=units, group=units[0].key))
+            self._leave(active)
+            return
+        self._note_failure(active, error, left[0] if left else built)
         if plan is not None:
             self.schedule.window_ended(plan, built, None)
         self._leave(active)
+
+    def _note_failure(self, active: Active, error: TapError, built: Unit) -> None:
+        run, plan, name = active.run, active.plan, active.run.unit_name(built)
+        if isinstance(error, QuotaError):
+            run.progress.close(error)
+        elif isinstance(error, PartError):
+            run.progress.left_out(error)
+            self.log.warning("%s", error)
+        elif plan is not None and isinstance(error, (RefusedError, UnavailableError, GoneError)):
+            if self.schedule.give_up(plan):  # its other windows would be answered alike
+                run.progress.unit_failed(name, error)
+        else:
+            run.progress.unit_failed(name, error)
+            if isinstance(error, GoneError) and (built.parent or built.partition):
+                # An API may say so parent by parent that the account lacks the feature; the end says what came of that.
+                self.log.log(logging.DEBUG if run.stream.optional else logging.WARNING, "%s Skipped.", error)
+                self.channel.put(lambda: self.main.follow(run, active.under))
+
+    def _begin_anew(self, active: Active, error: TapError) -> None:
+        """A saved place is a hint only: the unit is read from its beginning when the API refuses the place."""
+        run = active.run
+        name = run.unit_name(active.unit)
+        where = f"{run.name}{f' ({name})' if name else ''}"
+        self.report.warn("", f"{where}: the saved place was refused, so it is read from its beginning. {error}")
+        self.channel.put(lambda: self.main.forget_place(run, active.unit))
+        active.unit = replace(active.unit, resume=None, scratch={})
+        if active.plan is not None:
+            active.plan.base = replace(active.plan.base, resume=None)
+        active.high, active.reader = None, self._new_reader(run, active.unit)
+        self.schedule.again(active)
 
     def _leave(self, active: Active) -> None:
         """The reader is done with; its unit too, unless it was one window of a plan that goes on."""
@@ -412,46 +482,66 @@ class Workers:
         self.schedule.idle()
 
     def _release(self, run: Run, plan: WindowPlan) -> None:
-        if self.schedule.plan_is_over(plan, drop=run.closed is not None):
+        if self.schedule.plan_is_over(plan, drop=run.progress.closed is not None):
             self._close(run)
 
     def _close(self, run: Run) -> None:
         """One open unit of the run less; with the last one the stream is complete, and its children may be."""
         if not self.schedule.close(run):
             return
-        if run.stream.checks and run.encoder and run.is_complete and not (run.reading.incremental or run.resume):
-            self._doubt(run, run.stream.checks)
+        progress = run.progress
+        progress.conclude(optional=run.stream.optional)
+        self._close_alike(run)
+        if run.stream.checks and run.encoder and progress.is_complete and not (run.reading.incremental or run.resume):
+            self._check(run, run.stream.checks)
         self.channel.put(lambda: self.main.end(run))
         for sharer in run.sharers:
-            sharer.failures.extend(run.failures)
-            sharer.closed = sharer.closed or run.closed
+            sharer.progress.share(progress)
             self._close(sharer)
         for child, _ in run.children:
-            with self.client.processor:
-                child.parents_incomplete |= not run.is_complete and not isinstance(run.closed, UnavailableError)
-                child.parents_open -= 1
-                is_last = child.parents_open == 0
-                for group in list(child.groups) if is_last else ():
-                    self._flush(child, group)
+            with child.waits.lock:
+                if not progress.is_complete and not isinstance(progress.closed, UnavailableError):
+                    child.progress.parents_incomplete = True
+                child.waits.parents_open -= 1
+                is_last = child.waits.parents_open == 0
+                groups = list(child.waits.groups) if is_last else []
+            for group in groups:
+                self._flush(child, group)
             if is_last:
                 self.all_known(child)
+
+    def _close_alike(self, run: Run) -> None:
+        """Streams that need the same permission need not ask for it again."""
+        refusal = run.progress.closed
+        if run.stream.permission and isinstance(refusal, (RefusedError, UnavailableError)):
+            for other in self.runs.values():
+                if other.stream.permission == run.stream.permission and not other.progress.read:
+                    other.progress.close(refusal)
 
     def all_known(self, run: Run) -> None:
         """No more units of the run will come."""
         if (joint := self.plan.shared_walks.get(run.name)) is not None:
-            with self.client.processor:
+            with self._lock:
                 joint.expected -= 1
                 is_last = joint.expected == 0
             if is_last:
                 self._share(joint)
         self._close(run)
 
-    def _doubt(self, run: Run, doubts: Callable[[Client, Mapping[str, int]], Iterable[str]]) -> None:
+    def _check(self, run: Run, checks: Callable[[Client, Mapping[str, int]], Iterable[str]]) -> None:
         try:
-            for text in doubts(self.client, run.counts):
-                self.log.warning("%s: %s", run.name, text)
-        except ApiError as error:
-            self.log.info("%s: could not be checked: %s", run.name, error)
+            for text in checks(self.client, run.progress.rows):
+                self.report.warn(run.name, text)
+        except (Stopped, AuthError):
+            raise
+        except Exception as error:
+            self.log.info("%s: could not be checked: %s", run.name, self._as_told(run, error))
+
+
+def is_refusal(error: TapError) -> bool:
+    """Whether the API answered and will not give this: nothing passing, nothing about size or the credential."""
+    passing = (RetryableError, TooLargeError, QuotaError, AuthError, PartError)
+    return isinstance(error, ApiError) and not isinstance(error, passing)
 
 
 def _same(mark: Any, kept: Any) -> bool:
