@@ -210,6 +210,7 @@ class Stream:
                          the request; `{placeholders}` of the path come from the unit's parent, its partition's name
                          ({partition}), then from the settings, percent-encoded; `params` and `body` are constants or
                          functions of the unit
+    probe                path of a cheap request that tells --test whether the stream may be read, where its own is dear
     sparse               from the deselected top-level fields to parameters that keep them off the wire
     decode               (response) -> body; default: JSON
     answer               of a JSON answer, the TypedDict that names what is read of it; the rest is not even built
@@ -292,6 +293,7 @@ class Stream:
     params: UnitParams = field(default_factory=dict)
     body: Any = None
     method: str = "GET"
+    probe: str = ""
     sparse: Callable[[Sequence[str]], Params] | None = None
     decode: Callable[[Response], Any] | None = None
     answer: Any = Any

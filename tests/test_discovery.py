@@ -32,6 +32,9 @@ class FakeClient:
     def now(self) -> str:
         return "2026-11-01T12:00:00.000000Z"
 
+    def hasty(self, seconds: float) -> FakeClient:
+        return self
+
     def delay(self, quota: str) -> float:
         return 60.0 if quota == "scarce" else 0.0
 
@@ -144,7 +147,7 @@ def test_one_streams_refusal_leaves_it_its_common_fields(schemas: Path, caplog: 
 
 def test_a_sync_asks_only_for_the_streams_wanted(schemas: Path) -> None:
     tap = tap_with(schemas, Stream(name="items", extend_schema=widened), Stream(name="parts", extend_schema=widened))
-    _, found = discovery.of_account(tap, FakeClient({}), is_wanted="parts".__eq__)  # type: ignore[arg-type]
+    _, found, _ = discovery.of_account(tap, FakeClient({}), is_wanted="parts".__eq__)  # type: ignore[arg-type]
     assert set(found["items"]["properties"]) == {"id"}
     assert set(found["parts"]["properties"]) == {"id", "own"}
 
@@ -188,6 +191,39 @@ def test_a_child_is_asked_for_its_first_parent_that_qualifies() -> None:
         "parts": "readable"
     }
     assert [request.path for request in client.asked] == ["/items", "/items/b%20c/parts"]
+
+
+def test_a_child_is_asked_for_its_first_a_middle_and_its_last_parent() -> None:
+    items = Stream(name="items", path="/items")
+    parts = Stream(name="parts", path="/items/{item_id}/parts", parent=IN_ITEM)
+    answers = {"/items": [{"id": n} for n in range(9)], **{f"/items/{n}/parts": [] for n in range(9)}}
+    client = FakeClient({**answers, "/items/4/parts": RefusedError("no")})
+    tap = tap_with(Path(), items, parts)
+    (_, found) = discovery.test(tap, client, [items, parts], ["items", "parts"])  # type: ignore[arg-type]
+    assert (found.word, found.detail) == ("forbidden", "item_id 4: no")
+    assert [request.path for request in client.asked[1:]] == [f"/items/{n}/parts" for n in (0, 4, 8)]
+    assert findings(FakeClient(answers), items, parts) == {"items": "readable", "parts": "readable"}
+
+
+def test_a_dear_stream_is_told_of_by_its_probe() -> None:
+    stream = Stream(name="a", path="/export", quota="scarce", probe="/jobs")
+    client = FakeClient({"/jobs": {"jobs": []}})
+    assert findings(client, stream) == {"a": "readable"}
+    assert [request.path for request in client.asked] == ["/jobs"]
+    assert findings(FakeClient({"/jobs": RefusedError("no")}), stream) == {"a": "forbidden"}
+
+
+@pytest.mark.parametrize("error", [RefusedError("no"), ApiError("500"), TypeError("odd")])
+def test_what_only_the_account_knows_may_fail_and_the_rest_goes_on(
+    schemas: Path, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = Stream(name="items", extend_schema=lambda _, __: raises(error)(None))  # type: ignore[arg-type, return-value]
+    tap = tap_with(schemas, items, more_streams=raises(error))
+    streams, found, failed = discovery.of_account(tap, FakeClient({}))  # type: ignore[arg-type]
+    assert [stream.name for stream in streams] == ["items"]
+    assert set(found["items"]["properties"]) == {"id"}
+    assert list(failed) == ([] if isinstance(error, RefusedError) else ["items"])
+    assert caplog.text.count("WARNING") == 2
 
 
 def test_a_child_without_parents_is_not_asked() -> None:

@@ -13,10 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any, TypeVar, overload
-from urllib.parse import quote, quote_plus, urljoin
+from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 from ..errors import ApiError, AuthError, QuotaError, RetryableError, Stopped, TooLargeError
 from ..timestamps import UTC, canonical
@@ -311,6 +311,18 @@ class Client:
             _transport=self._transport.parting(stop, timeout_seconds),
         )
         return other
+
+    def hasty(self, seconds: float) -> Client:
+        """This client for questions that may go unanswered: it tries for so long and no longer."""
+        other = copy.copy(self)
+        vars(other).update(_retry=replace(self._retry, tries=3, budget_seconds=seconds, quota_seconds=seconds))
+        return other
+
+    @property
+    def host(self) -> str:
+        """The API's host, for messages; asks nobody."""
+        base = self._base_url if isinstance(self._base_url, str) else self._checked_base or ""
+        return urlsplit(base).netloc.rpartition("@")[2] or "the API"
 
     def delay(self, quota: str = "") -> float:
         """Seconds until a request of `quota` could begin; 0 = at once."""

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -168,7 +168,9 @@ class _Command:
 
         table = [("stream", "endpoint", "result", "")]
         with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
-            streams, schemas = discovery.of_account(self.tap, client, is_wanted=frozenset().__contains__)
+            with discovery.test_patience(client):
+                self.tap.check(client)
+            streams, schemas, _ = discovery.of_account(self.tap, client, is_wanted=frozenset().__contains__)
             names = [selection.stream.name for selection in self._choose(streams, schemas, config)]
             for found in discovery.test(self.tap, client, streams, names):
                 table.append((found.stream, found.endpoint, found.word, self._masked(found.detail)))
@@ -182,7 +184,7 @@ class _Command:
         from . import shards
 
         with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
-            streams, selections = self._chosen(client, config)
+            streams, selections, _ = self._chosen(client, config)
             found = shards.shards(client, streams, selections, config.settings, self.arguments.plan)
             Writer().text(json.dumps({"tap": self.tap.name, "shards": found}, indent=2))
         return 0
@@ -208,7 +210,7 @@ class _Command:
             closing(self.tap.connect(context)) as client,
         ):
             state = self._state(config)
-            streams, selections = self._chosen(client, config)
+            streams, selections, missing = self._chosen(client, config)
             state.adopt({stream.name: stream.aliases for stream in streams})
             self._forget(state, [stream.name for stream in streams])
             writer = Writer(batches=batch_files(config.settings))
@@ -223,16 +225,20 @@ class _Command:
                     settings=config.settings,
                     report=context.report,
                     stop=context.stop,
+                    missing=missing,
                 )
                 writer.flush()
             self._end_if_signalled()
         return code
 
-    def _chosen(self, client: Client, config: Config) -> tuple[Sequence[Stream], Sequence[Selection]]:
-        """The streams of this account, whose credential is checked, and those to read; the account's own fields are
-        asked only for these.
+    def _chosen(
+        self, client: Client, config: Config
+    ) -> tuple[Sequence[Stream], Sequence[Selection], Mapping[str, TapError]]:
+        """The streams of this account, whose credential is checked, those to read, and those that cannot be, though
+        they are selected. The account's own fields are asked only for those to read.
         """
         from ..process import be_quick
+        from ..protocol import catalog
         from ..protocol.messages import singer
         from . import discovery
 
@@ -247,11 +253,16 @@ class _Command:
         loading = threading.Thread(target=load)
         loading.start()
         self.tap.check(client)
-        streams, schemas = discovery.of_account(
+        streams, schemas, missing = discovery.of_account(
             self.tap, client, is_wanted=lambda name: name in wanted or name not in known, known_schemas=schemas
         )
         loading.join()
-        return streams, self._choose(streams, schemas, config, before=before)
+        for name in catalog.lost(self._catalog(), streams, self.arguments.select, self.arguments.exclude):
+            missing[name] = CatalogError(
+                f"{name}: the catalog selects this stream, and the account has it no longer (or could not be asked). "
+                "Run --discover, and deselect the stream if it is gone."
+            )
+        return streams, self._choose(streams, schemas, config, before=before), missing
 
     def _is_watched(self) -> bool:
         from .progress import is_terminal
@@ -331,7 +342,7 @@ class _Command:
         from ..protocol import catalog
 
         return catalog.choose(
-            _parsed(self.arguments.catalog, CatalogError) if self.arguments.catalog else None,
+            self._catalog(),
             streams,
             schemas,
             select=self.arguments.select,
@@ -340,6 +351,9 @@ class _Command:
             is_partial=is_partial,
             before=before,
         )
+
+    def _catalog(self) -> Any:
+        return _parsed(self.arguments.catalog, CatalogError) if self.arguments.catalog else None
 
     def _state(self, config: Config) -> State:
         from ..protocol.state import State, read_file

@@ -15,7 +15,16 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from ..api.request import Request
-from ..errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
+from ..errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    GoneError,
+    RefusedError,
+    Stopped,
+    TapError,
+    UnavailableError,
+)
 from ..protocol import schema
 from ..protocol.state import Bookmark
 from ..sync.paging import decoded, first_request, located
@@ -25,13 +34,15 @@ from ..timestamps import shift
 if TYPE_CHECKING:
     from ..api.answers import Response
     from ..api.client import Client
-    from ..streams import Parent, Stream, Unit
+    from ..streams import Parent, Stream, Unit, Window
     from ..tap import Tap
 
 Schemas = dict[str, dict[str, Any]]
 
 OFFLINE_SECONDS = 12.0
 """So long may the first call take to be answered; after that discovery goes on as if there were no network."""
+TEST_SECONDS = 15.0
+"""So long is tried to have an answer to what --test asks."""
 SCARCE_SECONDS = 1.0
 """A quota that makes a request wait so long is not spent on a test."""
 
@@ -46,9 +57,10 @@ def discover(tap: Tap, client: Client | None) -> tuple[tuple[Stream, ...], Schem
         return streams, schemas
     log = logging.getLogger(tap.name)
     try:
-        with _patience(client.stop):
+        with _patience(client.stop, OFFLINE_SECONDS):
             tap.check(client)
-        return of_account(tap, client, is_lenient=True)
+        streams, schemas, _ = of_account(tap, client)
+        return streams, schemas
     except AuthError:
         raise
     except (ApiError, _OfflineError) as error:
@@ -68,16 +80,24 @@ def of_account(
     client: Client,
     *,
     is_wanted: Callable[[str], bool] = lambda _: True,
-    is_lenient: bool = False,
     known_schemas: Schemas | None = None,
-) -> tuple[tuple[Stream, ...], Schemas]:
+) -> tuple[tuple[Stream, ...], Schemas, dict[str, TapError]]:
     """The streams and schemas with the account's own among them; asks only on behalf of the streams wanted.
 
-    Lenient, one stream's refusal or failure leaves it with the fields that every account has.
+    Where that fails, the streams that do not need it go on. A stream whose fields could not be asked for just now
+    stands in the third part, with the reason; it keeps the fields that every account has.
     """
+    log = logging.getLogger(tap.name)
     streams, schemas = tap.streams, dict(known_schemas or known(tap)[1])
+    failed: dict[str, TapError] = {}
     if tap.more_streams is not None:
-        own = tuple(tap.more_streams(client))
+        try:
+            own = tuple(tap.more_streams(client))
+        except (AuthError, ConfigError, Stopped):
+            raise
+        except Exception as error:
+            log.warning("without the streams that only this account has: %s", told(error))
+            own = ()
         streams = (*streams, *own)
         schemas |= {stream.name: _base(tap, stream) for stream in own}
     for stream in streams:
@@ -85,16 +105,21 @@ def of_account(
             continue
         try:
             schemas[stream.name] = stream.extend_schema(schemas[stream.name], client)
-        except (RefusedError, UnavailableError, GoneError) as error:
-            # The sync will meet the same answer and say it once more, with the right exit code.
-            logging.getLogger(tap.name).warning("%s: without the account's own fields: %s", stream.name, error)
-        except AuthError:
+        except (AuthError, ConfigError, Stopped):
             raise
-        except ApiError as error:
-            if not is_lenient:
-                raise
-            logging.getLogger(tap.name).warning("%s: without the account's own fields: %s", stream.name, error)
-    return streams, schemas
+        except Exception as error:
+            log.warning("%s: without the account's own fields: %s", stream.name, told(error))
+            if not isinstance(error, (RefusedError, UnavailableError, GoneError)):
+                # A refusal will be met again; but to read without columns that are there at other times loses them.
+                failed[stream.name] = told(error)
+    return streams, schemas, failed
+
+
+def told(error: Exception) -> TapError:
+    """What the user is told of any exception."""
+    if isinstance(error, TapError):
+        return error
+    return ApiError(f"internal error ({type(error).__name__}: {error}). Please report it.")
 
 
 def _base(tap: Tap, stream: Stream) -> dict[str, Any]:
@@ -109,7 +134,7 @@ class _OfflineError(Exception):
 
 
 @contextmanager
-def _patience(stop: threading.Event) -> Iterator[None]:
+def _patience(stop: threading.Event, seconds: float) -> Iterator[None]:
     """Breaks off what the client does in here when it takes too long.
 
     A client goes on trying for minutes, which is right for a sync. Discovery without network has a good answer at hand.
@@ -120,14 +145,14 @@ def _patience(stop: threading.Event) -> Iterator[None]:
         is_late.set()
         stop.set()
 
-    timer = threading.Timer(OFFLINE_SECONDS, give_up)
+    timer = threading.Timer(seconds, give_up)
     timer.daemon = True
     timer.start()
     try:
         yield
     except Stopped:
         if is_late.is_set():
-            raise _OfflineError(f"no answer within {OFFLINE_SECONDS:g} seconds") from None
+            raise _OfflineError(f"no answer within {seconds:g} seconds") from None
         raise
     finally:
         timer.cancel()
@@ -138,7 +163,7 @@ def _patience(stop: threading.Event) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one endpoint answered: readable, forbidden, empty, unavailable, failed, or not asked."""
+    """What one endpoint answered: readable, forbidden, empty, unavailable, gone, failed, or not asked."""
 
     stream: str
     endpoint: str
@@ -149,11 +174,20 @@ class Finding:
 
 
 def test(tap: Tap, client: Client, streams: Sequence[Stream], selected: Sequence[str]) -> Iterator[Finding]:
-    """One cheap request for each endpoint behind the `selected` streams, as they are answered. Raises AuthError."""
-    tap.check(client)
-    prober = _Prober(client, {stream.name: stream for stream in streams})
+    """What each endpoint behind the `selected` streams answers to a cheap request or a few. Raises AuthError."""
+    prober = _Prober(client.hasty(TEST_SECONDS), {stream.name: stream for stream in streams})
     for name in selected:
         yield prober.finding(name)
+
+
+@contextmanager
+def test_patience(client: Client) -> Iterator[None]:
+    """Ends a test whose first answer does not come, with an ApiError that names the host."""
+    try:
+        with _patience(client.stop, TEST_SECONDS):
+            yield
+    except _OfflineError as error:
+        raise ApiError(f"{client.host}: {error}. Is there a network, a proxy, another base_url?") from None
 
 
 class _Prober:
@@ -162,6 +196,7 @@ class _Prober:
     def __init__(self, client: Client, streams: Mapping[str, Stream]) -> None:
         self._client = client
         self._streams = streams
+        self._with_children = {parent.stream for stream in streams.values() for parent in stream.parents}
         self._findings: dict[str, Finding] = {}
 
     def finding(self, name: str) -> Finding:
@@ -174,27 +209,34 @@ class _Prober:
         endpoint = f"{stream.method} {stream.path}".strip()
         if stream.pages_of:
             return replace(self.finding(stream.pages_of), stream=stream.name, rows=())
+        if stream.probe:
+            return self._send(stream, f"GET {stream.probe}", Request(stream.probe), lambda _: [None])
         if self._client.delay(stream.quota) > SCARCE_SECONDS:
             return Finding(stream.name, endpoint, "not asked", "would wait for quota")
         parents = [p for p in stream.parents if p.when is None or self._client.settings.get(p.when)]
-        values: dict[str, Any] = {}
-        if parents:
-            above = self.finding(parents[0].stream)
-            row = self._row(stream, parents[0], above)
-            if row is None:
-                return Finding(stream.name, endpoint, "not asked", f"{above.stream}: {above.word}")
-            values = row
-        unit = self._unit(stream, parents, values)
-        if stream.fetch is not None and not _has_pages(stream, unit) and stream.fetch(self._client, unit) is not None:
-            return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
-        return replace(self._send(stream, endpoint, unit), parent=values)
+        if not parents:
+            found = self._read(stream, endpoint, [], {})
+            return replace(found, word="failed") if found.word == "gone" else found
+        above = self.finding(parents[0].stream)
+        answers = []
+        for values in _sample(list(self._values(stream, parents[0], above))):
+            asked = self._read(stream, endpoint, parents, values)
+            name = ", ".join(f"{key} {values.get(key)}" for key in parents[0].keys)
+            answers.append(replace(asked, detail=f"{name}: {asked.detail}") if asked.word in WORST[:3] else asked)
+        if not answers:
+            return Finding(stream.name, endpoint, "not asked", f"{above.stream}: {above.word}")
+        worst = min(answers, key=lambda each: WORST.index(each.word))
+        if worst.word == "empty":  # other parents may have rows
+            worst = replace(worst, word="readable", detail=f"those of {len(answers)} of {above.stream} were asked for")
+        return replace(worst, rows=next((each.rows for each in answers if each.rows), ()))
 
-    def _row(self, stream: Stream, parent: Parent, above: Finding) -> dict[str, Any] | None:
+    def _values(self, stream: Stream, parent: Parent, above: Finding) -> Iterator[dict[str, Any]]:
+        """What the stream takes of each of its parent's rows that it is read for."""
         for row in above.rows:
-            values = parent_values(parent, row, above.parent)
-            if parent.where is None or parent.where(self._unit(stream, [parent], values)):
-                return values
-        return None
+            values = parent_values(parent, row, above.parent) if isinstance(row, dict) else {}
+            is_whole = values and all(values[name] not in (None, "") for name in parent.keys)
+            if is_whole and (parent.where is None or parent.where(self._unit(stream, [parent], values))):
+                yield values
 
     def _unit(self, stream: Stream, parents: Sequence[Parent], values: Mapping[str, Any]) -> Unit:
         settings, now = self._client.settings, self._client.now()
@@ -204,25 +246,57 @@ class _Prober:
         return replace(
             made,
             units=(made,) if parents and batch_size(parents[0], settings) > 1 else (),
-            window=(shift(now, -3600), now) if stream.window else None,
+            window=_widest(stream.window, settings, now) if stream.window else None,
         )
 
-    def _send(self, stream: Stream, endpoint: str, unit: Unit) -> Finding:
+    def _read(self, stream: Stream, endpoint: str, parents: Sequence[Parent], values: Mapping[str, Any]) -> Finding:
+        unit = self._unit(stream, parents, values)
+        if stream.fetch is not None and not _has_pages(stream, unit) and stream.fetch(self._client, unit) is not None:
+            return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
+
         def read(response: Response) -> Sequence[Any]:
             return located(stream, decoded(stream, response)[0])
 
+        request = first_request(stream, unit)
+        if stream.name not in self._with_children:
+            request = _smallest(stream, request)
+        found = self._send(stream, endpoint, request, read)
+        if found.word == "empty" and unit.window:
+            found = replace(found, word="readable", detail=f"nothing came of {unit.window[0]} to {unit.window[1]}")
+        return replace(found, parent=values)
+
+    def _send(
+        self, stream: Stream, endpoint: str, request: Request, read: Callable[[Response], Sequence[Any]]
+    ) -> Finding:
         try:
-            rows = self._client.send(_smallest(stream, first_request(stream, unit)), stream=stream.name, read=read)
+            rows = self._client.send(request, stream=stream.name, read=read)
         except AuthError:
             raise
         except RefusedError as error:
             return Finding(stream.name, endpoint, "unavailable" if stream.optional else "forbidden", str(error))
-        except (UnavailableError, GoneError) as error:
-            word = "unavailable" if stream.optional or isinstance(error, UnavailableError) else "failed"
-            return Finding(stream.name, endpoint, word, str(error))
+        except UnavailableError as error:
+            return Finding(stream.name, endpoint, "unavailable", str(error))
+        except GoneError as error:
+            return Finding(stream.name, endpoint, "unavailable" if stream.optional else "gone", str(error))
         except ApiError as error:
             return Finding(stream.name, endpoint, "failed", str(error))
         return Finding(stream.name, endpoint, "readable" if rows else "empty", rows=rows)
+
+
+WORST = ("forbidden", "failed", "unavailable", "readable", "not asked", "empty", "gone")
+"""What is said of a stream whose parents were answered in several ways: the first of these."""
+
+
+def _sample(found: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The first, the middle and the last."""
+    for place in sorted({0, len(found) // 2, len(found) - 1} if found else ()):
+        yield found[place]
+
+
+def _widest(window: Window, settings: Mapping[str, Any], now: str) -> tuple[str, str]:
+    """The latest time that one request may ask for."""
+    largest = window.largest(settings) if callable(window.largest) else window.largest
+    return max(shift(now, -largest * 86_400), settings.get("start_date") or window.origin), now
 
 
 def _has_pages(stream: Stream, unit: Unit) -> bool:

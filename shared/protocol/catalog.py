@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ..errors import CatalogError, SchemaError
@@ -181,6 +182,16 @@ class _Entry:
         return next((choice for choice in said if isinstance(choice, bool)), None)
 
 
+def _given(raw: Mapping[str, Any]) -> _Entry:
+    """What one stream's object in a catalog says."""
+    return _Entry(
+        metadata=singer().metadata.to_map(raw.get("metadata") or []),
+        schema=raw.get("schema") or {},
+        replication_method=raw.get("replication_method"),
+        selected=raw.get("selected"),
+    )
+
+
 def _entries(catalog: Any, streams: Sequence[Stream]) -> tuple[dict[str, _Entry], list[str]]:
     """Our stream's name → what the catalog says of it, and the names that are no stream of ours."""
     _check(catalog)
@@ -194,16 +205,26 @@ def _entries(catalog: Any, streams: Sequence[Stream]) -> tuple[dict[str, _Entry]
         if stream is None:
             unknown.append(names[0])
             continue
-        entry = _Entry(
-            metadata=singer().metadata.to_map(raw.get("metadata") or []),
-            schema=raw.get("schema") or {},
-            replication_method=raw.get("replication_method"),
-            selected=raw.get("selected"),
-        )
+        entry = _given(raw)
         # Under an old and a new name at once: the one that is selected counts.
         if stream.name not in entries or (entry.is_selected(()) and not entries[stream.name].is_selected(())):
             entries[stream.name] = entry
     return entries, unknown
+
+
+def lost(catalog: Any, streams: Sequence[Stream], select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
+    """The streams that the catalog selects and that are not there. What the command line selects counts instead."""
+    if catalog is None or select:
+        return []
+    known = {name for stream in streams if not stream.hidden for name in (stream.name, *stream.aliases)}
+    found = []
+    for raw in catalog["streams"]:
+        names = [raw[word] for word in ("tap_stream_id", "stream") if word in raw]
+        if not known.isdisjoint(names) or any(fnmatchcase(names[0], pattern) for pattern in exclude):
+            continue
+        if _given(raw).is_selected(()):
+            found.append(str(names[0]))
+    return found
 
 
 def _check(catalog: Any) -> None:
@@ -252,7 +273,7 @@ def choose(
         patterns.check(shown, declared)
     entries, unknown = _entries(catalog, streams) if catalog is not None else ({}, [])
     if unknown and not is_partial:
-        LOGGER.warning("the catalog has streams that this tap does not know: %s", ", ".join(map(str, unknown)))
+        LOGGER.info("the catalog has streams that this tap does not know: %s", ", ".join(map(str, unknown)))
     selections = []
     for stream in shown:
         entry = entries.get(stream.name)

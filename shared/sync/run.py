@@ -30,6 +30,11 @@ ABSENT: tuple[tuple[type[TapError], str], ...] = (
 """What an answer about one unit says of that unit alone."""
 
 
+def kind_of(error: TapError) -> str:
+    """What the error says of the unit that was asked for, in a word; "" when it says nothing of it."""
+    return next((word for kind, word in ABSENT if isinstance(error, kind)), "")
+
+
 class Absent:
     """The units that one kind of answer leaves out: how many, the first ones' names, and the first answer."""
 
@@ -95,19 +100,19 @@ class Progress:
     def unit_failed(self, name: str, error: TapError) -> None:
         """The unit called `name` is missing, for what `error` says; closes the stream when all others would be too."""
         with self._lock:
-            kind = next((word for kind, word in ABSENT if isinstance(error, kind)), "")
-            if kind:
+            if kind := kind_of(error):
                 self.absent.setdefault(kind, Absent(error)).add(name)
             else:
                 self.failures.append(error)
-            self._count_equal(error, kind or type(error).__name__)
+            self._count_equal(error)
 
     def attempt_failed(self, error: TapError) -> None:
         """A request for several units at once failed; each of them may yet be read alone."""
         with self._lock:
-            self._count_equal(error, type(error).__name__)
+            self._count_equal(error)
 
-    def _count_equal(self, error: TapError, kind: str) -> None:
+    def _count_equal(self, error: TapError) -> None:
+        kind = kind_of(error) or type(error).__name__
         self._equal[kind] += 1
         is_hopeless = self._equal[kind] >= ALIKE and not (self.read or self.skipped)
         if is_hopeless and kind not in ("gone", "PartError") and self.closed is None:

@@ -62,20 +62,30 @@ def run(
     settings: Mapping[str, Any],
     report: Report,
     stop: threading.Event,
+    missing: Mapping[str, TapError] | None = None,
 ) -> int:
     """Read all selected streams and write them. 0: all complete, 1: some are not (each was said).
+
+    `missing` are selected streams that are not read, and why: unknown ones, and those whose fields are not known now.
 
     Raises AuthError when the credential is refused, and whatever the writer raises (closed output). When `stop` is set
     it returns early, with all that was read written and the state behind it.
     """
     process.keep_memory_flat()
     plan = Plan(streams, selections, state=state, settings=settings, now=client.now())
-    return _Sync(plan, tap, client, writer, report, stop).run()
+    return _Sync(plan, tap, client, writer, report, stop, missing or {}).run()
 
 
 class _Sync:
     def __init__(
-        self, plan: Plan, tap: Tap, client: Client, writer: Writer, report: Report, stop: threading.Event
+        self,
+        plan: Plan,
+        tap: Tap,
+        client: Client,
+        writer: Writer,
+        report: Report,
+        stop: threading.Event,
+        missing: Mapping[str, TapError],
     ) -> None:
         self.plan, self.client, self.writer, self.report, self.stop = plan, client, writer, report, stop
         self.log = logging.getLogger(tap.name)
@@ -87,6 +97,9 @@ class _Sync:
         self._said: set[int] = set()
         """Errors that were told; streams that need one permission share theirs."""
         self.runs = plan.runs()
+        self.missing = missing
+        for name in missing.keys() & self.runs.keys():
+            self.runs[name].progress.close(missing[name])
         self.workers = Workers(plan, self.runs, self, client=client, report=report, log=self.log, stop=stop)
         if tap.forecast and (line := tap.forecast(plan.beginnings(self.runs))):
             self.log.info(line)
@@ -123,8 +136,13 @@ class _Sync:
         self._wind_up()
         if workers.fatal is not None:
             raise workers.fatal
+        unknown = self.missing.keys() - self.runs.keys()
+        for name in sorted(unknown):
+            self.report.problem(name, str(self.missing[name]))
+            self.report.stream_finished(name, outcome="missing")
         may_be_refused = not self.plan.settings.get("fail_on_forbidden", True)
-        return 0 if all(run.progress.has_succeeded(may_be_refused=may_be_refused) for run in self.runs.values()) else 1
+        have_succeeded = [run.progress.has_succeeded(may_be_refused=may_be_refused) for run in self.runs.values()]
+        return 0 if all(have_succeeded) and not unknown else 1
 
     def _wind_up(self) -> None:
         while (apply := self.workers.channel.get(0)) is not None:
