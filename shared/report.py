@@ -19,6 +19,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 METRIC_SECONDS = 60
 """The cadence of METRIC lines, singer-python's own."""
 
+SILENCE_SECONDS = 10
+"""After so long without anything a stream's waiting is said."""
+WAITING = "waiting until the API's limits allow the next request."
+
 NO_STREAM = ""
 """Requests that belong to no stream: a credential check, the account's fields."""
 
@@ -55,6 +59,11 @@ class Counts:
     answered: float = 0.0
     before: str | None = None
     units: list[Span] = field(default_factory=list)
+    progressed: float | None = None
+    """When anything last came of it."""
+    obstacle: str = "no answer yet"
+    """Why nothing comes at the moment."""
+    silence_told: float | None = None
     # Since the last METRIC lines:
     new_records: int = 0
     timings: dict[int | None, tuple[int, float]] = field(default_factory=dict)
@@ -70,6 +79,8 @@ class Report:
         self._lock = threading.Lock()
         self._streams: dict[str, Counts] = {}
         self._began = self._metrics_at = clock()
+        self._is_answered = False
+        self.host = "the API"
         self.notes: list[str] = []
         """What was said at the end about values and fields, with counts."""
 
@@ -171,6 +182,9 @@ class Report:
             counts.answered += seconds
             number, total = counts.timings.get(status, (0, 0.0))
             counts.timings[status] = (number + 1, total + seconds)
+            if status is not None and status < 400:
+                counts.progressed, counts.silence_told, counts.obstacle = self._clock(), None, "no answer yet"
+                self._is_answered = True
         if self.log.isEnabledFor(logging.DEBUG):
             self.log.debug(
                 "%s: %s %s %s %.3f s%s",
@@ -183,11 +197,33 @@ class Report:
                 extra={"stream_name": stream},
             )
 
-    def retry(self, stream: str, reason: str) -> None:
-        """A request is about to be sent again."""
+    def retry(self, stream: str, reason: str, seconds: float = 0.0) -> None:
+        """A request is sent again in so many seconds. While nothing was answered at all, this is a WARNING."""
         with self._lock:
-            self._counts(stream).retries += 1
-        self.log.debug("%s", _labelled(stream, f"again: {reason}"), extra={"stream_name": stream})
+            counts = self._counts(stream)
+            counts.retries += 1
+            counts.obstacle = reason
+        level = logging.DEBUG if self._is_answered else logging.WARNING
+        text = f"{self.host}: {reason} Asked again in {seconds:.1f} s."
+        self.log.log(level, "%s", _labelled(stream, text), extra={"stream_name": stream})
+
+    def silences_due(self) -> None:
+        """Say which streams have brought nothing for ten seconds, and again each minute; may be called at any time."""
+        now = self._clock()
+        with self._lock:
+            silent = []
+            for counts in self._streams.values():
+                since = counts.progressed if counts.progressed is not None else counts.started
+                if counts.started is None or counts.finished is not None or since is None:
+                    continue
+                if now - since >= SILENCE_SECONDS and now - (counts.silence_told or -METRIC_SECONDS) >= METRIC_SECONDS:
+                    counts.silence_told = now
+                    silent.append((counts.stream, now - since, counts.obstacle if not counts.waiting else WAITING))
+        if not silent:
+            return
+        stream, seconds, obstacle = max(silent, key=lambda each: each[1])
+        others = f" So of {len(silent) - 1} more streams." if len(silent) > 1 else ""
+        self.log.info("%s: nothing has come from %s for %.0f s: %s%s", stream, self.host, seconds, obstacle, others)
 
     def waited(self, stream: str, seconds: float) -> None:
         """A request had to wait for quota."""

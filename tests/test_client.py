@@ -46,7 +46,7 @@ class FakeReport:
     def request(self, stream: str, **facts: Any) -> None:
         self.requests.append({"stream": stream, **facts})
 
-    def retry(self, stream: str, reason: str) -> None:
+    def retry(self, stream: str, reason: str, seconds: float = 0.0) -> None:
         self.retries.append(reason)
 
     def waited(self, stream: str, seconds: float) -> None:

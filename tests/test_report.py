@@ -220,3 +220,35 @@ def test_nothing_is_written_to_stdout(capsys: pytest.CaptureFixture[str]) -> Non
     said.stream_finished("items", outcome="complete")
     said.summary()
     assert capsys.readouterr().out == ""
+
+
+def test_a_silence_is_said_after_ten_seconds_and_then_each_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    said = Report("tap-tiny", clock=clock)
+    said.host = "api.example.com"
+    with caplog.at_level("INFO"):
+        said.request("items", method="GET", path="/", status=200, seconds=0.1)
+        said.stream_started("items")
+        said.stream_started("parts")
+        told = []
+        for _ in range(140):
+            clock.now += 1
+            said.retry("items", "GET /items answered 503.", 4)
+            caplog.clear()
+            said.silences_due()
+            told += [record.getMessage() for record in caplog.records]
+    assert len(told) == 3, "at 10, 70 and 130 seconds"
+    assert told[0].startswith("items: nothing has come from api.example.com for 10 s: GET /items answered 503.")
+    assert "1 more" in told[0]
+
+
+def test_what_is_asked_again_before_anything_was_answered_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    said = Report("tap-tiny")
+    said.host = "api.example.com"
+    with caplog.at_level("WARNING"):
+        said.retry("", "GET /ping: no connection.", 2.5)
+        assert "api.example.com: GET /ping: no connection. Asked again in 2.5 s." in caplog.text
+        caplog.clear()
+        said.request("", method="GET", path="/ping", status=200, seconds=0.1)
+        said.retry("", "GET /ping: no connection.", 2.5)
+        assert not caplog.text

@@ -189,6 +189,7 @@ class Client:
         """Quotas for which somebody has waited in vain since anything was answered: nobody else waits for them."""
         if isinstance(base_url, str):
             check_base_url(base_url)
+        self.report.host = self.host
 
     @overload
     def send(
@@ -262,7 +263,7 @@ class Client:
                     why = f"To wait {asked_for:.0f} seconds for that is too long for a run"
                     advice = f"{why if is_too_long else 'Others have waited for it in vain'}. Run again later."
                     raise self._told(QuotaError(f"{error} {advice}"), stream)
-                self.report.retry(stream, self.mask(str(error)))
+                self.report.retry(stream, self.mask(str(error)), seconds)
                 self.limits.pause(seconds, request.quota)
                 continue
 
@@ -275,7 +276,7 @@ class Client:
             if is_over:
                 error.args = (f"{error} Given up after {failures} tries; run again later.",)
                 raise self._told(error, stream)
-            self.report.retry(stream, self.mask(str(error)))
+            self.report.retry(stream, self.mask(str(error)), seconds)
             self.wait(seconds)
             if started is not None and (found := started()) is not None:
                 return found
@@ -407,6 +408,7 @@ class Client:
         if base != self._checked_base:
             check_base_url(base)
             self._checked_base = base
+            self.report.host = self.host
         url = request.path
         if url.startswith(("https://", "http://")):
             is_ours = origin(url) == origin(base)

@@ -158,6 +158,7 @@ class _Sync:
     def _tick(self) -> None:
         self.writer.tick()
         self.report.metrics_due()
+        self.report.silences_due()
         if time.monotonic() - self.collected_at >= COLLECT_SECONDS:
             gc.collect()
             self.collected_at = time.monotonic()
