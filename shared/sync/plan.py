@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from ..protocol.selection import Selection
 from ..protocol.state import Bookmark, State
 from ..records.encoder import Encoder
@@ -13,11 +15,12 @@ from ..records.fit import Shape
 from ..records.misfits import Misfits
 from ..records.recent_rows import RecentRows
 from ..records.reshape import reshape
-from ..streams import Stream, Unit
+from ..streams import Anyway, Stream, Unit
 from ..timestamps import parse, seconds_between
-from .run import Run
+from .run import Run, Waiting
 from .shared_walk import SharedRun
-from .units import Reading, lookback_seconds, unit
+from .units import Reading, lookback_seconds, unit, unit_key
+from .windows import WindowPlan
 
 RESUME_SECONDS = 24 * 3600
 """A full pass that was broken off is taken up again within a day; after that it begins anew."""
@@ -60,6 +63,40 @@ class Plan:
         is_place = run.stream.order == "descending" or run.stream.keep is not None
         units = None if run.children and is_place else run.resume.get("units")
         return units.get(key) if isinstance(units, Mapping) else None
+
+    def build(self, run: Run, found: Waiting) -> tuple[Unit, Any, bool]:
+        """The unit of a parent and a partition, its gate's mark, and whether it is to be read at all."""
+        key = unit_key(found.parent, run.key_names, found.partition, length=run.stream.brief)
+        built = unit(
+            run.reading,
+            bookmark=self.bookmark(run, key),
+            key=key,
+            parent=found.parent,
+            partition=found.partition,
+            params=found.params,
+            resume=self.kept(run, key),
+        )
+        if run.children:  # they need its rows, whether or not these are news
+            return built, None, True
+        if key in run.finished_before:
+            return built, None, False
+        gate = run.stream.gate
+        if gate is None or not (run.reading.incremental or run.stream.gate_full_table):
+            return built, None, True
+        mark = gate(built)
+        if mark is True or isinstance(mark, Anyway):
+            return built, None if mark is True else mark.mark, True
+        if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):
+            return built, mark, True
+        run.progress.unit_skipped(by_gate=True)
+        return built, None, False
+
+    def windows(self, run: Run, built: Unit) -> WindowPlan:
+        """The time windows in which a unit is to be read."""
+        is_whole = run.reading.refresh or not run.reading.incremental
+        known = Bookmark() if is_whole else self.bookmark(run, built.key)
+        assert run.stream.window is not None
+        return WindowPlan.of(built, run.stream.window, known)
 
     def runs(self) -> dict[str, Run]:
         """The streams to read, by name, parents before children; a full pass is noted in the state as begun."""
@@ -229,3 +266,7 @@ class Plan:
             return seconds_between(last, self.now) >= float(days) * 86_400
         except ValueError:  # never, or nothing that could be read
             return True
+
+
+def _same(mark: Any, kept: Any) -> bool:
+    return kept is not None and orjson.dumps(mark) == orjson.dumps(kept)

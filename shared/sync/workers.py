@@ -11,10 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-import orjson
-
 from ..api.client import Client
-from ..api.request import Page, at
+from ..api.request import Page
 from ..errors import (
     ApiError,
     AuthError,
@@ -28,18 +26,18 @@ from ..errors import (
     TooLargeError,
     UnavailableError,
 )
-from ..protocol.state import Bookmark, later
-from ..records.encoder import as_instant
+from ..protocol.state import later
 from ..report import Report
-from ..streams import Anyway, Parent, Received, Stream, Unit, Wait
+from ..streams import Received, Stream, Unit, Wait
 from .channel import Channel
+from .children import Children
 from .paging import Prefetch
 from .plan import Plan
 from .reader import Output, Reader
-from .run import Run, Waiting, light
+from .run import Run, Waiting
 from .schedule import Active, Schedule
 from .shared_walk import Member, SharedRun
-from .units import Followed, Under, batch_size, parent_values, partitions, unit, unit_key
+from .units import Under
 from .windows import WindowPlan
 
 
@@ -85,6 +83,7 @@ class Workers:
         self.fatal: BaseException | None = None
         self.alive = 0
         self._lock = threading.Lock()
+        self.children = Children(plan, runs, self.schedule, self.told)
 
     def start(self, count: int) -> None:
         """Begin with the streams that need no parents, with so many threads."""
@@ -93,7 +92,7 @@ class Workers:
         roots = [each for each in self.runs.values() if not each.waits.parents_open and not each.stream.pages_of]
         for each in roots:
             if not each.stream.parents:  # else all its parents are switched off
-                self.add(each, {})
+                self.children.add(each, {})
         for each in roots:
             self.all_known(each)
         threads = [threading.Thread(target=self._work, name=f"reader-{n}", daemon=True) for n in range(count)]
@@ -146,7 +145,7 @@ class Workers:
         except (Stopped, AuthError):
             raise
         except Exception as error:  # in a gate, a hook
-            run.progress.unit_failed(run.name_of(found.parent, found.partition), self._as_told(run, error))
+            run.progress.unit_failed(run.name_of(found.parent, found.partition), self.told(run, error))
             self._close(run)
             return None
 
@@ -156,9 +155,17 @@ class Workers:
         if window is None:
             self._release(run, plan)
             return None
-        return self._reader(run, window, mark, plan=plan)
+        try:
+            return self._reader(run, window, mark, plan=plan)
+        except (Stopped, AuthError):
+            raise
+        except Exception as error:  # in a hook
+            run.progress.unit_failed(run.unit_name(window), self.told(run, error))
+            self.schedule.window_ended(plan, window, None)
+            self._release(run, plan)
+            return None
 
-    def _as_told(self, run: Run, error: Exception) -> TapError:
+    def told(self, run: Run, error: Exception) -> TapError:
         """What the user is told of any exception."""
         if isinstance(error, TapError):
             return error
@@ -166,23 +173,17 @@ class Workers:
         return ApiError(f"{run.name}: internal error ({type(error).__name__}: {error}). Please report it.")
 
     def _single(self, run: Run, found: Waiting) -> Active | None:
-        built, mark, is_wanted = self._build(run, found)
+        built, mark, is_wanted = self.plan.build(run, found)
         if not is_wanted:
             run.progress.unit_skipped()
             self.channel.put(lambda: self.main.follow(run, found.under))
             self._close(run)
             return None
         if run.stream.window:
-            self._plan(run, self._windows(run, built), mark)
+            self._plan(run, self.plan.windows(run, built), mark)
             self._close(run)
             return None
         return replace(self._reader(run, built, mark), under=found.under)
-
-    def _windows(self, run: Run, built: Unit) -> WindowPlan:
-        is_whole = run.reading.refresh or not run.reading.incremental
-        known = Bookmark() if is_whole else self.plan.bookmark(run, built.key)
-        assert run.stream.window is not None
-        return WindowPlan.of(built, run.stream.window, known)
 
     def _plan(self, run: Run, plan: WindowPlan, mark: Any = None) -> None:
         """The plan's windows may be read from now on."""
@@ -193,9 +194,15 @@ class Workers:
         """All units that may share a walk are known: read together what is better read together."""
         members = []
         for found in joint.waiting:
-            built, _, is_wanted = self._build(found.run, found)
+            try:
+                built, _, is_wanted = self.plan.build(found.run, found)
+            except Exception as error:  # in a gate
+                found.run.progress.unit_failed(
+                    found.run.name_of(found.parent, found.partition), self.told(found.run, error)
+                )
+                is_wanted = False
             if is_wanted:
-                members.append(Member(found.run, self._windows(found.run, built)))
+                members.append(Member(found.run, self.plan.windows(found.run, built)))
             else:
                 self._close(found.run)
         plan = joint.divide(members)
@@ -207,33 +214,6 @@ class Workers:
                 self._close(member.run)
         if plan is not None:
             self._plan(joint, plan)
-
-    def _build(self, run: Run, found: Waiting) -> tuple[Unit, Any, bool]:
-        """The unit of a parent and a partition, its gate's mark, and whether it is to be read at all."""
-        key = unit_key(found.parent, run.key_names, found.partition, length=run.stream.brief)
-        built = unit(
-            run.reading,
-            bookmark=self.plan.bookmark(run, key),
-            key=key,
-            parent=found.parent,
-            partition=found.partition,
-            params=found.params,
-            resume=self.plan.kept(run, key),
-        )
-        if run.children:  # they need its rows, whether or not these are news
-            return built, None, True
-        if key in run.finished_before:
-            return built, None, False
-        gate = run.stream.gate
-        if gate is None or not (run.reading.incremental or run.stream.gate_full_table):
-            return built, None, True
-        mark = gate(built)
-        if mark is True or isinstance(mark, Anyway):
-            return built, None if mark is True else mark.mark, True
-        if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):
-            return built, mark, True
-        run.progress.unit_skipped(by_gate=True)
-        return built, None, False
 
     def _reader(self, run: Run, built: Unit, mark: Any, *, plan: WindowPlan | None = None) -> Active:
         self._begun(run)
@@ -263,7 +243,7 @@ class Workers:
         except (Stopped, AuthError):
             raise
         except Exception as error:
-            self._failed(active, self._as_told(run, error))
+            self._failed(active, self.told(run, error))
             return
         if isinstance(found, Wait):
             self.schedule.again(active, seconds=found.seconds / self.client.speed)
@@ -287,7 +267,7 @@ class Workers:
         self.channel.wait_for_room()
         run = self.runs[stream.name]
         for child, parent in run.children:
-            self._add_children(child, parent, page.rows, built)
+            self.children.below(child, parent, page.rows, built)
         output = Output()
         for sharer in run.sharers:
             if sharer.encoder:
@@ -295,7 +275,7 @@ class Workers:
                     rows = sharer.stream.records(page.body) if callable(sharer.stream.records) else []
                     made = sharer.encoder.lines(rows, built, extracted, care=care)
                 except Exception as error:
-                    sharer.progress.left_out(PartError(str(self._as_told(sharer, error)), part="the rows of a page"))
+                    sharer.progress.left_out(PartError(str(self.told(sharer, error)), part="the rows of a page"))
                     continue
                 output.lines.append((sharer.name, made.data, made.count))
         if run.encoder:
@@ -320,90 +300,6 @@ class Workers:
         return output
 
     # Units come and go.
-
-    def add(self, run: Run, values: Mapping[str, Any], under: Under | None = None) -> None:
-        stream = run.stream
-        size = stream.size(light(run.reading, values)) if stream.size else 0
-        for name, params in partitions(stream, self.plan.settings).items():
-            waiting = Waiting(run, values, name, params, under=under)
-            if (joint := self.plan.shared_walks.get(run.name)) is not None:
-                self.schedule.hold(run)
-                joint.waiting.append(waiting)
-                continue
-            if under is not None:
-                run.waits.followed[under[0]].begun(under[1])
-            self.schedule.add(waiting, size=size)
-
-    def _add_children(self, run: Run, parent: Parent, rows: Iterable[Any], above: Unit) -> None:
-        if run.progress.closed:
-            return
-        source = self.runs[parent.stream]
-        field = source.stream.replication_key if parent.changed_only else None
-        since = self.plan.changed_since(run, source, above.key) if field else None
-        for row in rows:
-            run.waits.parents_met += 1
-            if row.__class__ is not dict:
-                self._keyless_parent(run, parent, {})
-                continue
-            under = None
-            if field:
-                moved = as_instant(row.get(field))
-                run.waits.followed.setdefault(above.key, Followed()).seen(moved)
-                if since and moved and moved < since:
-                    continue
-                under = (above.key, moved) if moved and source.stream.order == "ascending" else None
-            values = parent_values(parent, row, above.parent)
-            if any(values[name] is None or values[name] == "" for name in parent.keys):
-                self._keyless_parent(run, parent, row)
-                continue
-            try:
-                self._add_child(run, parent, source, values, under)
-            except (Stopped, AuthError):
-                raise
-            except Exception as error:  # in `where`, `size`, a gate
-                run.progress.unit_failed(run.name_of(values), self._as_told(run, error))
-
-    def _add_child(self, run: Run, parent: Parent, source: Run, values: Mapping[str, Any], under: Under | None) -> None:
-        if parent.where is not None and not parent.where(light(run.reading, values)):
-            return
-        if len(run.stream.parents) > 1 or source.stream.unique:
-            key = unit_key(values, parent.keys, "")
-            with run.waits.lock:
-                if key in run.waits.keys:
-                    return
-                run.waits.keys.add(key)
-        batch = batch_size(parent, self.plan.settings)
-        if batch > 1:
-            self._group(run, values, batch)
-        else:
-            self.add(run, values, under)
-
-    def _keyless_parent(self, run: Run, parent: Parent, row: Mapping[str, Any]) -> None:
-        """A row that names no parent to ask for. Where its own stream is written it is left out, and said, there."""
-        if self.runs[parent.stream].encoder is None:
-            lacking = ", ".join(path for path in parent.keys.values() if at(row, path) in (None, ""))
-            why = f"{run.name}: a row of {parent.stream} came without {lacking}, so nothing below it can be asked for."
-            run.progress.left_out(PartError(why, part=f"what is below a row of {parent.stream} without {lacking}"))
-
-    def _group(self, run: Run, values: Mapping[str, Any], batch: int) -> None:
-        """Parents that are asked for together: those of a broken pass together again."""
-        built, mark, is_wanted = self._build(run, Waiting(run, values))
-        if not is_wanted:
-            return
-        built.scratch["mark"] = mark
-        group = run.pending_groups.get(built.key, "")
-        with run.waits.lock:
-            members = run.waits.groups.setdefault(group, [])
-            members.append(built)
-            is_full = not group and len(members) >= batch
-        if is_full:
-            self._flush(run, group)
-
-    def _flush(self, run: Run, group: str) -> None:
-        with run.waits.lock:
-            units = run.waits.groups.pop(group, None)
-        if units:
-            self.schedule.add(Waiting(run, {}, units=tuple(units), group=group or units[0].key))
 
     def _completed(self, active: Active) -> None:
         run, built, plan = active.run, active.unit, active.plan
@@ -506,7 +402,7 @@ class Workers:
                 is_last = child.waits.parents_open == 0
                 groups = list(child.waits.groups) if is_last else []
             for group in groups:
-                self._flush(child, group)
+                self.children.flush(child, group)
             if is_last:
                 self.all_known(child)
 
@@ -535,14 +431,10 @@ class Workers:
         except (Stopped, AuthError):
             raise
         except Exception as error:
-            self.log.info("%s: could not be checked: %s", run.name, self._as_told(run, error))
+            self.log.info("%s: could not be checked: %s", run.name, self.told(run, error))
 
 
 def is_refusal(error: TapError) -> bool:
     """Whether the API answered and will not give this: nothing passing, nothing about size or the credential."""
     passing = (RetryableError, TooLargeError, QuotaError, AuthError, PartError)
     return isinstance(error, ApiError) and not isinstance(error, passing)
-
-
-def _same(mark: Any, kept: Any) -> bool:
-    return kept is not None and orjson.dumps(mark) == orjson.dumps(kept)
