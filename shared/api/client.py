@@ -7,25 +7,36 @@ the API's own origin only, and into no log, error or traceback.
 from __future__ import annotations
 
 import copy
-import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import IO, TYPE_CHECKING, Any, TypeVar, overload
-from urllib.parse import quote, quote_plus, urljoin
+from urllib.parse import urljoin
 
 from ..errors import ApiError, AuthError, QuotaError, RetryableError, Stopped, TooLargeError
 from ..timestamps import UTC, canonical
-from ..urls import check_base_url, is_safe, origin, query
-from .answers import Failure, Response, Verdict, http_date, named, standard_verdict, unpacked, unreadable
+from ..urls import check_base_url, is_safe, is_url, origin, query
+from .answers import (
+    DEEPEST,
+    Failure,
+    Response,
+    Verdict,
+    http_date,
+    is_too_deep,
+    named,
+    standard_verdict,
+    unpacked,
+    unreadable,
+)
 from .limits import Limits
+from .masking import Secrets
 from .reading_order import ReadingOrder
 from .request import Request
-from .transport import Transport
+from .transport import MOST_BYTES, Transport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +51,6 @@ _REDIRECTS = 5
 _STALE_SECONDS = 1.0
 _RENEWALS = 5  # of a credential that keeps expiring before its request gets through
 _SHORTEST_PAUSE = 0.5  # an API that says "0 seconds" means soon
-_SHORTEST_SECRET = 4  # shorter "secrets" would blacken every text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,38 +62,6 @@ class Retry:
     cap_seconds: float = 60
     too_large_after: int = 3
     quota_seconds: float = 900
-
-
-class Secrets:
-    """What must not be seen, and texts without it."""
-
-    _USER = re.compile(r"(?<=://)[^/@\s\"']+(?=@)")
-    _PARAMETER = re.compile(
-        r"([?&](?:[\w-]*(?:token|key|secret|signature|credential)[\w-]*|sig|code)=)[^&\s\"'#]+", re.IGNORECASE
-    )
-
-    def __init__(self, secrets: Sequence[str] = ()) -> None:
-        self._known: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        self._lock = threading.Lock()
-        for secret in secrets:
-            self.add(secret)
-
-    def add(self, secret: str) -> None:
-        """Never show `secret` again, nor its forms in URLs."""
-        if len(secret) < _SHORTEST_SECRET or secret in self._known:
-            return
-        with self._lock:
-            known = self._known | {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
-            longest_first = sorted(known, key=len, reverse=True)
-            self._pattern = re.compile("|".join(re.escape(text) for text in longest_first))
-            self._known = known
-
-    def mask(self, text: str) -> str:
-        """`text` without secrets, users in URLs, and parameters that look like secrets."""
-        if self._pattern is not None:
-            text = self._pattern.sub("***", text)
-        return self._PARAMETER.sub(r"\1***", self._USER.sub("***", text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +76,8 @@ class Context:
     speed       how much faster than life the API's clock runs (sandbox): waits are shortened likewise
     lock_path   file by which processes take turns at refreshing a token; None without a config file
     secrets     settings that are never shown
+    today       our own clock, by which that of the API is judged
+    renewing    held while a token is renewed: the process does not end before the new one is saved
     """
 
     settings: Mapping[str, Any] = field(repr=False)
@@ -109,6 +89,8 @@ class Context:
     lock_path: Path | None = None
     secrets: Sequence[str] = field(default=(), repr=False)
     masks: Secrets = field(default_factory=Secrets, repr=False)
+    today: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    renewing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         for secret in self.secrets:
@@ -145,6 +127,7 @@ class Client:
         timeout: tuple[float, float] | None = None,
         clock: Callable[[], float] | None = None,
         wait: Callable[[float], None] | None = None,
+        is_patient: bool = False,
     ) -> None:
         """`authenticate` gives the headers that carry the credential, and is asked for each try. `refresh` is called
         once for a request that was answered with an AuthError (a few times if it says that the credential has expired),
@@ -152,6 +135,8 @@ class Client:
 
         Answers are unpacked and read one at a time, in `reading_order`, the smaller first: Python would take
         turns anyway, and only one page at a time is then in memory.
+
+        `is_patient`: an answer on its way is read to its end even when the run is being stopped.
         """
         self._context = context
         self.settings = context.settings
@@ -174,9 +159,10 @@ class Client:
         self._transport = Transport(
             connections=limits.connections,
             timeout=timeout or (CONNECT_SECONDS, read_seconds),
-            stop=context.stop,
+            stop=threading.Event() if is_patient else context.stop,
             report=context.report,
             mask=self.mask,
+            most_bytes=int(context.settings.get("max_answer_megabytes") or 0) * 1_000_000 or MOST_BYTES,
         )
         self._anywhere = {"User-Agent": str(context.settings.get("user_agent") or "singer-tap")}
         self._anywhere["Accept-Encoding"] = "gzip"
@@ -251,7 +237,8 @@ class Client:
                 raise self._told(error, stream)
             if error.fewer_connections:
                 self.limits.fewer_connections()
-            seconds = next(waits) if error.wait_seconds is None else error.wait_seconds
+            asked = error.wait_seconds
+            seconds = next(waits) if asked is None or not isfinite(asked) else max(asked, 0.0)
 
             if error.everyone:  # no failure, and nothing was started
                 seconds = max(seconds, _SHORTEST_PAUSE)
@@ -348,9 +335,13 @@ class Client:
             error = self._meaning(request, response)
             if error is None:
                 try:
+                    if is_too_deep(response.content):
+                        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
                     return read(response)
                 except ValueError as problem:
                     error = unreadable(request, response, problem)
+                except RecursionError:
+                    error = unreadable(request, response, "it is nested too deep")
         is_heavy = packed.status < 300 or packed.status == 408 or packed.status >= 500
         raise Failure(error, seconds=response.seconds, is_heavy=is_heavy) from None
 
@@ -396,6 +387,9 @@ class Client:
             check_base_url(base)
             self._checked_base = base
         url = request.path
+        if not isinstance(url, str) or (url.startswith(("https://", "http://")) and not is_url(url)):
+            error = ApiError(f"{named(request)} cannot be asked for: the link that the API gave is no URL.")
+            raise Failure(error, seconds=0, is_heavy=False)
         if url.startswith(("https://", "http://")):
             is_ours = origin(url) == origin(base)
             if not is_ours and not is_safe(url):
@@ -414,7 +408,12 @@ class Client:
         if not location or response.status not in (301, 302, 303, 307, 308):
             return None
         url = self._url(request)[0]
-        target = urljoin(url, location)
+        try:
+            target = urljoin(url, location)
+        except ValueError:
+            return None
+        if not is_url(target):
+            return None
         may_repeat = request.method == "GET" or response.status in (307, 308)
         return target if may_repeat and origin(target) == origin(url) else None
 

@@ -15,13 +15,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..errors import CatalogError, ConfigError, Stopped, TapError
+from ..errors import CatalogError, ConfigError, Stopped, TapError, unable
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -43,40 +44,68 @@ BROKEN_PIPE = 141
 
 def run(tap: Tap, arguments: argparse.Namespace) -> NoReturn:
     """The whole life of a tap's command once its arguments are known; ends the process."""
+    _open_standard_streams()
+    command = _Command(tap, arguments)
+    if sys.stdout is None:
+        _leave(BROKEN_PIPE, command.signals)
     try:
-        code = _Command(tap, arguments).run()
+        code = command.run()
         sys.stdout.flush()
     except BrokenPipeError:
-        _leave(BROKEN_PIPE)
+        _leave(BROKEN_PIPE, command.signals)
     except KeyboardInterrupt:
-        _leave(128 + signal.SIGINT)
+        _leave(128 + signal.SIGINT, command.signals)
+    except OSError as error:  # what stdout still held
+        command.fail(unable(error) or str(error))
+        code = 1
+    command.signals.wait_for_renewal()
     sys.exit(code)
 
 
-def _leave(code: int) -> NoReturn:
-    """End at once: threads that are in the middle of a request, and a closed stdout, are no reason to wait."""
+def _leave(code: int, signals: _Signals) -> NoReturn:
+    """End at once: threads that are in the middle of a request, and a closed stdout, are no reason to wait. Only a
+    token that is being renewed is.
+    """
     for stream in (sys.stderr, sys.stdout):
-        try:
+        with suppress(OSError, AttributeError):
             stream.flush()
-        except OSError:
-            # What the buffer still holds would be tried again, and complained about, when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    signals.wait_for_renewal()
     os._exit(code)
+
+
+def _open_standard_streams() -> None:
+    """See that the numbers of stdin, stdout and stderr are taken: else a file or socket would get one, and the text."""
+    while (number := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process lives
+
+
+def say(text: str) -> None:
+    """Write to stderr; one that is full or closed ends no run."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
 
 
 # Signals
 
 
 class _Signals:
-    """The first SIGINT or SIGTERM asks the run to end, a second one ends it."""
+    """The first SIGINT or SIGTERM asks the run to end, a second one ends it; neither while a token is renewed."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.number = 0
+        self.renewing = threading.Lock()
+        self._is_gentle = True
 
     @contextmanager
-    def caught(self) -> Iterator[None]:
-        """While the block runs; elsewhere the signals do what they always do."""
+    def caught(self, *, is_gentle: bool) -> Iterator[None]:
+        """While the block runs; elsewhere the signals do what they always do. Not `is_gentle`: the first one ends it,
+        since nothing half done is to be kept.
+        """
+        self._is_gentle = is_gentle
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -87,15 +116,29 @@ class _Signals:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def wait_for_renewal(self) -> None:
+        """Waits until no token is being renewed, within the grace; from then on none will be."""
+        self.renewing.acquire(timeout=GRACE_SECONDS)
+
     def _handle(self, number: int, _: FrameType | None) -> None:
-        if self.number:
-            os._exit(128 + number)
-        self.number = number
+        is_last = bool(self.number) or not self._is_gentle
+        self.number = self.number or number
         self.stop.set()
+        if is_last and self.renewing.acquire(blocking=False):
+            os._exit(128 + number)
         # Writing to a target that has stopped reading blocks for ever; nothing but this thread would then be left.
-        timer = threading.Timer(GRACE_SECONDS, os._exit, (128 + number,))
-        timer.daemon = True
-        timer.start()
+        timer = threading.Thread(target=self._end, args=(128 + number, is_last), daemon=True)
+        try:
+            timer.start()
+        except RuntimeError:  # no more threads: the run ends by itself, or by the next signal
+            self._is_gentle = False
+
+    def _end(self, code: int, is_last: bool) -> None:
+        if is_last:
+            self.wait_for_renewal()
+        else:
+            time.sleep(GRACE_SECONDS)
+        os._exit(code)
 
 
 # Commands
@@ -119,18 +162,20 @@ class _Command:
             Writer().text(about(self.tap, arguments.format))
             return 0
         self._set_up_logging()
+        others = (arguments.discover, arguments.test, arguments.plan is not None, arguments.authorize)
         try:
-            if arguments.discover:
-                return self._discover()
-            if arguments.test:
-                return self._test()
-            if arguments.plan is not None:
-                return self._plan()
-            if arguments.authorize:
-                return self._authorize()
-            return self._sync()
+            with self.signals.caught(is_gentle=not any(others)):
+                if arguments.discover:
+                    return self._discover()
+                if arguments.test:
+                    return self._test()
+                if arguments.plan is not None:
+                    return self._plan()
+                if arguments.authorize:
+                    return self._authorize()
+                return self._sync()
         except TapError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             self._end_if_signalled()
             return error.exit_code
         except Stopped:
@@ -140,8 +185,11 @@ class _Command:
             raise
         except Exception as error:  # our own bug: one line for the user, the traceback for who asks for it
             self._end_if_signalled()
+            if text := unable(error):
+                self.fail(text)
+                return 1
             name = self.tap.name
-            self._fail(
+            self.fail(
                 f"unexpected {type(error).__name__}: {error}. This is a bug in {name}; --log-level debug shows where."
             )
             logging.getLogger(name).debug("traceback", exc_info=True)
@@ -172,7 +220,7 @@ class _Command:
             names = [selection.stream.name for selection in self._choose(streams, schemas, config)]
             for found in discovery.test(self.tap, client, streams, names):
                 table.append((found.stream, found.endpoint, found.word, self._masked(found.detail)))
-            sys.stderr.write("\n".join(columns(table)) + "\n")
+            say("\n".join(columns(table)) + "\n")
         words = {row[2] for row in table[1:]}
         is_refused = "forbidden" in words and config.settings["fail_on_forbidden"]
         return 1 if "failed" in words or is_refused else 0
@@ -192,8 +240,15 @@ class _Command:
 
         from . import authorize
 
-        with self._surroundings(is_partial=True) as (config, _):
-            authorize.authorize(self.tap, config, open_browser=webbrowser.open, stdin=sys.stdin, stderr=sys.stderr)
+        with self._surroundings(is_partial=True) as (config, context):
+            authorize.authorize(
+                self.tap,
+                config,
+                open_browser=webbrowser.open,
+                stdin=sys.stdin,
+                stderr=sys.stderr,
+                renewing=context.renewing,
+            )
         return 0
 
     def _sync(self) -> int:
@@ -202,11 +257,7 @@ class _Command:
         from ..sync import sync
         from . import progress
 
-        with (
-            self.signals.caught(),
-            self._surroundings() as (config, context),
-            closing(self.tap.connect(context)) as client,
-        ):
+        with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
             state = self._state(config)
             streams, selections = self._chosen(client, config)
             state.adopt({stream.name: stream.aliases for stream in streams})
@@ -280,6 +331,8 @@ class _Command:
                 speed=float(sandbox.options.get("speed") or 1) if sandbox is not None else 1.0,
                 lock_path=config.path.with_name(f"{config.path.name}.lock") if config.path is not None else None,
                 secrets=config.secrets,
+                renewing=self.signals.renewing,
+                **({"today": sandbox.clock.now} if sandbox is not None else {}),
             )
             self.mask = context.masks.mask
             if self.tap.adapt is not None:
@@ -390,7 +443,7 @@ class _Command:
         if self.arguments.report:
             self._write_page(report)
         if self.log_format == "text":
-            sys.stderr.write(self._masked(report.summary()))
+            say(self._masked(report.summary()))
             return
         for row in report.rows():
             text = f"{row['stream']}: {row['records']} records, {row['requests']} requests"
@@ -405,12 +458,13 @@ class _Command:
         except OSError as error:
             report.log.warning("the report could not be written to %s: %s", self.arguments.report, error.strerror)
 
-    def _fail(self, text: str) -> None:
+    def fail(self, text: str) -> None:
+        """Say why the command ends, in one line."""
         text = self._masked(" ".join(text.split()))
         if self.log_format == "json":
             logging.getLogger(self.tap.name).error("%s", text)
         else:
-            sys.stderr.write(f"{self.tap.name}: {text}\n")
+            say(f"{self.tap.name}: {text}\n")
 
     def _masked(self, text: str) -> str:
         return self.mask(text)
@@ -418,7 +472,7 @@ class _Command:
     def _end_if_signalled(self) -> None:
         if self.signals.number:
             # Workers may be in the middle of a request, and are not waited for.
-            _leave(128 + self.signals.number)
+            _leave(128 + self.signals.number, self.signals)
 
 
 # Files

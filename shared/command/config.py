@@ -12,6 +12,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -342,17 +343,42 @@ def _read_secret(path: Path) -> str:
 
 def _write_private(path: Path, text: str) -> None:
     """Replace the file whole, readable by its owner alone: it holds a token now. A link stays a link."""
+    import portalocker
+
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # made with mode 0600
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
+            with suppress(portalocker.LockException):  # not every file system has locks
+                portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(target)
     except BaseException:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
         raise
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove what `_write_private` left beside `path` when its process was killed: it holds tokens. What another
+    process is writing at the moment is locked.
+    """
+    import re
+
+    try:
+        target = path.resolve()
+        left = [
+            p for p in target.parent.iterdir() if re.fullmatch(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}", p.name)
+        ]
+    except (OSError, RuntimeError, ValueError):
+        return
+    for each in left:
+        import portalocker
+
+        with suppress(OSError, portalocker.LockException), each.open("r+") as file:
+            portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
+            each.unlink()
 
 
 def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
