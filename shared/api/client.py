@@ -9,17 +9,19 @@ from __future__ import annotations
 import copy
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isfinite
+from statistics import median_low
 from typing import IO, TYPE_CHECKING, Any, TypeVar, overload
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from ..errors import ApiError, AuthError, QuotaError, RetryableError, Stopped, TooLargeError
 from ..timestamps import UTC, canonical
-from ..urls import check_base_url, is_safe, is_url, origin, query
+from ..urls import check_base_url, is_loopback, is_safe, is_url, origin, query
 from .answers import (
     DEEPEST,
     Failure,
@@ -47,6 +49,9 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
+CLOCK_SECONDS = 300.0
+"""The clock of an API and ours that differ by no more are taken for alike."""
+LATEST_ANSWERS = 9
 _REDIRECTS = 5
 _STALE_SECONDS = 1.0
 _RENEWALS = 5  # of a credential that keeps expiring before its request gets through
@@ -170,6 +175,8 @@ class Client:
         self._server_time: tuple[datetime, float] | None = None
         self._started_at: str | None = None
         self._last_date = ""
+        self._ahead: deque[float] = deque(maxlen=LATEST_ANSWERS)
+        self._is_clock_told = False
         self._checked_base: str | None = None
         self._used_up: set[str] = set()
         """Quotas for which somebody has waited in vain since anything was answered: nobody else waits for them."""
@@ -304,9 +311,11 @@ class Client:
         return self.limits.delay(quota)
 
     def now(self) -> str:
-        """The present instant by the API's clock, as its latest answer had it; by ours before the first one."""
+        """The present instant by the API's clock, as its latest answer had it; by ours before the first one, and where
+        the API's is ahead of ours by more than minutes.
+        """
         if self._server_time is None:
-            return canonical(datetime.now(UTC))
+            return canonical(self._context.today())
         moment, at_clock = self._server_time
         return canonical(moment + timedelta(seconds=self._clock() - at_clock))
 
@@ -435,9 +444,31 @@ class Client:
             return
         self._last_date = date
         if (moment := http_date(date)) is not None:
-            self._server_time = (moment, self._clock())
+            self._server_time = (self._judged(moment, response), self._clock())
             if self._started_at is None:
-                self._started_at = canonical(moment)
+                self._started_at = canonical(self._server_time[0])
+
+    def _judged(self, moment: datetime, response: Response) -> datetime:
+        """The instant to go by when an answer says that it is `moment`. A clock may be wrong, the API's or ours, and
+        what is read up to tomorrow is not read again: where they differ, the earlier one is safe.
+        """
+        ours = self._context.today()
+        if is_loopback(urlsplit(response.url).hostname):  # a sandbox says by which clock it lives
+            ours = http_date(response.headers.get("Sandbox-Time", "")) or ours
+        ahead = (moment - ours).total_seconds()
+        self._ahead.append(ahead)
+        usual = median_low(self._ahead)
+        if abs(usual) > CLOCK_SECONDS and not self._is_clock_told:
+            self._is_clock_told = True
+            self.report.warn(
+                "",
+                f"the API's clock says {canonical(moment)}, this machine's {canonical(ours)}: the earlier one counts. "
+                "Set this machine's clock if it is the wrong one.",
+            )
+        if usual > CLOCK_SECONDS:
+            return ours
+        # One answer among others that is far off, from a cache or a proxy, is not heard.
+        return moment if abs(ahead - usual) <= CLOCK_SECONDS else ours + timedelta(seconds=usual)
 
 
 def _growing_waits(cap_seconds: float) -> Iterator[float]:

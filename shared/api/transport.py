@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from ..errors import ConfigError, MachineError, RetryableError, Stopped, TooLargeError, unable
+from ..errors import ConfigError, MachineError, RetryableError, Stopped, unable
 from ..urls import origin
 from . import connections
 from .answers import Failure, Gunzip, Headers, Response, named, path_of, too_large, unsendable

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..errors import CatalogError, ConfigError, Stopped, TapError, unable
+from ..errors import CatalogError, ConfigError, StateError, Stopped, TapError, unable
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 4.5
 """After the first signal a run has so long to end by itself; a target that reads no more must not hold it longer."""
 BROKEN_PIPE = 141
+LONGEST_LINE = 480
+"""Characters of the line that says why a command fails."""
 
 
 def run(tap: Tap, arguments: argparse.Namespace) -> NoReturn:
@@ -150,6 +152,7 @@ class _Command:
     arguments: argparse.Namespace
     mask: Callable[[str], str] = str
     log_format: str = "text"
+    account: str | None = None
     signals: _Signals = field(default_factory=_Signals)
 
     def run(self) -> int:
@@ -211,7 +214,7 @@ class _Command:
         return 0
 
     def _test(self) -> int:
-        from ..report import columns
+        from ..report import columns, harmless
         from . import discovery
 
         table = [("stream", "endpoint", "result", "")]
@@ -219,7 +222,7 @@ class _Command:
             streams, schemas = discovery.of_account(self.tap, client, is_wanted=frozenset().__contains__)
             names = [selection.stream.name for selection in self._choose(streams, schemas, config)]
             for found in discovery.test(self.tap, client, streams, names):
-                table.append((found.stream, found.endpoint, found.word, self._masked(found.detail)))
+                table.append((found.stream, found.endpoint, found.word, harmless(self._masked(found.detail))))
             say("\n".join(columns(table)) + "\n")
         words = {row[2] for row in table[1:]}
         is_refused = "forbidden" in words and config.settings["fail_on_forbidden"]
@@ -260,8 +263,7 @@ class _Command:
         with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
             state = self._state(config)
             streams, selections = self._chosen(client, config)
-            state.adopt({stream.name: stream.aliases for stream in streams})
-            self._forget(state, [stream.name for stream in streams])
+            self._adopt(state, streams, client, context.report)
             writer = Writer(batches=batch_files(config.settings))
             with self._summary(context.report), progress.live(context.report, is_shown=self._is_watched()):
                 code = sync.run(
@@ -297,7 +299,7 @@ class _Command:
         # While the first request is under way; what is worked out before it keeps nobody waiting after it either.
         loading = threading.Thread(target=load)
         loading.start()
-        self.tap.check(client)
+        self.account = self.tap.check(client)
         streams, schemas = discovery.of_account(
             self.tap, client, is_wanted=lambda name: name in wanted or name not in known, known_schemas=schemas
         )
@@ -338,6 +340,8 @@ class _Command:
             if self.tap.adapt is not None:
                 self.tap = self.tap.adapt(self.tap, config.settings)
             self._set_up_logging(config)
+            for text in config.unknown:
+                context.report.warn("", text)
             yield config, context
         finally:
             if sandbox is not None:
@@ -399,8 +403,22 @@ class _Command:
 
         value = read_file(self.arguments.state) if self.arguments.state else {}
         if self.tap.read_state is not None and isinstance(value, dict):
-            value = self.tap.read_state(value, config.settings)
+            try:
+                value = self.tap.read_state(value, config.settings)
+            except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError):
+                raise StateError(
+                    "state: it has no shape that this tap knows; correct it or run without state"
+                ) from None
         return State.read(value)
+
+    def _adopt(self, state: State, streams: Sequence[Stream], client: Client, report: Report) -> None:
+        """Make the state that of this run: of this tap and account, with names and bookmarks as they are now."""
+        names = {stream.name: stream.aliases for stream in streams}
+        state.belong(self.tap.name, self.account, (*names, *(alias for each in names.values() for alias in each)))
+        state.adopt(names)
+        for text in state.begin(client.now(), {stream.name: stream.replication_key for stream in streams}):
+            report.warn("", text)
+        self._forget(state, list(names))
 
     def _forget(self, state: State, names: Sequence[str]) -> None:
         for pattern in self.arguments.full_refresh:
@@ -460,7 +478,10 @@ class _Command:
 
     def fail(self, text: str) -> None:
         """Say why the command ends, in one line."""
-        text = self._masked(" ".join(text.split()))
+        from ..report import harmless
+
+        text = harmless(self._masked(" ".join(text.split())))
+        text = text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
         if self.log_format == "json":
             logging.getLogger(self.tap.name).error("%s", text)
         else:
@@ -478,16 +499,12 @@ class _Command:
 # Files
 
 
-def _read(path: str, error_class: type[TapError]) -> str:
+def _parsed(path: str, error_class: type[TapError]) -> Any:
+    from ..files import UnfitError, parsed, read_text
+
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
+        return parsed(read_text(path))
+    except UnfitError as error:
+        raise error_class(f"{path} is not JSON: {error}.") from error
     except (OSError, ValueError) as error:
         raise error_class(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-
-
-def _parsed(path: str, error_class: type[TapError]) -> Any:
-    try:
-        return json.loads(_read(path, error_class))
-    except ValueError as error:
-        raise error_class(f"{path} is not JSON: {error}.") from error

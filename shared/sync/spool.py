@@ -35,8 +35,8 @@ def _spool_class() -> type[SpooledTemporaryFile[bytes]]:
                 disk = shutil.disk_usage(tempfile.gettempdir())
                 if disk.free < min(LEFT_FREE, disk.total / 10):
                     raise TooLargeError(
-                        f"{tempfile.gettempdir()} is nearly full ({disk.free // 1_000_000} MB are left) of what the API "
-                        "sends. Make room there, or let TMPDIR name a larger folder."
+                        f"{tempfile.gettempdir()} is nearly full ({disk.free // 1_000_000} MB are left) of "
+                        "what the API sends. Make room there, or let TMPDIR name a larger folder."
                     )
             return count
 
