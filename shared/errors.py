@@ -5,6 +5,7 @@
     ├── StateError              exit 2
     ├── CatalogError            exit 2
     ├── SchemaError             a record or a schema breaks its own rules
+    ├── MachineError            no room on a disk, no more descriptors
     └── ApiError                what the API answered, or failed to answer
         ├── AuthError           exit 3: credentials refused; stops the whole run
         ├── RefusedError        this stream is not for this credential; the others go on
@@ -20,6 +21,8 @@ API said and what to do, in one line, and holds no credential.
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class TapError(Exception):
@@ -122,3 +125,27 @@ class RetryableError(ApiError):
 
 class Stopped(Exception):
     """The run is being ended (signal, closed output); no failure of what was being read."""
+
+
+class MachineError(TapError):
+    """This machine has no room, or no more of something that the run needs."""
+
+
+_LIMITS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room there."),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "Too many files are open: raise the limit (`ulimit -n`)."),
+    errno.EROFS: "It is read-only: give another folder.",
+    errno.EIO: "Check the disk.",
+}
+
+
+def unable(error: BaseException, where: str = "") -> str:
+    """The sentence on what the machine could not do, `where` being the folder or file; empty for other errors."""
+    if isinstance(error, MemoryError):
+        return "The memory does not suffice: read less at once (concurrency), or give the process more."
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return "No more threads can be started: raise the limit (`ulimit -u`), or lower concurrency."
+    if isinstance(error, OSError) and error.errno in _LIMITS:
+        where = where or str(error.filename or "The output")
+        return f"{where} cannot be written or opened: {error.strerror}. {_LIMITS[error.errno]}"
+    return ""

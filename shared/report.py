@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import threading
 import time
@@ -81,6 +82,7 @@ class Report:
         self._began = self._metrics_at = clock()
         self._is_answered = False
         self.host = "the API"
+        self._facts: list[str] = []
         self.notes: list[str] = []
         """What was said at the end about values and fields, with counts."""
 
@@ -139,6 +141,12 @@ class Report:
                 spans.sort()
                 pairs = zip(spans[::2], spans[1::2], strict=True)
                 spans[:] = [Span(a.began, max(a.ended, b.ended), a.units + b.units) for a, b in pairs]
+
+    def fact(self, text: str) -> None:
+        """Something that is as it should be, said once at the end."""
+        with self._lock:
+            self._facts.append(text)
+        self.log.info("%s", text)
 
     def note(self, text: str) -> None:
         """Something about values or fields, said at the end."""
@@ -321,7 +329,7 @@ class Report:
         for row in rows:
             table.append(
                 (
-                    row["stream"],
+                    harmless(row["stream"]),
                     f"{row['records']:,}",
                     row["bookmark"] or "-",
                     f"{row['requests']:,}",
@@ -336,8 +344,9 @@ class Report:
         lines.append(f"{requests:,} requests")
         for row in rows:
             stream = row["stream"]
-            lines += [f"{self.name}: {_labelled(stream, text)}" for text in row["problems"]]
-        lines += [f"{self.name}: warning: {text}" for text in self.notes]
+            lines += [harmless(f"{self.name}: {_labelled(stream, text)}") for text in row["problems"]]
+        lines += [harmless(f"{self.name}: warning: {text}") for text in self.notes]
+        lines += [harmless(f"{self.name}: {text}") for text in self._facts]
         return "\n".join(lines) + "\n"
 
 
@@ -357,6 +366,18 @@ def columns(table: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> Ite
 
 
 # Logging
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def harmless(text: str) -> str:
+    r"""`text` with control characters as `\x1b`: one from outside could forge a line, or talk to the terminal."""
+
+    def shown(found: re.Match[str]) -> str:
+        code = ord(found[0])
+        return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+    return _CONTROLS.sub(shown, text)
 
 
 def configure(
@@ -383,6 +404,9 @@ class StderrHandler(_StreamHandler):
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Nothing: a stderr that is full or closed ends no run, and there is nowhere else to say so."""
+
     @property
     def stream(self) -> TextIO:
         return sys.stderr
@@ -401,6 +425,13 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return self._mask(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = harmless(self._mask(record.message))
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        return "\n".join(harmless(self._mask(line)) for line in super().formatException(ei).split("\n"))
 
 
 class JsonFormatter(logging.Formatter):
@@ -421,7 +452,7 @@ class JsonFormatter(logging.Formatter):
             "thread_name": record.threadName,
             "app_name": self._app_name,
             "stream_name": getattr(record, "stream_name", None) or None,
-            "message": "METRIC" if metric else self._mask(record.getMessage()),
+            "message": "METRIC" if metric else harmless(self._mask(record.getMessage())),
             "extra": getattr(record, "summary", None) or {},
         }
         if metric:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .timestamps import canonical, written
-from .urls import is_loopback
+from .urls import is_loopback, is_url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,14 @@ COMMON: tuple[Setting, ...] = (
         default=300,
         minimum=1,
         unset=(0,),  # singer-io's taps read 0 as "the default"
+    ),
+    Setting(
+        name="max_answer_megabytes",
+        type="integer",
+        description="The largest answer that is read, unpacked; a larger one is asked for in smaller parts, or fails.",
+        default=256,
+        minimum=1,
+        maximum=4096,
     ),
     Setting(
         name="concurrency",
@@ -215,6 +223,15 @@ def _property(setting: Setting) -> dict[str, Any]:
     return schema
 
 
+def brief(value: Any) -> str:
+    """`value` as an error shows it: JSON, of a long one the beginning."""
+    try:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = f"a nested {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 def is_unset(setting: Setting, value: Any) -> bool:
     """Whether `value` means "not given"."""
     if value is None or (isinstance(value, str) and not value.strip()):
@@ -228,7 +245,7 @@ def cast(setting: Setting, raw: Any) -> Any:
     try:
         value = _instant(raw, local=setting.local) if setting.type == "date-time" else _CASTS[setting.type](raw)
     except ValueError as error:
-        shown = "" if setting.secret else f"{json.dumps(raw, default=str, ensure_ascii=False)}, "
+        shown = "" if setting.secret else f"{brief(raw)}, "
         raise ValueError(f"is {shown}{error}") from error
     if setting.name == "base_url":
         return _checked_url(value)
@@ -300,7 +317,7 @@ def _object(raw: Any) -> dict[str, Any]:
 def _decoded(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("not JSON") from None
 
 
@@ -315,13 +332,15 @@ _CASTS: dict[str, Callable[[Any], Any]] = {
 
 
 def _checked_url(url: str) -> str:
+    if not is_url(url):
+        raise ValueError(f"is {brief(url)}, not a URL such as https://api.example.com")
     parts = urlsplit(url)
     if not parts.hostname or parts.scheme not in {"https", "http"}:
-        raise ValueError(f"is {json.dumps(url)}, not a URL such as https://api.example.com")
+        raise ValueError(f"is {brief(url)}, not a URL such as https://api.example.com")
     if parts.username or parts.password:
         raise ValueError("holds a user name or password; credentials have settings of their own")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise ValueError(f"is {json.dumps(url)}: http is allowed to this machine only, use https")
+        raise ValueError(f"is {brief(url)}: http is allowed to this machine only, use https")
     return url.rstrip("/")
 
 
@@ -350,7 +369,7 @@ def wrong(declared: Sequence[Setting], values: Mapping[str, Any], now: datetime)
 
 
 def _explain(setting: Setting, error: Any) -> str:
-    shown = "" if setting.secret else f"is {json.dumps(error.instance, default=str, ensure_ascii=False)}, "
+    shown = "" if setting.secret else f"is {brief(error.instance)}, "
     match error.validator:
         case "minimum":
             return f"{shown}at least {error.validator_value:g} is needed"
@@ -362,4 +381,4 @@ def _explain(setting: Setting, error: Any) -> str:
             )
         case "pattern":
             return f"{shown}which does not look right (expected {error.validator_value})"
-    return "does not fit" if setting.secret else str(error.message)
+    return "does not fit" if setting.secret else f"{shown}which does not fit"

@@ -28,7 +28,8 @@ class Tap:
     settings        its own settings; those of every tap are added by `settings_of`
     connect         Context (settings, report, stop, save) -> Client, with no request made
     check           (client): one cheap request that proves the credential, and whatever only the account can tell of
-                    the settings; made before each sync, whose clock it sets; raises AuthError, ConfigError
+                    the settings; made before each sync, whose clock it sets; raises AuthError, ConfigError. Gives what
+                    the API calls the account, where it told that: a state is one account's
     streams         the table
     adapt           (tap, settings) -> the tap as these settings want it: other names, other keys of its streams
     more_streams    (client) -> streams only this account has; asked at discovery and before a sync
@@ -46,7 +47,7 @@ class Tap:
     schemas: Path
     settings: tuple[Setting, ...]
     connect: Callable[[Context], Client]
-    check: Callable[[Client], None]
+    check: Callable[[Client], str | None]
     streams: tuple[Stream, ...]
     adapt: Callable[[Tap, Settings], Tap] | None = None
     more_streams: Callable[[Client], Iterable[Stream]] | None = None

@@ -27,6 +27,15 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
+def is_url(text: str) -> bool:
+    """Whether `text` can be asked for at all: it names a host, and a port that there is."""
+    try:
+        parts = urlsplit(text)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def is_loopback(host: str | None) -> bool:
     """Whether `host` is this machine itself."""
     import ipaddress  # here, since `--version` has no use for it
@@ -43,9 +52,7 @@ def is_safe(url: str) -> bool:
     """Whether `url` is https, or http on this machine."""
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and (
-            parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-        )
+        return is_url(url) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)))
     except ValueError:
         return False
 

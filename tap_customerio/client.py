@@ -118,11 +118,17 @@ def verdict(request: Request, response: Response) -> ApiError | None:
     return standard_verdict(request, response)
 
 
-def check(client: Client) -> None:
-    """Proves key and region. A key may be kept from the list of workspaces and be good all the same."""
+def check(client: Client) -> str | None:
+    """Proves key and region. A key may be kept from the list of workspaces and be good all the same.
+
+    The account goes by its oldest workspace: the list holds them all, and does not say which is the key's.
+    """
     for path in ("/workspaces", "/campaigns"):
         try:
-            client.json(Request(path))
-            return
+            answer = client.json(Request(path))
         except RefusedError:
             continue
+        rows = answer.get("workspaces") if isinstance(answer, dict) else None
+        ids = [row["id"] for row in rows or () if isinstance(row, dict) and isinstance(row.get("id"), int)]
+        return str(min(ids)) if ids else None
+    return None

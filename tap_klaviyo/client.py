@@ -205,14 +205,20 @@ def _wait_seconds(response: Response, said: str) -> float:
     return float(match[1]) if match else 1.0
 
 
-def check(client: Client) -> None:
-    """Proves the credential. A key without the scope of accounts is judged by the metrics, which event streams need."""
+def check(client: Client) -> str | None:
+    """Proves the credential; gives the account's id. A key without the scope of accounts is judged by the metrics,
+    which event streams need.
+    """
     try:
         account = client.json(Request("/api/accounts", quota="XS accounts"))
         if isinstance(client, AccountClient):
             client.zone = _zone(account)
     except RefusedError:
         client.json(Request("/api/metrics", {"fields[metric]": "name"}, quota="M metrics"))
+        return None
+    rows = account.get("data") if isinstance(account, dict) else None
+    first = rows[0] if isinstance(rows, list) and rows else None
+    return str(first["id"]) if isinstance(first, dict) and first.get("id") else None
 
 
 def _zone(account: Any) -> tzinfo | None:

@@ -18,8 +18,9 @@ import pytest
 import responses
 
 from shared.api.answers import Headers, Response, answered, retry_after, standard_verdict, words
-from shared.api.client import Client, Context, Retry, Secrets
+from shared.api.client import Client, Context, Retry
 from shared.api.limits import Limits, Quota
+from shared.api.masking import Secrets
 from shared.api.request import Request
 from shared.errors import (
     ApiError,
@@ -41,6 +42,7 @@ class FakeReport:
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self.retries: list[str] = []
+        self.warnings: list[str] = []
         self.waits = 0.0
 
     def request(self, stream: str, **facts: Any) -> None:
@@ -48,6 +50,9 @@ class FakeReport:
 
     def retry(self, stream: str, reason: str, seconds: float = 0.0) -> None:
         self.retries.append(reason)
+
+    def warn(self, stream: str, text: str) -> None:
+        self.warnings.append(text)
 
     def waited(self, stream: str, seconds: float) -> None:
         self.waits += seconds

@@ -7,7 +7,9 @@ has its own ideas, and falls back on `standard_verdict`.
 from __future__ import annotations
 
 import http
+import io
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -49,6 +51,9 @@ class Response:
     seconds: float = 0.0
     packed: bytes = field(default=b"", repr=False)
     """The body in gzip, until its turn comes to be unpacked."""
+    mask: Callable[[str], str] = field(default=str, repr=False, compare=False)
+    """Takes secrets out of a text, which has to happen before anything of it is cut."""
+    most_bytes: int = field(default=256_000_000, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.headers, Headers):
@@ -80,22 +85,87 @@ class Failure(Exception):
         self.is_heavy = is_heavy
 
 
+class Gunzip:
+    """Undoes gzip piece by piece: a megabyte of it may hold a gigabyte."""
+
+    def __init__(self) -> None:
+        self._decoder: Any = None
+
+    def parts(self, data: bytes) -> Iterator[bytes]:
+        """What `data` unpacks to, in pieces of bounded size."""
+        while data:
+            if self._decoder is None or self._decoder.eof:
+                self._decoder = zlib.decompressobj(wbits=31)
+            yield self._decoder.decompress(data, _PIECE)
+            data = self._decoder.unconsumed_tail or self._decoder.unused_data
+
+    def end(self) -> None:
+        """Raises zlib.error when there should have been more."""
+        if self._decoder is not None and not self._decoder.eof:
+            raise zlib.error("it ends too early")
+
+
 def unpacked(request: Request, response: Response) -> Response:
-    """The response with its content out of gzip; a broken one is a failed try."""
-    if not response.packed:
-        return response
-    content, rest = [], response.packed
-    try:
-        while rest:
-            decoder = zlib.decompressobj(wbits=31)
-            content.append(decoder.decompress(rest))
-            rest = decoder.unused_data
-            if not decoder.eof:
-                raise zlib.error("it ends too early")
-    except zlib.error as problem:
-        text = f"{named(request)} answered {response.status}, but its gzip is broken ({problem})."
-        raise Failure(RetryableError(text), seconds=response.seconds, is_heavy=True) from None
-    return replace(response, content=b"".join(content), packed=b"")
+    """The response with its content out of gzip; a broken one, or one too large to be read, is a failed try."""
+    content = response.content
+    if response.packed:
+        body, gunzip = io.BytesIO(), Gunzip()
+        try:
+            for part in gunzip.parts(response.packed):
+                body.write(part)
+                if body.tell() > response.most_bytes:
+                    raise Failure(_too_large(request, response), seconds=response.seconds, is_heavy=True)
+            gunzip.end()
+        except zlib.error as problem:
+            text = f"{named(request)} answered {response.status}, but its gzip is broken ({problem})."
+            raise Failure(RetryableError(text), seconds=response.seconds, is_heavy=True) from None
+        content = body.getvalue()
+        response = replace(response, content=content, packed=b"")
+    if len(content) > _SMALL and _weight(content) > response.most_bytes * _ROOM:
+        raise Failure(_too_large(request, response), seconds=response.seconds, is_heavy=True)
+    return response
+
+
+_PIECE = 1 << 20
+_SMALL = 8_000_000
+_ROOM = 1.2
+"""So much more than its text an answer may take once it is read."""
+
+
+def _weight(content: bytes) -> int:
+    """About the bytes that a body and what is made of it take at once: a list takes 64, an object 200, a value 64."""
+    return len(content) + 64 * (content.count(b",") + content.count(b"[")) + 200 * content.count(b"{")
+
+
+def too_large(request: Request, status: int, most_bytes: int) -> TooLargeError:
+    return TooLargeError(
+        f"{named(request)} answered {status} with more than can be read at once "
+        f"(max_answer_megabytes is {most_bytes // 1_000_000}). Ask for less at once, or raise it."
+    )
+
+
+def _too_large(request: Request, response: Response) -> TooLargeError:
+    return too_large(request, response.status, response.most_bytes)
+
+
+DEEPEST = 200
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_OTHERS = bytes(each for each in range(256) if each not in b"[]{}")
+
+
+def is_too_deep(content: bytes) -> bool:
+    """Whether a JSON body is nested deeper than `DEEPEST`.
+
+    Each round takes the innermost pairs of brackets away. Those in texts count as well, where they hardly ever are so
+    many within each other.
+    """
+    brackets = content.translate(_BRACKETS, _OTHERS)
+    for _ in range(DEEPEST):
+        fewer = brackets.replace(b"[]", b"")
+        if len(fewer) == len(brackets):
+            return False
+        brackets = fewer
+    return b"[]" in brackets
 
 
 # What it means
@@ -107,14 +177,14 @@ def words(response: Response) -> str:
     """What the answer says in its own words, wherever its body keeps them; empty for HTML and nothing."""
     try:
         body = response.json()
-    except ValueError:
-        text = " ".join(response.text.split())
-        return "" if text.startswith("<") else shortened(text)
+    except (ValueError, RecursionError):
+        text = " ".join(response.text[:_LONGEST_TEXT].split())
+        return "" if text.startswith("<") else shortened(response.mask(text))
     found = [_said(error) for error in body] if isinstance(body, list) else []
     if isinstance(body, dict):
         errors = body.get("errors")
         found = [_said(body), *(_said(error) for error in (errors if isinstance(errors, list) else []))]
-    return shortened("; ".join(dict.fromkeys(said for said in found if said)))
+    return shortened(response.mask("; ".join(dict.fromkeys(said for said in found if said))))
 
 
 def _said(error: Any) -> str:
@@ -126,7 +196,11 @@ def _said(error: Any) -> str:
     return next((error[name] for name in ("title", "error") if isinstance(error.get(name), str)), "")
 
 
+_LONGEST_TEXT = 10_000
+
+
 def shortened(text: str, length: int = 300) -> str:
+    """The beginning of `text`, whose secrets are masked already: half a secret is none to a mask."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
@@ -145,7 +219,10 @@ def named(request: Request) -> str:
 
 
 def path_of(request: Request) -> str:
-    return urlsplit(request.path).path or "/"
+    try:
+        return urlsplit(request.path).path or "/"
+    except ValueError:  # a link that is none
+        return "(no URL)"
 
 
 def retry_after(response: Response) -> float | None:
@@ -154,9 +231,11 @@ def retry_after(response: Response) -> float | None:
     if not value:
         return None
     try:
-        return max(float(value), 0.0)
+        seconds = float(value)
     except ValueError:
         pass
+    else:
+        return seconds if math.isfinite(seconds) and seconds >= 0 else None
     until = http_date(value)
     if until is None:
         return None
@@ -189,18 +268,20 @@ def standard_verdict(
         asked = retry_after(response)
         return RetryableError(text(), wait_seconds=asked, everyone=status == 503 and asked is not None)
     if 300 <= status < 400:
-        target = urlsplit(response.headers.get("Location", "")).hostname or "nowhere"
+        try:
+            target = urlsplit(response.headers.get("Location", "")).hostname or "nowhere"
+        except ValueError:
+            target = "nowhere"
         return ApiError(text(f"It points to {target}, which is not followed; check base_url."))
     asked_for = urlsplit(response.url).query
     return ApiError(text(f"Asked for was: {shortened(asked_for)}" if asked_for else ""))
 
 
-def unreadable(request: Request, response: Response, problem: ValueError) -> RetryableError:
+def unreadable(request: Request, response: Response, problem: object) -> RetryableError:
     kind = response.headers.get("Content-Type", "of no type").partition(";")[0]
     size = f"{len(response.content)} bytes, {kind}"
-    return RetryableError(
-        f"{named(request)} answered {response.status}, but its body ({size}) is unreadable: {problem}."
-    )
+    said = shortened(response.mask(str(problem)))
+    return RetryableError(f"{named(request)} answered {response.status}, but its body ({size}) is unreadable: {said}.")
 
 
 def unsendable(request: Request) -> ConfigError:
@@ -216,6 +297,6 @@ def http_date(text: str) -> datetime | None:
 
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -7,25 +7,38 @@ the API's own origin only, and into no log, error or traceback.
 from __future__ import annotations
 
 import copy
-import json
-import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import isfinite
+from statistics import median_low
 from typing import IO, TYPE_CHECKING, Any, TypeVar, overload
-from urllib.parse import quote, quote_plus, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from ..errors import ApiError, AuthError, QuotaError, RetryableError, Stopped, TooLargeError
 from ..timestamps import UTC, canonical
-from ..urls import check_base_url, is_safe, origin, query
-from .answers import Failure, Response, Verdict, http_date, named, standard_verdict, unpacked, unreadable
+from ..urls import check_base_url, is_loopback, is_safe, is_url, origin, query
+from .answers import (
+    DEEPEST,
+    Failure,
+    Response,
+    Verdict,
+    http_date,
+    is_too_deep,
+    named,
+    standard_verdict,
+    unpacked,
+    unreadable,
+)
 from .limits import Limits
+from .masking import Secrets
 from .reading_order import ReadingOrder
 from .request import Request
-from .transport import Transport
+from .transport import MOST_BYTES, Transport
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,11 +49,13 @@ T = TypeVar("T")
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 120.0
+CLOCK_SECONDS = 300.0
+"""The clock of an API and ours that differ by no more are taken for alike."""
+LATEST_ANSWERS = 9
 _REDIRECTS = 5
 _STALE_SECONDS = 1.0
 _RENEWALS = 5  # of a credential that keeps expiring before its request gets through
 _SHORTEST_PAUSE = 0.5  # an API that says "0 seconds" means soon
-_SHORTEST_SECRET = 4  # shorter "secrets" would blacken every text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,36 +69,9 @@ class Retry:
     quota_seconds: float = 900
 
 
-class Secrets:
-    """What must not be seen, and texts without it."""
-
-    _USER = re.compile(r"(?<=://)[^/@\s\"']+(?=@)")
-    _PARAMETER = re.compile(
-        r"([?&](?:[\w-]*(?:token|key|secret|signature|credential)[\w-]*|sig|code)=)[^&\s\"'#]+", re.IGNORECASE
-    )
-
-    def __init__(self, secrets: Sequence[str] = ()) -> None:
-        self._known: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        self._lock = threading.Lock()
-        for secret in secrets:
-            self.add(secret)
-
-    def add(self, secret: str) -> None:
-        """Never show `secret` again, nor its forms in URLs."""
-        if len(secret) < _SHORTEST_SECRET or secret in self._known:
-            return
-        with self._lock:
-            known = self._known | {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1]}
-            longest_first = sorted(known, key=len, reverse=True)
-            self._pattern = re.compile("|".join(re.escape(text) for text in longest_first))
-            self._known = known
-
-    def mask(self, text: str) -> str:
-        """`text` without secrets, users in URLs, and parameters that look like secrets."""
-        if self._pattern is not None:
-            text = self._pattern.sub("***", text)
-        return self._PARAMETER.sub(r"\1***", self._USER.sub("***", text))
+def present() -> datetime:
+    """The present by our own clock."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +86,8 @@ class Context:
     speed       how much faster than life the API's clock runs (sandbox): waits are shortened likewise
     lock_path   file by which processes take turns at refreshing a token; None without a config file
     secrets     settings that are never shown
+    today       our own clock, by which that of the API is judged
+    renewing    held while a token is renewed: the process does not end before the new one is saved
     """
 
     settings: Mapping[str, Any] = field(repr=False)
@@ -109,6 +99,8 @@ class Context:
     lock_path: Path | None = None
     secrets: Sequence[str] = field(default=(), repr=False)
     masks: Secrets = field(default_factory=Secrets, repr=False)
+    today: Callable[[], datetime] = present
+    renewing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __post_init__(self) -> None:
         for secret in self.secrets:
@@ -145,6 +137,7 @@ class Client:
         timeout: tuple[float, float] | None = None,
         clock: Callable[[], float] | None = None,
         wait: Callable[[float], None] | None = None,
+        is_patient: bool = False,
     ) -> None:
         """`authenticate` gives the headers that carry the credential, and is asked for each try. `refresh` is called
         once for a request that was answered with an AuthError (a few times if it says that the credential has expired),
@@ -152,6 +145,8 @@ class Client:
 
         Answers are unpacked and read one at a time, in `reading_order`, the smaller first: Python would take
         turns anyway, and only one page at a time is then in memory.
+
+        `is_patient`: an answer on its way is read to its end even when the run is being stopped.
         """
         self._context = context
         self.settings = context.settings
@@ -174,9 +169,10 @@ class Client:
         self._transport = Transport(
             connections=limits.connections,
             timeout=timeout or (CONNECT_SECONDS, read_seconds),
-            stop=context.stop,
+            stop=threading.Event() if is_patient else context.stop,
             report=context.report,
             mask=self.mask,
+            most_bytes=int(context.settings.get("max_answer_megabytes") or 0) * 1_000_000 or MOST_BYTES,
         )
         self._anywhere = {"User-Agent": str(context.settings.get("user_agent") or "singer-tap")}
         self._anywhere["Accept-Encoding"] = "gzip"
@@ -184,6 +180,8 @@ class Client:
         self._server_time: tuple[datetime, float] | None = None
         self._started_at: str | None = None
         self._last_date = ""
+        self._ahead: deque[float] = deque(maxlen=LATEST_ANSWERS)
+        self._is_clock_told = False
         self._checked_base: str | None = None
         self._used_up: set[str] = set()
         """Quotas for which somebody has waited in vain since anything was answered: nobody else waits for them."""
@@ -252,7 +250,8 @@ class Client:
                 raise self._told(error, stream)
             if error.fewer_connections:
                 self.limits.fewer_connections()
-            seconds = next(waits) if error.wait_seconds is None else error.wait_seconds
+            asked = error.wait_seconds
+            seconds = next(waits) if asked is None or not isfinite(asked) else max(asked, 0.0)
 
             if error.everyone:  # no failure, and nothing was started
                 seconds = max(seconds, _SHORTEST_PAUSE)
@@ -330,9 +329,11 @@ class Client:
         return self.limits.delay(quota)
 
     def now(self) -> str:
-        """The present instant by the API's clock, as its latest answer had it; by ours before the first one."""
+        """The present instant by the API's clock, as its latest answer had it; by ours before the first one, and where
+        the API's is ahead of ours by more than minutes.
+        """
         if self._server_time is None:
-            return canonical(datetime.now(UTC))
+            return canonical(self._context.today())
         moment, at_clock = self._server_time
         return canonical(moment + timedelta(seconds=self._clock() - at_clock))
 
@@ -361,9 +362,13 @@ class Client:
             error = self._meaning(request, response)
             if error is None:
                 try:
+                    if is_too_deep(response.content):
+                        raise ValueError(f"it is nested deeper than {DEEPEST} levels")
                     return read(response)
                 except ValueError as problem:
                     error = unreadable(request, response, problem)
+                except RecursionError:
+                    error = unreadable(request, response, "it is nested too deep")
         is_heavy = packed.status < 300 or packed.status == 408 or packed.status >= 500
         raise Failure(error, seconds=response.seconds, is_heavy=is_heavy) from None
 
@@ -409,7 +414,10 @@ class Client:
             check_base_url(base)
             self._checked_base = base
             self.report.host = self.host
-        url = request.path
+        url: Any = request.path  # from an answer, it may be anything
+        if not isinstance(url, str) or (url.startswith(("https://", "http://")) and not is_url(url)):
+            error = ApiError(f"{named(request)} cannot be asked for: the link that the API gave is no URL.")
+            raise Failure(error, seconds=0, is_heavy=False)
         if url.startswith(("https://", "http://")):
             is_ours = origin(url) == origin(base)
             if not is_ours and not is_safe(url):
@@ -428,7 +436,12 @@ class Client:
         if not location or response.status not in (301, 302, 303, 307, 308):
             return None
         url = self._url(request)[0]
-        target = urljoin(url, location)
+        try:
+            target = urljoin(url, location)
+        except ValueError:
+            return None
+        if not is_url(target):
+            return None
         may_repeat = request.method == "GET" or response.status in (307, 308)
         return target if may_repeat and origin(target) == origin(url) else None
 
@@ -450,9 +463,31 @@ class Client:
             return
         self._last_date = date
         if (moment := http_date(date)) is not None:
-            self._server_time = (moment, self._clock())
+            self._server_time = (self._judged(moment, response), self._clock())
             if self._started_at is None:
-                self._started_at = canonical(moment)
+                self._started_at = canonical(self._server_time[0])
+
+    def _judged(self, moment: datetime, response: Response) -> datetime:
+        """The instant to go by when an answer says that it is `moment`. A clock may be wrong, the API's or ours, and
+        what is read up to tomorrow is not read again: where they differ, the earlier one is safe.
+        """
+        ours = self._context.today()
+        if is_loopback(urlsplit(response.url).hostname):  # a sandbox says by which clock it lives
+            ours = http_date(response.headers.get("Sandbox-Time", "")) or ours
+        ahead = (moment - ours).total_seconds()
+        self._ahead.append(ahead)
+        usual = median_low(self._ahead)
+        if abs(usual) > CLOCK_SECONDS and not self._is_clock_told:
+            self._is_clock_told = True
+            self.report.warn(
+                "",
+                f"the API's clock says {canonical(moment)}, this machine's {canonical(ours)}: the earlier one counts. "
+                "Set this machine's clock if it is the wrong one.",
+            )
+        if usual > CLOCK_SECONDS:
+            return ours
+        # One answer among others that is far off, from a cache or a proxy, is not heard.
+        return moment if abs(ahead - usual) <= CLOCK_SECONDS else ours + timedelta(seconds=usual)
 
 
 def _growing_waits(cap_seconds: float) -> Iterator[float]:

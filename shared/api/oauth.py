@@ -2,7 +2,8 @@
 
 An access token is renewed a few minutes before it expires, and when the API refuses it; by one thread for all, and by
 one process for all that share a config file: they take turns by a lock beside that file and read it again first, since
-a refresh token may be good for one use only. What the API gives instead goes straight back into the file.
+a refresh token may be good for one use only. What the API gives instead goes straight back into the file, before
+anything else happens: while `Context.renewing` is held, the process is not to end.
 """
 
 from __future__ import annotations
@@ -106,7 +107,14 @@ def _ask(flow: Flow, context: Context, form: dict[str, str], client_auth: Client
         if text not in (form["grant_type"], client_id, form.get("redirect_uri")):
             context.masks.add(text)
     url = place(flow.token_url, context.settings)
-    client = Client(context, base_url=url, limits=Limits(connections=1), verdict=_token_verdict, timeout=(10.0, 60.0))
+    client = Client(
+        context,
+        base_url=url,
+        limits=Limits(connections=1),
+        verdict=_token_verdict,
+        timeout=(10.0, 60.0),
+        is_patient=True,  # the refresh token sent may be good for this one answer only
+    )
     request = Request(path=url, method="POST", body=urlencode(form).encode(), headers=headers)
     try:
         answer = client.send(request, read=_token_answer)
@@ -211,16 +219,21 @@ class Tokens:
         with _turn(context):
             if context.reload is not None and self._adopt(context.reload()):
                 return
-            if self._refresh:
-                answer = _renewed(flow, context, self._refresh)
-            elif not self._access and (code := context.settings.get(flow.code)):
-                answer = exchange(flow, context, str(code), context.settings.get(flow.code_verifier))
-            else:
-                raise AuthError(f"The access token is refused or has expired, and there is no refresh token. {_AGAIN}")
-            changes = flow.stored(answer)
+            with context.renewing:
+                answer = self._granted()
+                changes = flow.stored(answer)
+                if context.settings.get("persist_tokens", True):
+                    context.save(changes)
             self._adopt(changes, lifetime=_lifetime(answer))
-            if context.settings.get("persist_tokens", True):
-                context.save(changes)
+
+    def _granted(self) -> dict[str, Any]:
+        """What the token endpoint gives for the refresh token, or else for the code."""
+        flow, context = self._flow, self._context
+        if self._refresh:
+            return _renewed(flow, context, self._refresh)
+        if not self._access and (code := context.settings.get(flow.code)):
+            return exchange(flow, context, str(code), context.settings.get(flow.code_verifier))
+        raise AuthError(f"The access token is refused or has expired, and there is no refresh token. {_AGAIN}")
 
     def _adopt(self, settings: Settings, *, lifetime: float | None = None) -> bool:
         """Take over tokens never held before; whether there was a new and fresh access token among them."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..errors import ApiError
+
 Row = dict[str, Any]
 
 
@@ -38,7 +40,11 @@ class Request:
         return replace(self, params=merged, memo=memo)
 
     def with_url(self, url: str) -> Request:
-        """The request for a whole URL that the API gave, taken verbatim."""
+        """The request for a whole URL that the API gave, taken verbatim; an ApiError when what it gave is no text."""
+        if not isinstance(url, str):
+            raise ApiError(
+                f"{self.method} {self.path}: the link to the next page is no text, but {type(url).__name__}."
+            )
         return replace(self, path=url, params={}, memo=None)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import logging
 import threading
@@ -15,9 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from ..errors import ConfigError, RetryableError, Stopped
+from ..errors import ConfigError, MachineError, RetryableError, Stopped, unable
 from ..urls import origin
-from .answers import Failure, Headers, Response, named, path_of, unsendable
+from . import connections
+from .answers import Failure, Gunzip, Headers, Response, named, path_of, too_large, unsendable
+from .connections import TooSlow
 from .request import Request
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from ..report import Report
 
 _CHUNK = 1 << 16
+MOST_BYTES = 256_000_000
 
 
 class Transport:
@@ -39,15 +43,17 @@ class Transport:
         stop: threading.Event,
         report: Report,
         mask: Callable[[str], str],
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         """`timeout`: seconds for the connection, and for each silence while reading. `mask` takes secrets out of what
-        is reported.
+        is reported. `most_bytes`: the largest answer, but for those that go into a file.
         """
         self._connections = connections
         self._timeout = timeout
         self._stop = stop
         self._report = report
         self._mask = mask
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
         self._surroundings: dict[str, dict[str, Any]] = {}
@@ -98,6 +104,8 @@ class Transport:
             answer = session.get_adapter(url).send(prepared, stream=True, timeout=timeout, **surroundings)
             status = answer.status_code
             content, packed = self._read(answer.raw, into if 200 <= status < 300 else None)
+        except _TooMuch:
+            raise self._too_large(request, status or 0, time.monotonic() - began) from None
         except (
             requests.RequestException,
             urllib3.exceptions.HTTPError,
@@ -111,7 +119,9 @@ class Transport:
                 raise
             raise unsendable(request) from None  # http.client's text holds the header, which may be the credential
         seconds = time.monotonic() - began
-        response = Response(status, Headers(answer.headers), content, self._mask(url), seconds, packed)
+        response = Response(
+            status, Headers(answer.headers), content, self._mask(url), seconds, packed, self._mask, self._most_bytes
+        )
         self._report.request(
             stream,
             method=request.method,
@@ -130,33 +140,34 @@ class Transport:
         then the bodies that wait for the processor are small.
         """
         raw.enforce_content_length = True
-        parts: list[bytes] = []
-        write = parts.append
+        # One buffer that grows, and is handed over as it is: pieces to be joined would take the room twice.
+        body = into or io.BytesIO()
         if into is not None:
             into.seek(0)
             into.truncate()
-            write = cast("Callable[[bytes], None]", into.write)
         is_gzip = raw.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip")
-        decoder: Any = None
+        decoder = Gunzip() if is_gzip and into is not None else None
+        size = 0
         try:
             while chunk := raw.read(_CHUNK, decode_content=not is_gzip):
                 if self._stop.is_set():
                     raise Stopped
-                while is_gzip and chunk and into is not None:
-                    if decoder is None or decoder.eof:
-                        decoder = zlib.decompressobj(wbits=31)
-                    write(decoder.decompress(chunk))
-                    chunk = decoder.unused_data
-                if chunk:
-                    write(chunk)
+                size += len(chunk)
+                if into is None and size > self._most_bytes:
+                    raise _TooMuch
+                for part in decoder.parts(chunk) if decoder is not None else (chunk,):
+                    body.write(part)
         except BaseException:
             raw.close()  # whatever is still on its way must not be read as the next answer
             raise
         raw.release_conn()
-        if decoder is not None and not decoder.eof:
-            raise zlib.error("it ends too early")
-        body = b"".join(parts)
-        return (b"", body) if is_gzip else (body, b"")
+        if decoder is not None:
+            decoder.end()
+        content = b"" if into is not None else cast("io.BytesIO", body).getvalue()
+        return (b"", content) if is_gzip else (content, b"")
+
+    def _too_large(self, request: Request, status: int, seconds: float) -> Failure:
+        return Failure(too_large(request, status, self._most_bytes), seconds=seconds, is_heavy=True)
 
     def _broken(self, request: Request, stream: str, problem: Exception, status: int | None, seconds: float) -> Failure:
         """What went wrong on the way, without the URLs that the libraries' own messages hold."""
@@ -171,6 +182,8 @@ class Transport:
         if "CA certificate bundle" in str(problem):
             raise ConfigError("The file named by REQUESTS_CA_BUNDLE does not exist.") from None
         chain = list(_causes(problem))
+        if sentence := next((said for cause in chain if (said := unable(cause, "Connections"))), ""):
+            raise MachineError(f"{named(request)}: {sentence}") from None
         if any("CERTIFICATE_VERIFY_FAILED" in str(cause) for cause in chain):
             raise ConfigError(
                 f"{named(request)}: the host's certificate is not trusted. Behind a proxy that looks into traffic, "
@@ -188,6 +201,8 @@ class Transport:
             is_heavy, what = False, f"the proxy did not let it through{f' ({said})' if said else ''}"
         elif is_any(urllib3.exceptions.NewConnectionError):
             is_heavy, what = False, f"no connection ({said or 'the host is not known'})"
+        elif slow := next((str(cause) for cause in chain if isinstance(cause, TooSlow)), ""):
+            what = slow
         elif is_any(requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
             what = f"nothing came for {request.silence_seconds or self._timeout[1]:g} seconds"
         elif isinstance(problem, zlib.error):
@@ -210,7 +225,7 @@ class Transport:
                 # Its DEBUG lines, and some of its warnings, hold whole URLs.
                 logging.getLogger("urllib3").setLevel(logging.ERROR)
                 session = self._session = requests.Session()
-                adapter = requests.adapters.HTTPAdapter(pool_maxsize=self._connections)
+                adapter = connections.adapter(self._connections)
                 session.mount("https://", adapter)
                 session.mount("http://", adapter)
             host = origin(url)
@@ -220,6 +235,10 @@ class Transport:
                 surroundings = {name: merged[name] for name in ("proxies", "verify", "cert")}
                 self._surroundings[host] = surroundings
         return session, surroundings
+
+
+class _TooMuch(Exception):
+    """The answer is longer than an answer may be."""
 
 
 def _causes(problem: BaseException) -> Iterator[BaseException]:

@@ -31,7 +31,15 @@ logger = logging.getLogger(__name__)
 _CALLBACK_SECONDS = 600.0
 
 
-def authorize(tap: Tap, config: Config, *, open_browser: Callable[[str], bool], stdin: TextIO, stderr: TextIO) -> None:
+def authorize(
+    tap: Tap,
+    config: Config,
+    *,
+    open_browser: Callable[[str], bool],
+    stdin: TextIO,
+    stderr: TextIO,
+    renewing: threading.Lock | None = None,
+) -> None:
     """The --authorize walk: the user grants access in a browser, the tokens go into the config file."""
     flow = tap.authorize
     if flow is None:
@@ -50,8 +58,8 @@ def authorize(tap: Tap, config: Config, *, open_browser: Callable[[str], bool], 
     url = authorization_url(flow, settings, state=state, verifier=verifier)
     code = _granted_code(url, str(settings[flow.redirect_uri]), state, open_browser, stdin, stderr)
     context = Context(settings=settings, report=cast("Any", _Silent()), secrets=config.secrets)
-    answer = exchange(flow, context, code, verifier)
-    config.save(flow.stored(answer))
+    with renewing or context.renewing:
+        config.save(flow.stored(exchange(flow, context, code, verifier)))
     print(f"Authorised: {tap.name} can read this account.", file=stderr)
 
 

@@ -15,13 +15,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..errors import CatalogError, ConfigError, Stopped, TapError
+from ..errors import CatalogError, ConfigError, StateError, Stopped, TapError, unable
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -39,44 +40,74 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 4.5
 """After the first signal a run has so long to end by itself; a target that reads no more must not hold it longer."""
 BROKEN_PIPE = 141
+LONGEST_LINE = 480
+"""Characters of the line that says why a command fails."""
 
 
 def run(tap: Tap, arguments: argparse.Namespace) -> NoReturn:
     """The whole life of a tap's command once its arguments are known; ends the process."""
+    _open_standard_streams()
+    command = _Command(tap, arguments)
+    if sys.stdout is None:
+        _leave(BROKEN_PIPE, command.signals)
     try:
-        code = _Command(tap, arguments).run()
+        code = command.run()
         sys.stdout.flush()
     except BrokenPipeError:
-        _leave(BROKEN_PIPE)
+        _leave(BROKEN_PIPE, command.signals)
     except KeyboardInterrupt:
-        _leave(128 + signal.SIGINT)
+        _leave(128 + signal.SIGINT, command.signals)
+    except OSError as error:  # what stdout still held
+        command.fail(unable(error) or str(error))
+        code = 1
+    command.signals.wait_for_renewal()
     sys.exit(code)
 
 
-def _leave(code: int) -> NoReturn:
-    """End at once: threads that are in the middle of a request, and a closed stdout, are no reason to wait."""
+def _leave(code: int, signals: _Signals) -> NoReturn:
+    """End at once: threads that are in the middle of a request, and a closed stdout, are no reason to wait. Only a
+    token that is being renewed is.
+    """
     for stream in (sys.stderr, sys.stdout):
-        try:
+        with suppress(OSError, AttributeError):
             stream.flush()
-        except OSError:
-            # What the buffer still holds would be tried again, and complained about, when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    signals.wait_for_renewal()
     os._exit(code)
+
+
+def _open_standard_streams() -> None:
+    """See that the numbers of stdin, stdout and stderr are taken: else a file or socket would get one, and the text."""
+    while (number := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process lives
+
+
+def say(text: str) -> None:
+    """Write to stderr; one that is full or closed ends no run."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
 
 
 # Signals
 
 
 class _Signals:
-    """The first SIGINT or SIGTERM asks the run to end, a second one ends it."""
+    """The first SIGINT or SIGTERM asks the run to end, a second one ends it; neither while a token is renewed."""
 
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.number = 0
+        self.renewing = threading.Lock()
+        self._is_gentle = True
 
     @contextmanager
-    def caught(self) -> Iterator[None]:
-        """While the block runs; elsewhere the signals do what they always do."""
+    def caught(self, *, is_gentle: bool) -> Iterator[None]:
+        """While the block runs; elsewhere the signals do what they always do. Not `is_gentle`: the first one ends it,
+        since nothing half done is to be kept.
+        """
+        self._is_gentle = is_gentle
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -87,15 +118,29 @@ class _Signals:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def wait_for_renewal(self) -> None:
+        """Waits until no token is being renewed, within the grace; from then on none will be."""
+        self.renewing.acquire(timeout=GRACE_SECONDS)
+
     def _handle(self, number: int, _: FrameType | None) -> None:
-        if self.number:
-            os._exit(128 + number)
-        self.number = number
+        is_last = bool(self.number) or not self._is_gentle
+        self.number = self.number or number
         self.stop.set()
+        if is_last and self.renewing.acquire(blocking=False):
+            os._exit(128 + number)
         # Writing to a target that has stopped reading blocks for ever; nothing but this thread would then be left.
-        timer = threading.Timer(GRACE_SECONDS, os._exit, (128 + number,))
-        timer.daemon = True
-        timer.start()
+        timer = threading.Thread(target=self._end, args=(128 + number, is_last), daemon=True)
+        try:
+            timer.start()
+        except RuntimeError:  # no more threads: the run ends by itself, or by the next signal
+            self._is_gentle = False
+
+    def _end(self, code: int, is_last: bool) -> None:
+        if is_last:
+            self.wait_for_renewal()
+        else:
+            time.sleep(GRACE_SECONDS)
+        os._exit(code)
 
 
 # Commands
@@ -107,6 +152,7 @@ class _Command:
     arguments: argparse.Namespace
     mask: Callable[[str], str] = str
     log_format: str = "text"
+    account: str | None = None
     signals: _Signals = field(default_factory=_Signals)
 
     def run(self) -> int:
@@ -119,18 +165,20 @@ class _Command:
             Writer().text(about(self.tap, arguments.format))
             return 0
         self._set_up_logging()
+        others = (arguments.discover, arguments.test, arguments.plan is not None, arguments.authorize)
         try:
-            if arguments.discover:
-                return self._discover()
-            if arguments.test:
-                return self._test()
-            if arguments.plan is not None:
-                return self._plan()
-            if arguments.authorize:
-                return self._authorize()
-            return self._sync()
+            with self.signals.caught(is_gentle=not any(others)):
+                if arguments.discover:
+                    return self._discover()
+                if arguments.test:
+                    return self._test()
+                if arguments.plan is not None:
+                    return self._plan()
+                if arguments.authorize:
+                    return self._authorize()
+                return self._sync()
         except TapError as error:
-            self._fail(str(error))
+            self.fail(str(error))
             self._end_if_signalled()
             return error.exit_code
         except Stopped:
@@ -140,8 +188,11 @@ class _Command:
             raise
         except Exception as error:  # our own bug: one line for the user, the traceback for who asks for it
             self._end_if_signalled()
+            if text := unable(error):
+                self.fail(text)
+                return 1
             name = self.tap.name
-            self._fail(
+            self.fail(
                 f"unexpected {type(error).__name__}: {error}. This is a bug in {name}; --log-level debug shows where."
             )
             logging.getLogger(name).debug("traceback", exc_info=True)
@@ -163,7 +214,7 @@ class _Command:
         return 0
 
     def _test(self) -> int:
-        from ..report import columns
+        from ..report import columns, harmless
         from . import discovery
 
         table = [("stream", "endpoint", "result", "")]
@@ -173,8 +224,8 @@ class _Command:
             streams, schemas, _ = discovery.of_account(self.tap, client, is_wanted=frozenset().__contains__)
             names = [selection.stream.name for selection in self._choose(streams, schemas, config)]
             for found in discovery.test(self.tap, client, streams, names):
-                table.append((found.stream, found.endpoint, found.word, self._masked(found.detail)))
-            sys.stderr.write("\n".join(columns(table)) + "\n")
+                table.append((found.stream, found.endpoint, found.word, harmless(self._masked(found.detail))))
+            say("\n".join(columns(table)) + "\n")
         words = {row[2] for row in table[1:]}
         is_refused = "forbidden" in words and config.settings["fail_on_forbidden"]
         return 1 if "failed" in words or is_refused else 0
@@ -194,8 +245,15 @@ class _Command:
 
         from . import authorize
 
-        with self._surroundings(is_partial=True) as (config, _):
-            authorize.authorize(self.tap, config, open_browser=webbrowser.open, stdin=sys.stdin, stderr=sys.stderr)
+        with self._surroundings(is_partial=True) as (config, context):
+            authorize.authorize(
+                self.tap,
+                config,
+                open_browser=webbrowser.open,
+                stdin=sys.stdin,
+                stderr=sys.stderr,
+                renewing=context.renewing,
+            )
         return 0
 
     def _sync(self) -> int:
@@ -204,15 +262,10 @@ class _Command:
         from ..sync import sync
         from . import progress
 
-        with (
-            self.signals.caught(),
-            self._surroundings() as (config, context),
-            closing(self.tap.connect(context)) as client,
-        ):
+        with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
             state = self._state(config)
             streams, selections, missing = self._chosen(client, config)
-            state.adopt({stream.name: stream.aliases for stream in streams})
-            self._forget(state, [stream.name for stream in streams])
+            self._adopt(state, streams, client, context.report)
             writer = Writer(batches=batch_files(config.settings))
             with self._summary(context.report), progress.live(context.report, is_shown=self._is_watched()):
                 code = sync.run(
@@ -252,7 +305,7 @@ class _Command:
         # While the first request is under way; what is worked out before it keeps nobody waiting after it either.
         loading = threading.Thread(target=load)
         loading.start()
-        self.tap.check(client)
+        self.account = self.tap.check(client)
         streams, schemas, missing = discovery.of_account(
             self.tap, client, is_wanted=lambda name: name in wanted or name not in known, known_schemas=schemas
         )
@@ -280,7 +333,7 @@ class _Command:
         try:
             config = self._config(sandbox, is_partial=is_partial)
             # Imported only now: it is heavy, and a wrong config is said sooner.
-            from ..api.client import Context
+            from ..api.client import Context, present
 
             context = Context(
                 settings=config.settings,
@@ -291,11 +344,15 @@ class _Command:
                 speed=float(sandbox.options.get("speed") or 1) if sandbox is not None else 1.0,
                 lock_path=config.path.with_name(f"{config.path.name}.lock") if config.path is not None else None,
                 secrets=config.secrets,
+                renewing=self.signals.renewing,
+                today=sandbox.clock.now if sandbox is not None else present,
             )
             self.mask = context.masks.mask
             if self.tap.adapt is not None:
                 self.tap = self.tap.adapt(self.tap, config.settings)
             self._set_up_logging(config)
+            for text in config.unknown:
+                context.report.warn("", text)
             yield config, context
         finally:
             if sandbox is not None:
@@ -360,8 +417,22 @@ class _Command:
 
         value = read_file(self.arguments.state) if self.arguments.state else {}
         if self.tap.read_state is not None and isinstance(value, dict):
-            value = self.tap.read_state(value, config.settings)
+            try:
+                value = self.tap.read_state(value, config.settings)
+            except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError):
+                raise StateError(
+                    "state: it has no shape that this tap knows; correct it or run without state"
+                ) from None
         return State.read(value)
+
+    def _adopt(self, state: State, streams: Sequence[Stream], client: Client, report: Report) -> None:
+        """Make the state that of this run: of this tap and account, with names and bookmarks as they are now."""
+        names = {stream.name: stream.aliases for stream in streams}
+        state.belong(self.tap.name, self.account, (*names, *(alias for each in names.values() for alias in each)))
+        state.adopt(names)
+        for text in state.begin(client.now(), {stream.name: stream.replication_key for stream in streams}):
+            report.warn("", text)
+        self._forget(state, list(names))
 
     def _forget(self, state: State, names: Sequence[str]) -> None:
         for pattern in self.arguments.full_refresh:
@@ -404,7 +475,7 @@ class _Command:
         if self.arguments.report:
             self._write_page(report)
         if self.log_format == "text":
-            sys.stderr.write(self._masked(report.summary()))
+            say(self._masked(report.summary()))
             return
         for row in report.rows():
             text = f"{row['stream']}: {row['records']} records, {row['requests']} requests"
@@ -419,12 +490,16 @@ class _Command:
         except OSError as error:
             report.log.warning("the report could not be written to %s: %s", self.arguments.report, error.strerror)
 
-    def _fail(self, text: str) -> None:
-        text = self._masked(" ".join(text.split()))
+    def fail(self, text: str) -> None:
+        """Say why the command ends, in one line."""
+        from ..report import harmless
+
+        text = harmless(self._masked(" ".join(text.split())))
+        text = text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
         if self.log_format == "json":
             logging.getLogger(self.tap.name).error("%s", text)
         else:
-            sys.stderr.write(f"{self.tap.name}: {text}\n")
+            say(f"{self.tap.name}: {text}\n")
 
     def _masked(self, text: str) -> str:
         return self.mask(text)
@@ -432,22 +507,18 @@ class _Command:
     def _end_if_signalled(self) -> None:
         if self.signals.number:
             # Workers may be in the middle of a request, and are not waited for.
-            _leave(128 + self.signals.number)
+            _leave(128 + self.signals.number, self.signals)
 
 
 # Files
 
 
-def _read(path: str, error_class: type[TapError]) -> str:
+def _parsed(path: str, error_class: type[TapError]) -> Any:
+    from ..files import UnfitError, parsed, read_text
+
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
+        return parsed(read_text(path))
+    except UnfitError as error:
+        raise error_class(f"{path} is not JSON: {error}.") from error
     except (OSError, ValueError) as error:
         raise error_class(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
-
-
-def _parsed(path: str, error_class: type[TapError]) -> Any:
-    try:
-        return json.loads(_read(path, error_class))
-    except ValueError as error:
-        raise error_class(f"{path} is not JSON: {error}.") from error

@@ -7,11 +7,14 @@ them for what the user left out. (A setting may say that null is a value.)
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -19,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from ..settings import COMMON, PERSIST_TOKENS, START_DATE, Setting, cast, is_unset, wrong
+from ..files import UnfitError, parsed, read_text
+from ..settings import COMMON, PERSIST_TOKENS, START_DATE, Setting, brief, cast, is_unset, wrong
 from ..tap import json_schema, settings_of
 from ..timestamps import UTC
 
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 
 ENV = "ENV"
 """The word that stands for the environment where a config file is expected."""
+
+MOST_PROBLEMS = 8
+"""So many are said at once."""
 
 # Settings of Meltano's SDK that would change the data: a run that ignored them would look right and not be.
 _REFUSED = {
@@ -49,6 +56,7 @@ class Config:
     secrets     the values never to be shown
     is_complete False when what is required is missing, which only a partial read lets pass
     notes       (logging level, text) to log once logging is set up
+    unknown     a sentence for each setting that is ignored, for the start and the end of a run
     """
 
     settings: dict[str, Any]
@@ -56,6 +64,7 @@ class Config:
     secrets: list[str] = field(default_factory=list)
     is_complete: bool = True
     notes: list[tuple[int, str]] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     _origins: dict[str, _Origin] = field(default_factory=dict)
     _secret_names: frozenset[str] = frozenset()
     _read_again: Callable[[], Config]
@@ -208,7 +217,11 @@ def read(
         places = f"{given.path or 'a file given with --config'}, or {_listed([variable(tap.name, n) for n in missing])}"
         problems.append(f"{_listed(missing)} {'is' if len(missing) == 1 else 'are'} missing (in {places} with ENV)")
     if problems:
-        raise ConfigError(f"{'; '.join(problems)}.{hint if missing else ''} See {tap.name} --about for all settings.")
+        shown = [
+            *problems[:MOST_PROBLEMS],
+            *([f"and {more} more"] if (more := len(problems) - MOST_PROBLEMS) > 0 else []),
+        ]
+        raise ConfigError(f"{'; '.join(shown)}.{hint if missing else ''} See {tap.name} --about for all settings.")
     if tap.validate is not None:
         try:
             config.settings = tap.validate(config.settings)
@@ -229,6 +242,7 @@ def _gather(tap: Tap, declared: Sequence[Setting], files: Sequence[str], environ
             _take_environment(tap.name, declared, given, environ)
         else:
             given.path = Path(file)
+            _remove_left_over(given.path)
             _take_file(given.path, declared, given)
     return given
 
@@ -257,6 +271,19 @@ def _take_environment(tap_name: str, declared: Sequence[Setting], given: _Given,
             if not is_unset(setting, value := values.get(name)):
                 given.put(setting.name, value, _Origin(name, key))
                 break
+    known = {variable(tap_name, key) for setting in declared for key in (setting.name, *setting.aliases)}
+    head = variable(tap_name, "")
+    for name in sorted(values.keys() - known):
+        # Two underscores are Meltano's own; `..._LOGLEVEL` is no setting.
+        rest = name[len(head) :]
+        if (
+            name.startswith(head)
+            and values[name]
+            and rest.lower() not in _REFUSED
+            and rest not in ("LOGLEVEL", "")
+            and rest[0] != "_"
+        ):
+            given.unknown[rest.lower()] = values[name]
     for name in _REFUSED:
         value = values.get(variable(tap_name, name))
         given.unknown |= {name: value} if value and value.lower() not in {"false", "0"} else {}
@@ -264,10 +291,12 @@ def _take_environment(tap_name: str, declared: Sequence[Setting], given: _Given,
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"config file {path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"config file {path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    try:
+        content = parsed(text)
+    except UnfitError as error:
         raise ConfigError(f"config file {path} is not JSON: {error}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"config file {path} holds no JSON object.")
@@ -307,10 +336,29 @@ def _cast_all(declared: Sequence[Setting], given: _Given, config: Config) -> lis
         if setting.secret and isinstance(value, str):
             config.secrets.append(value)
         if setting.clamp and value != cast(replace(setting, clamp=False), raw):
-            config.notes.append((logging.WARNING, f"{name} is {raw}; {value} is used, the nearest the API allows"))
-    if ignored := [name for name in given.unknown if name not in _REFUSED and name not in _IGNORED]:
-        config.notes.append((logging.INFO, f"settings not known are ignored: {', '.join(ignored)}"))
+            config.notes.append(
+                (logging.WARNING, f"{name} is {brief(raw)}; {value} is used, the nearest the API allows")
+            )
+    names = [setting.name for setting in declared]
+    for name in given.unknown:
+        if name in _REFUSED or name in _IGNORED:
+            continue
+        if meant := _guarding(name):
+            problems.append(f"{brief(name)} is no setting, and without {meant} more would be written than you want")
+        else:
+            close = difflib.get_close_matches(name.lower(), names, n=1)
+            meaning = f" Did you mean {close[0]}?" if close else ""
+            config.unknown.append(f"the setting {brief(name)} is not known and is ignored.{meaning}")
     return problems
+
+
+def _guarding(name: str) -> str | None:
+    """The setting that `name` is likely meant for, where to ignore it would let out what was to be kept in."""
+    plain = re.sub("[^a-z]", "", name.lower())
+    for setting in ("mask_salt", "mask", "strict"):
+        if setting.replace("_", "") in plain:
+            return setting
+    return next(iter(difflib.get_close_matches(plain, ("mask", "masksalt", "strict"), n=1, cutoff=0.75)), None)
 
 
 def _opened(setting: Setting, given: _Given) -> Any:
@@ -319,7 +367,11 @@ def _opened(setting: Setting, given: _Given) -> Any:
     if not (isinstance(raw, Mapping) and set(raw) == {"file"} and isinstance(raw["file"], str)):
         return raw
     origin = given.origins[setting.name]
-    path = (origin.path.parent if origin.path is not None else Path()) / Path(raw["file"]).expanduser()
+    try:
+        named = Path(raw["file"]).expanduser()
+    except RuntimeError:  # ~nobody
+        raise ValueError("is given as a file, but its folder begins with ~ and a user that there is not") from None
+    path = (origin.path.parent if origin.path is not None else Path()) / named
     given.origins[setting.name] = replace(origin, secret_file=path)
     try:
         return _read_secret(path)
@@ -329,7 +381,7 @@ def _opened(setting: Setting, given: _Given) -> Any:
 
 def _read_secret(path: Path) -> str:
     try:
-        secret = path.read_text("utf-8-sig").strip()
+        secret = read_text(path).strip()
     except (OSError, ValueError) as error:
         raise ConfigError(f"secret file {path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if not secret:
@@ -342,17 +394,40 @@ def _read_secret(path: Path) -> str:
 
 def _write_private(path: Path, text: str) -> None:
     """Replace the file whole, readable by its owner alone: it holds a token now. A link stays a link."""
+    import portalocker
+
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # made with mode 0600
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
+            with suppress(portalocker.LockException):  # not every file system has locks
+                portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(target)
     except BaseException:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
         raise
+
+
+def _remove_left_over(path: Path) -> None:
+    """Remove what `_write_private` left beside `path` when its process was killed: it holds tokens. What another
+    process is writing at the moment is locked.
+    """
+    try:
+        target = path.resolve()
+        left = [
+            p for p in target.parent.iterdir() if re.fullmatch(rf"\.{re.escape(target.name)}\.[a-z0-9_]{{8}}", p.name)
+        ]
+    except (OSError, RuntimeError, ValueError):
+        return
+    for each in left:
+        import portalocker
+
+        with suppress(OSError, portalocker.LockException), each.open("r+") as file:
+            portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
+            each.unlink()
 
 
 def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:

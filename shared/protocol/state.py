@@ -8,6 +8,9 @@
                             "from": instant,                     where windows with an end (`end_date`) began
                             "resume": {...}}}}                    a pass under way
 
+Beside `bookmarks`: `tap` and `account` say whose state it is (a salted hash of what the API calls the account), `as_of`
+when the run that wrote it began.
+
 Values are canonical instants (UTC). A unit that is not listed was never read, unless there is a unit "*": that is where
 those begin which have no bookmark of their own (an older tap kept one for all). `resume` holds `began` and `version` of
 the pass, `done` (keys of the units it has finished), `followed` (unit of the parent's: the instant up to which those
@@ -26,12 +29,21 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
+from secrets import token_hex
 from typing import Any
 
+import orjson
+
 from ..errors import StateError
-from ..timestamps import canonical, from_seconds, parse
+from ..files import UnfitError, parsed, read_text
+from ..timestamps import canonical, from_seconds, parse, shift
 
 Span = tuple[str, str]
+TOLERANCE_SECONDS = 300.0
+"""Clocks that differ by no more are taken for alike."""
+EARLIEST = "1900"
+"""No record is older: to read on from there, or from a little before, has to be possible."""
 EVERY_UNIT = "*"
 _STALE = ("currently_syncing", "current_stream")
 
@@ -89,7 +101,87 @@ class State:
             bookmarks = {}
         if not isinstance(bookmarks, dict):
             raise StateError('state: "bookmarks" is not an object; pass the last STATE that the target wrote')
+        for stream, entry in bookmarks.items():
+            _check(entry, _ENTRY, f"bookmarks.{stream}")
+        try:
+            orjson.dumps(value)
+        except TypeError as error:  # a lone surrogate, an integer beyond 64 bits
+            raise StateError(f"state: holds what no STATE can ({error}); correct it or run without state") from None
         return cls({**value, "bookmarks": bookmarks})
+
+    def belong(self, tap: str, account: str | None, streams: Iterable[str]) -> None:
+        """Note that the state is that of `tap` and `account`, by the name that the API gives it; StateError when it is
+        another's. `streams` are the names of the tap's.
+        """
+        of = self._value.get("tap")
+        is_strange = self._bookmarks and not set(streams) & set(self._bookmarks)
+        if (of is not None and of != tap) or (of is None and is_strange):
+            whose = f"of {shown(of)}" if of else f"of another tap: {tap} has none of its streams"
+            raise StateError(f"state: it is {whose}. Give {tap} its own state, or none")
+        self._value["tap"] = tap
+        if account is None:
+            return
+        salt, _, known = str(self._value.get("account") or "").partition(":")
+        if known and known != _hash(salt, tap, account):
+            raise StateError(
+                "state: it is that of another account, whose bookmarks say nothing of this one. Give each account a "
+                'state of its own; if they are one all the same, delete "account" from the state'
+            )
+        if not known:
+            salt = token_hex(8)
+            self._value["account"] = f"{salt}:{_hash(salt, tap, account)}"
+
+    def begin(self, now: str, keys: Mapping[str, str | None]) -> list[str]:
+        """Note that a run begins `now`; a sentence for each stream (of `keys`, which name its replication key) whose
+        bookmark lies in the future: that is taken back to what the state can vouch for.
+        """
+        found = []
+        late = shift(now, TOLERANCE_SECONDS)
+        vouched = _instant(self._value.get("as_of"), "as_of")
+        if vouched and vouched > late:
+            vouched = None
+        for stream, key in keys.items():
+            latest = self._take_back(stream, key, late, vouched)
+            if latest:
+                found.append(
+                    f"{stream}: its bookmark {latest} lies in the future (it is {now}); it is read again from "
+                    f"{vouched or 'the beginning'}"
+                )
+        self._value["as_of"] = now
+        return found
+
+    def _take_back(self, stream: str, key: str | None, late: str, vouched: str | None) -> str | None:
+        """The latest of a stream's instants that lay beyond `late`, all of which become `vouched`; None: none did."""
+        entry = self._entry(stream)
+        beyond: list[str] = []
+        for unit in ("", *(entry.get("units") or ())):
+            known = self.get(stream, key, unit)
+            wrong = [
+                instant for instant in (known.value, *(end for _, end in known.done)) if instant and instant > late
+            ]
+            if not wrong:
+                continue
+            beyond += wrong
+            value = vouched if known.value and known.value > late else known.value
+            done = tuple(
+                (start, min(end, vouched or "") if end > late else end)
+                for start, end in known.done
+                if end <= late or (vouched and start < vouched)
+            )
+            if unit:
+                entry["units"].pop(unit, None)
+            elif key:
+                entry.pop(key, None)
+            self._store(stream, key, unit, replace(known, value=value, done=done))
+        if (refreshed := _instant_or_none(entry.get("refreshed"))) and refreshed > late:
+            beyond.append(refreshed)
+            entry.pop("refreshed")
+        resume = entry.get("resume") or {}
+        for name, followed in list((resume.get("followed") or {}).items()):
+            if followed > late:
+                beyond.append(followed)
+                del resume["followed"][name]
+        return max(beyond, default=None)
 
     @property
     def value(self) -> dict[str, Any]:
@@ -106,7 +198,9 @@ class State:
             )
         units = entry.get("units")
         if units is not None and not isinstance(units, dict):
-            raise StateError(f"state: bookmarks.{stream}.units is not an object; correct it or run without state")
+            raise StateError(
+                f"state: bookmarks.{shown(stream)}.units is not an object; correct it or run without state"
+            )
         found = (units or {}).get(unit, (units or {}).get(EVERY_UNIT))
         parts = list(found) if isinstance(found, list) else [found]
         value, mark, done = (*parts, None, None, None)[:3]
@@ -192,7 +286,7 @@ class State:
         if entry is None:
             return {}
         if not isinstance(entry, dict):
-            raise StateError(f"state: bookmarks.{stream} is not an object; correct it or run without state")
+            raise StateError(f"state: bookmarks.{shown(stream)} is not an object; correct it or run without state")
         return entry
 
     def _open(self, stream: str) -> dict[str, Any]:
@@ -208,9 +302,11 @@ def merge(states: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     the value is the end of what is finished without a gap. Elsewhere the later value wins where they meet.
     """
     merged: dict[str, Any] = {}
+    vouched: list[str] = []
     for state in states:
+        vouched += [state["as_of"]] if isinstance(state.get("as_of"), str) else []
         merged = _union(merged, state, depth=0)
-    return merged
+    return {**merged, "as_of": min(vouched)} if vouched else merged
 
 
 def _union(a: Any, b: Any, depth: int) -> Any:
@@ -267,20 +363,20 @@ def _folded(origin: str, parts: Iterable[tuple[str, str | None, Any]]) -> Bookma
 def read_file(path: str) -> Any:
     """The state in a file: bare, as a whole STATE message, or as the last STATE among the lines of an output."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read()
+        text = read_text(path)
     except (OSError, ValueError) as error:
         raise StateError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     if not text.strip():
         return {}  # what a first run's redirection leaves behind when nothing was loaded
     try:
-        return _unwrapped(json.loads(text))
-    except ValueError as error:
+        return _unwrapped(parsed(text))
+    except UnfitError as error:
         problem = error
-    for line in reversed(text.splitlines()):
+    # At newlines alone: a text in an output may hold other characters that Python takes for the end of a line.
+    for line in reversed(text.split("\n")):
         try:
-            value = json.loads(line)
-        except ValueError:
+            value = parsed(line)
+        except UnfitError:
             continue  # an output that was broken off ends in half a line
         if isinstance(value, dict) and value.get("type", "STATE") == "STATE":
             return _unwrapped(value)
@@ -289,8 +385,50 @@ def read_file(path: str) -> Any:
 
 def _unwrapped(value: Any) -> Any:
     if isinstance(value, dict) and value.get("type") == "STATE":
-        return value.get("value")
+        if not isinstance(value.get("value"), dict):
+            raise StateError("state: the STATE message has no value; pass the last STATE that the target wrote")
+        return value["value"]
     return value
+
+
+# Shapes
+
+
+_ENTRY: dict[str, Any] = {
+    "units": {"*": None},
+    "done": list,
+    "seen": str,
+    "refreshed": str,
+    "from": str,
+    "resume": {"began": str, "done": list, "units": {"*": None}, "followed": {"*": str}, "version": int},
+}
+"""The members of a stream's entry that have a shape of their own; `*` stands for any name, None for anything."""
+
+
+def _check(value: Any, shape: Any, where: str) -> None:
+    """Raises StateError where `value` is neither null nor of that shape."""
+    if value is None or shape is None:
+        return
+    kind = dict if isinstance(shape, dict) else shape
+    if not isinstance(value, kind) or isinstance(value, bool):
+        names = {dict: "an object", list: "a list", str: "text", int: "a whole number"}
+        raise StateError(f"state: {shown(where)} is not {names[kind]}; correct it or run without state")
+    if kind is list and where.endswith("resume.done") and not all(isinstance(each, str) for each in value):
+        raise StateError(f"state: {shown(where)} is not a list of texts; correct it or run without state")
+    if kind is dict:
+        for name, member in shape.items():
+            for each in value if name == "*" else {name} & value.keys():
+                _check(value[each], member, f"{where}.{each}")
+
+
+def shown(value: Any) -> str:
+    """The beginning of `value`, for an error."""
+    text = str(value)
+    return text if len(text) <= 120 else f"{text[:119]}…"
+
+
+def _hash(salt: str, tap: str, account: str) -> str:
+    return sha256(f"{salt}:{tap}:{account}".encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -311,13 +449,28 @@ def _instant(value: Any, where: str) -> str | None:
     if value is None or value == "":
         return None
     try:
-        if isinstance(value, str):
-            return canonical(parse(value))
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and (read := from_seconds(value)):
+        read = canonical(parse(value)) if isinstance(value, str) else None
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            read = from_seconds(value)
+        if read and read >= EARLIEST:
             return read
     except (ValueError, OverflowError):
         pass
-    raise StateError(f"state: {where}: {str(value)[:60]!r} is not a date-time; correct it or delete this bookmark")
+    raise StateError(f"state: {shown(where)}: {_begun(value)!r} is not a date-time; correct it or delete this bookmark")
+
+
+def _begun(value: Any) -> str:
+    try:
+        return str(value)[:60]
+    except ValueError:  # an integer of thousands of digits
+        return "a number"
+
+
+def _instant_or_none(value: Any) -> str | None:
+    try:
+        return _instant(value, "")
+    except StateError:
+        return None
 
 
 def _spans(value: Any, where: str) -> tuple[Span, ...]:
@@ -327,7 +480,9 @@ def _spans(value: Any, where: str) -> tuple[Span, ...]:
         spans: Sequence[Sequence[Any]] = value
         return tuple((_instant(start, where) or "", _instant(end, where) or "") for start, end in spans)
     except (TypeError, ValueError):
-        raise StateError(f"state: {where}: its finished windows are not [[start, end], ...]; delete them") from None
+        raise StateError(
+            f"state: {shown(where)}: its finished windows are not [[start, end], ...]; delete them"
+        ) from None
 
 
 if __name__ == "__main__":
