@@ -1,6 +1,6 @@
 """Iterable's API 1.8 in miniature: `python -m tap_iterable.sandbox --port 8080`.
 
-`sandbox_data` makes the account, `sandbox_exports` serves exports and jobs, `sandbox_answers` the rest, `sandbox_truth`
+`account` makes the account, `exports` serves exports and jobs, `answers` the rest, `truth`
 says what a faultless read gives. `other=1` shows the other side of what no primary source confirms: answers of catalogs
 without their envelope and in pages of ten (asked for more, names are refused, items are ten all the same), job states
 with a capital, metric columns once, whole URLs of next pages.

@@ -1,8 +1,8 @@
 """Klaviyo's API in miniature: `python -m tap_klaviyo.sandbox --port 8080`.
 
-`sandbox_endpoints` is the table of collections; to serve one more, add a row there, a line in `sandbox_kinds` (or a
-method in `sandbox_data`), and its fields to `sandbox_truth`. Events, which are many, have a handler of their own, and
-so have reports. What should be read of all this is in `sandbox_records`.
+`endpoints` is the table of collections; to serve one more, add a row there, a line in `kinds` (or a
+method in `account`), and its fields to `truth`. Events, which are many, have a handler of their own, and
+so have reports. What should be read of all this is in `records`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The endpoints that the sandbox serves: collections below which parents, with which filters, in which pages.
 
-To serve one more stream, add a row here, a method for its rows to the class of its subject (see `sandbox_account`) and
-its fields to `sandbox_fields`.
+To serve one more stream, add a row here, a method for its rows to the class of its subject (see `account`) and
+its fields to `facts.json`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the API's collections have in common: filters, sorting, pages, trimming. `sandbox_endpoints` lists them."""
+"""What the API's collections have in common: filters, sorting, pages, trimming. `endpoints` lists them."""
 
 from __future__ import annotations
 
