@@ -119,8 +119,11 @@ def compact(value: Any) -> str:
 
 
 def digest(value: Any) -> str:
-    """What the references make keys of: the first 32 hexadecimal digits of the SHA-256 of a value's compact JSON."""
-    return hashlib.sha256(compact(value).encode()).hexdigest()[:32]
+    """What the references make keys of: the first 32 hexadecimal digits of the SHA-256 of a value's JSON,
+    compact and sorted.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def occurrences(rows: Iterable[Row], same: Callable[[Row], Any]) -> Iterator[tuple[Row, Any, int]]:
