@@ -71,8 +71,8 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
-def _instant(value: Any) -> str | None:
-    """Text with its offset as an instant; none for empty text."""
+def instant(value: Any) -> str | None:
+    """The instant of text that tells its offset; none of empty text."""
     if value in ("", WHEN_READ):
         return value or None
     match = _WIRE.fullmatch(_of(str, value))
@@ -106,7 +106,7 @@ TYPES: dict[str, Callable[[Any], Any]] = {
     "number": lambda value: _of((int, float), value),
     "boolean": lambda value: _of(bool, value),
     "object": lambda value: clean(_of(dict, value)),
-    "date-time": _instant,
+    "date-time": instant,
     "seconds": lambda value: unix(value) if value else None,
     "milliseconds": lambda value: unix(_of((int, float), value) / 1000),
 }

@@ -1,8 +1,8 @@
 """Klaviyo's API in miniature: `python -m tap_klaviyo.sandbox --port 8080`.
 
 `facts.json` is the table of collections and their fields; to serve one more, add it there, and to `kinds` (or a method
-to `account`). Events, which are many, have a handler of their own, and so have reports. What should be read of all this is
-in `records`.
+to `account`). Events, which are many, have a handler of their own, and so have reports. What should be read of all
+this is in `records`.
 """
 
 from __future__ import annotations
