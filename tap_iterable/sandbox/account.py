@@ -16,7 +16,9 @@ LATE_SECONDS = 600
 LONG_FIELD = "a_field_whose_name_somebody_made_far_longer_than_most_databases_can_take"
 
 FACTS: Mapping[str, Any] = facts_beside(__file__)
-EVENT_KINDS = {name: kinds_of(fields) for name, fields in FACTS["events"].items() if name != "common"}
+EVENT_KINDS: Mapping[str, Mapping[str, Any]] = {
+    name: kinds_of(fields) for name, fields in FACTS["events"].items() if name != "common"
+}
 """Type of data → the fields that its events have beside the common ones."""
 OWN_FIELDS = {
     "Industry": "string",
