@@ -8,7 +8,8 @@ from typing import Any
 from shared.sandbox import Row, truth
 from shared.sandbox.kinds import facts_beside, kinds_by_stream
 
-KINDS = kinds_by_stream(facts_beside(__file__)["streams"])
+FACTS = facts_beside(__file__)["streams"]
+KINDS = kinds_by_stream(FACTS)
 """Stream → field → kind."""
 KINDS["reports_email_activity"] |= KINDS["reports_email_activity"].pop("activity")[0]
 
