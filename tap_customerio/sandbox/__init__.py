@@ -202,17 +202,8 @@ class CustomerioSandbox(Sandbox):
 
     # What a faultless read gives
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order."""
-        with self.lock:
-            return self._records(stream, settings or {}, stayed=False)
-
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows that were there all the time."""
-        with self.lock:
-            return self._records(stream, settings or {}, stayed=True)
-
-    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> list[Row]:
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> list[Row]:
+        """What a faultless read gives."""
         made = [record(KINDS[stream], row) for row in self._rows(stream, settings, stayed=stayed)]
         since, field = instant(settings.get("start_date")) or "", _UPDATED.get(stream)
         return [each for each in made if field is None or each[field] is None or each[field] >= since]

@@ -268,30 +268,23 @@ class IterableSandbox(Sandbox):
 
     # What a faultless read gives.
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, lambda name, number: True))
-
     def as_read(self, stream: str) -> frozenset[str]:
         """Some rows have no time but that of the run."""
         times = {"list_users": "updatedAt"}
         times |= dict.fromkeys(("list_sizes", "metadata_tables", "forgotten_users"), "extractedAt")
         return frozenset((times[stream],) if stream in times else ())
 
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows, and of parents, that were there from the beginning until now."""
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        """What a faultless read gives."""
 
         def stays(name: str, number: int) -> bool:
+            if not stayed:
+                return True
             if name == "user" or name in EVENT_KINDS:
                 return number not in self.account.moved.get(name, {})
             drift = self.table(name).drift
             return drift is None or drift.stayed(number)
 
-        with self.lock:
-            return list(self._records(stream, settings or {}, stays))
-
-    def _records(self, stream: str, settings: Mapping[str, Any], stays: Callable[[str, int], bool]) -> Iterator[Row]:
         account = self.account
         if stream == "users":
             in_one = settings.get("users_layout") == "data_fields"

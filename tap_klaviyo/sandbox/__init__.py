@@ -19,9 +19,10 @@ from shared.sandbox import CONSENT, Answer, Call, Drift, Param, Refusal, Route, 
 from shared.timestamps import parse
 
 from . import aggregates, oauth, reports
-from .account import KEPT_EVENTS, START_DATE, Account, Resource
+from .account import Account
 from .endpoints import BY_STREAM, ENDPOINTS
 from .oauth import CLIENT, REFRESH_TOKEN
+from .people import KEPT_EVENTS, START_DATE, Resource
 from .query import Clause, Endpoint, cursor, date_time, matches, names, place, rates, read_filter, wire
 from .records import LINKED, Recorded
 from .reports import Report

@@ -12,7 +12,7 @@ from typing import Any
 from shared.sandbox import Param, Refusal, Row
 from shared.timestamps import instant
 
-from .account import Resource
+from .people import Resource
 
 DATES = frozenset(
     ("created", "updated", "created_at", "updated_at", "scheduled_at", "expires_at", "joined_group_at", "datetime")

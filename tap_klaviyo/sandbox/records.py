@@ -11,8 +11,9 @@ from shared.sandbox.truth import digest, record
 from shared.timestamps import instant, parse
 
 from . import aggregates, reports
-from .account import REASONS, START_DATE, ZONE, Account, Resource
+from .account import Account
 from .endpoints import BY_STREAM
+from .people import REASONS, START_DATE, ZONE, Resource
 from .query import Endpoint
 from .truth import KINDS, flattened
 
@@ -90,16 +91,6 @@ class Recorded(Sandbox):
         """Whether a row is there now."""
         return table.drift is None or table.drift.visible(number)
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=False))
-
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows (and parents) that were there from the beginning until now."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=True))
-
     def as_read(self, stream: str) -> frozenset[str]:
         """Events come with their profile and their metric, flows with their tags, as they are today."""
         if stream in EVENTS or stream == "events":
@@ -113,7 +104,8 @@ class Recorded(Sandbox):
         before = {record["id"] for record in self.at_day(day).truth(stream, settings)}
         return [record for record in self.truth(stream, settings) if record["id"] not in before]
 
-    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        """What a faultless read gives."""
         if stream in EVENTS or stream == "events":
             yield from self._event_records(stream, settings)
             return

@@ -211,17 +211,8 @@ class MailchimpSandbox(Sandbox):
 
     # What a faultless read gives.
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order; email events as `truth.events` says."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=False))
-
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows (and parents) that were there from the beginning until now."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=True))
-
-    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        """What a faultless read gives; email events as `truth.events` says."""
         yield from numbered(stream, self._plain_records(stream, settings, stayed=stayed))
 
     def _plain_records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
