@@ -1,4 +1,4 @@
-"""Compares tests/data/iterable_facts.json with Iterable's published specification.
+"""Compares tap_iterable/sandbox/facts.json with Iterable's published specification.
 
     python tests/check_iterable_facts.py openapi.json
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-FACTS = Path(__file__).with_name("data") / "iterable_facts.json"
+FACTS = Path(__file__).parents[1] / "tap_iterable" / "sandbox" / "facts.json"
 
 
 def parameters(contract: Mapping[str, Any], path: str) -> dict[str, Any]:

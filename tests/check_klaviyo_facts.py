@@ -1,4 +1,4 @@
-"""Compares tests/data/klaviyo_facts.json with Klaviyo's published specification.
+"""Compares tap_klaviyo/sandbox/facts.json with Klaviyo's published specification.
 
     python tests/check_klaviyo_facts.py openapi.json
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-FACTS = Path(__file__).with_name("data") / "klaviyo_facts.json"
+FACTS = Path(__file__).parents[1] / "tap_klaviyo" / "sandbox" / "facts.json"
 
 
 def parameter(described: Mapping[str, Any]) -> Any:

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import Request as HttpRequest
@@ -15,14 +14,15 @@ from urllib.request import urlopen
 import pytest
 
 from shared.protocol import schema
+from shared.sandbox.kinds import facts_beside
 from shared.streams import Stream, Unit
 from shared.sync.paging import first_request
 from shared.sync.units import parent_values, partitions
 from shared.tap import settings_of
-from tap_mailchimp.sandbox import MailchimpSandbox
+from tap_mailchimp.sandbox import MailchimpSandbox, truth
 from tap_mailchimp.tap import TAP
 
-FACTS = json.loads((Path(__file__).parent / "data" / "mailchimp_facts.json").read_text("utf-8"))
+FACTS = facts_beside(truth.__file__)
 STREAMS = {stream.name: stream for stream in TAP.streams}
 SETTINGS = {setting.name: setting.default for setting in settings_of(TAP)}
 # Everything that can send a parameter, switched on.

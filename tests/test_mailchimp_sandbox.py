@@ -19,8 +19,7 @@ import pytest
 import requests
 
 from shared.sandbox import Row
-from tap_mailchimp.sandbox import API_KEY, MailchimpSandbox
-from tap_mailchimp.sandbox import truth as sandbox_truth
+from tap_mailchimp.sandbox import API_KEY, MailchimpSandbox, truth
 from tap_mailchimp.sandbox.endpoints import BY_STREAM, ENDPOINTS
 from tap_mailchimp.sandbox.people import IMPORTED, IMPORTED_AT, stamp
 from tap_mailchimp.sandbox.services import CLIENT
@@ -134,10 +133,10 @@ def test_reading_everything_gives_the_truth(small: MailchimpSandbox, stream: str
     api.session.close()
     for args, row in rows:
         if stream == "reports_email_activity":
-            records += sandbox_truth.events({name: value for name, value in row.items() if name != "_links"})
+            records += truth.events({name: value for name, value in row.items() if name != "_links"})
         elif stream != "templates" or row["type"] == "user":
-            records.append(sandbox_truth.record(stream, row, args))
-    assert _bag(list(sandbox_truth.numbered(stream, records))) == _bag(api.sandbox.truth(stream))
+            records.append(truth.record(stream, row, args))
+    assert _bag(list(truth.numbered(stream, records))) == _bag(api.sandbox.truth(stream))
     assert records
 
 
@@ -178,7 +177,7 @@ def test_activity_ids_follow_the_recipe_in_the_docstring() -> None:
     entry = {"action": "open", "timestamp": "2026-11-01T10:00:00+00:00", "ip": "203.0.113.9"}
     row = {"campaign_id": "c", "email_id": "é", "activity": [entry, entry]}
     text = '["c","é","open","2026-11-01T10:00:00+00:00","","203.0.113.9","",1]'
-    first, second = sandbox_truth.events(row)
+    first, second = truth.events(row)
     assert second["activity_id"] == hashlib.sha256(text.encode()).hexdigest()[:32] != first["activity_id"]
     assert second["timestamp"] == "2026-11-01T10:00:00.000000Z"
     assert second["url"] is None
@@ -650,7 +649,7 @@ def test_a_dead_token_gets_200_and_an_error(sandbox: MailchimpSandbox) -> None:
 
 
 def test_every_row_of_the_table_has_its_fields_and_rows(days: list[MailchimpSandbox]) -> None:
-    assert sandbox_truth.KINDS.keys() == BY_STREAM.keys()
+    assert truth.KINDS.keys() == BY_STREAM.keys()
     for endpoint in ENDPOINTS:
         assert hasattr(days[0].account, endpoint.rows or endpoint.stream)
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -79,13 +79,19 @@ class Sandbox:
         """What a config needs to talk to this sandbox."""
         return {"base_url": self.base_url}
 
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterable[Row]:
+        """The records of `stream`, in no particular order; `stayed`: of rows alone that were there all the time."""
+        raise NotImplementedError
+
     def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
         """The records a faultless full read of `stream` emits on this day."""
-        raise NotImplementedError
+        with self.lock:
+            return list(self.records(stream, settings or {}, stayed=False))
 
     def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
         """With `drift`: the records of rows that were there all the time."""
-        raise NotImplementedError
+        with self.lock:
+            return list(self.records(stream, settings or {}, stayed=True))
 
     def as_read(self, stream: str) -> frozenset[str]:
         """Fields of `stream` that show something else as it was when the row was read: that they would be different

@@ -1,36 +1,45 @@
-"""The short form in which sandboxes hold what fields an API publishes: `id:s, stats:{opens:i}, tags:[s]`."""
+"""The one language in which sandboxes hold what fields an API publishes, read from the `facts.json` beside them.
+
+A field's name says where it stands, its type what it is: {"id": "string", "stats.opens": "number", "tags[]": "string"}.
+`object` is free-form unless fields below it are listed; the types are the keys of `truth.TYPES`.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 Kind = Any
-"""A parsed type: one of the letters, a list holding the items' kind, or a mapping of fields."""
-
-_TOKEN = re.compile(r"\s*([A-Za-z_0-9-]+|[{}\[\]:,])")
+"""A type, a list that holds the kind of its items, or a mapping of members."""
 
 
-def fields_of(text: str) -> dict[str, Kind]:
-    """The kind of each field in `text`."""
-    return _fields(iter(_TOKEN.findall(text)))
+def facts_beside(module: str) -> Any:
+    """The content of the `facts.json` in the folder of `module`, a file."""
+    return json.loads(Path(module).with_name("facts.json").read_text("utf-8"))
 
 
-def _kind(parts: Iterator[str], part: str) -> Kind:
-    if part == "[":
-        kind = [_kind(parts, next(parts))]
-        next(parts)
-        return kind
-    return _fields(parts) if part == "{" else part
+def kinds_of(fields: Mapping[str, str]) -> dict[str, Kind]:
+    """The kind of each field, those below it inside."""
+    below: dict[str, dict[str, str]] = {}
+    for path, kind in fields.items():
+        name, _, rest = path.partition(".")
+        below.setdefault(name, {})[rest] = kind
+    return {
+        name.removesuffix("[]"): [_kind(inner)] if name.endswith("[]") else _kind(inner)
+        for name, inner in below.items()
+    }
 
 
-def _fields(parts: Iterator[str]) -> dict[str, Kind]:
-    fields: dict[str, Kind] = {}
-    for part in parts:
-        if part == "}":
-            break
-        if part != ",":
-            next(parts)
-            fields[part] = _kind(parts, next(parts))
-    return fields
+def _kind(inner: Mapping[str, str]) -> Kind:
+    members = {name: kind for name, kind in inner.items() if name}
+    return kinds_of(members) if members else inner[""]
+
+
+def kinds_by_stream(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Kind]]:
+    """Stream → its kinds: the fields published, those published `later`, and those that the tap `added`."""
+    return {
+        stream: kinds_of({**fact["fields"], **fact.get("later", {}), **fact.get("added", {})})
+        for stream, fact in facts.items()
+    }

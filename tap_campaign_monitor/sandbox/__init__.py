@@ -6,7 +6,7 @@ The shapes that no primary source confirms are options.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 from typing import Any, ClassVar
@@ -281,15 +281,9 @@ class CampaignMonitorSandbox(Sandbox):
 
     # What a faultless read gives
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order."""
-        with self.lock:
-            return list(expected.records(self, stream, settings or {}, stayed=False))
-
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows that were there all the time."""
-        with self.lock:
-            return list(expected.records(self, stream, settings or {}, stayed=True))
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        """What a faultless read gives."""
+        return expected.records(self, stream, settings, stayed=stayed)
 
 
 __all__ = ["API_KEY", "APPLICATION", "CLIENT_KEY", "CampaignMonitorSandbox"]

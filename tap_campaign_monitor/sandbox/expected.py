@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from shared.sandbox import Row, Table
+from shared.sandbox.truth import digest, occurrences
 from shared.timestamps import instant
 
 from . import extras, transactional
 from .account import Campaign, Place, SubscriberList
 from .endpoints import OF_CLIENT, OF_LIST, client_details, client_name
-from .truth import FIELDS, record, utc
+from .truth import record, utc
 
 if TYPE_CHECKING:
     from . import CampaignMonitorSandbox
@@ -41,17 +40,13 @@ def records(
 ) -> Iterator[Row]:
     """All records of a stream; `stayed`: of rows only that were there all the time."""
     for place, row in rows(sandbox, stream, settings, stayed=stayed):
-        made = record(FIELDS[stream], row, place.zone)
+        made = record(stream, row, place.zone)
         if stream != "administrators":
             made["ClientID"] = sandbox.account.client_id(place)
         if stream == "scheduled_campaigns":
             zones = {"(GMT+09:00) Osaka, Sapporo, Tokyo": "Asia/Tokyo", "": place.zone}
             zone = zones.get(row["ScheduledTimeZone"], "America/Los_Angeles")
             made["DateScheduled"] = utc(row["DateScheduled"], zone)
-        if stream == "tags":
-            made["NumberOfCampaigns"] = int(row["NumberOfCampaigns"])
-        if stream == "transactional_smart_emails" and row["AddRecipientsToList"] is True:
-            made["AddRecipientsToList"] = "true"
         if stream == "campaign_email_client_usage":
             made["Version"] = made["Version"] or ("" if settings.get("key_mode") == "contract" else "(none)")
         for name in ("Opens", "Clicks") if stream == "transactional_message_details" else ():
@@ -200,10 +195,10 @@ def _still(table: Table, *, stayed: bool) -> Iterator[Row]:
 
 def _numbered(campaign: Campaign, found: Sequence[Row]) -> Iterator[Row]:
     """The rows with their keys, as the reference has them."""
-    met: dict[str, int] = {}
-    for row in found:
-        parts = [campaign.identity, row["ListID"], row["EmailAddress"], row["Date"]]
-        parts += [row.get("URL") or "", row["IPAddress"] or ""]
-        met[str(parts)] = met.get(str(parts), 0) + 1
-        text = json.dumps([*parts, met[str(parts)]], ensure_ascii=False, separators=(",", ":"))
-        yield {**row, "RecordKey": sha256(text.encode()).hexdigest()[:32]}
+
+    def same(row: Row) -> list[str]:
+        who = [campaign.identity, row["ListID"], row["EmailAddress"], row["Date"]]
+        return [*who, row.get("URL") or "", row["IPAddress"] or ""]
+
+    for row, parts, before in occurrences(found, same):
+        yield {**row, "RecordKey": digest([*parts, before + 1])}

@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt
-from shared.timestamps import instant as read_instant
+from shared.sandbox.truth import record
+from shared.timestamps import instant
 
-from . import exports as sandbox_exports
-from . import metrics as sandbox_metrics
-from . import truth as sandbox_truth
+from . import exports, metrics
 from .account import GONE, Workspace
 from .endpoints import ENDPOINTS, Rows
+from .truth import KINDS
 
 API_KEY = "sandbox-app-api-key"
-KINDS = ("bounces", "blocks", "spam_reports", "invalid_emails")
+SUPPRESSIONS = ("bounces", "blocks", "spam_reports", "invalid_emails")
 _BY_UPDATED = ("broadcasts", "campaigns", "newsletters", "campaign_actions", "broadcast_actions")
 _BY_UPDATED_AT = ("transactional_messages", "segments", "exports", "snippets")
 _UPDATED = {
@@ -58,7 +58,7 @@ class CustomerioSandbox(Sandbox):
         "wrapped": (int, "0", "1: people come wrapped in customer"),
         "used_by": (str, "nested", "usage of senders: nested under used_by, or top"),
         "contents": (str, "contents", "where variants of transactional messages stand: contents or content"),
-        **sandbox_exports.OPTIONS,
+        **exports.OPTIONS,
         "tokens": (str, "text", "cursors: text, or number"),
         "prefix": (str, "cio_", "what stands before the ids of opt-outs, or none"),
         "lists": (str, "named", "test groups and channels: named, other (another name), or bare (no name)"),
@@ -100,7 +100,7 @@ class CustomerioSandbox(Sandbox):
                 Route(path=self.prefix + path, handler=handler, method=method, params=params, quota="app")
                 for method, path, handler, params in ENDPOINTS
             ),
-            Route(path="/files/{export_id}", handler=sandbox_exports.downloaded, params=link, public=True),
+            Route(path="/files/{export_id}", handler=exports.downloaded, params=link, public=True),
         ]
 
     def authorise(self, call: Call) -> None:
@@ -191,7 +191,7 @@ class CustomerioSandbox(Sandbox):
 
     def suppressions(self, kind: str) -> Table:
         """One list, moving if `drift` is on."""
-        if kind not in KINDS:
+        if kind not in SUPPRESSIONS:
             raise Refusal(404)
         if kind not in self._tables:
             table = Table.of(self.workspace.suppressions(kind, ""))
@@ -202,25 +202,16 @@ class CustomerioSandbox(Sandbox):
 
     # What a faultless read gives
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order."""
-        with self.lock:
-            return self._records(stream, settings or {}, stayed=False)
-
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows that were there all the time."""
-        with self.lock:
-            return self._records(stream, settings or {}, stayed=True)
-
-    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> list[Row]:
-        made = [sandbox_truth.record(stream, row) for row in self._rows(stream, settings, stayed=stayed)]
-        since, field = read_instant(settings.get("start_date")) or "", _UPDATED.get(stream)
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> list[Row]:
+        """What a faultless read gives."""
+        made = [record(KINDS[stream], row) for row in self._rows(stream, settings, stayed=stayed)]
+        since, field = instant(settings.get("start_date")) or "", _UPDATED.get(stream)
         return [each for each in made if field is None or each[field] is None or each[field] >= since]
 
     def _rows(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         workspace = self.workspace
-        if stream in sandbox_metrics.STREAMS:
-            yield from sandbox_metrics.rows(self, stream, settings, read_instant(settings.get("start_date")) or "")
+        if stream in metrics.STREAMS:
+            yield from metrics.rows(self, stream, settings, instant(settings.get("start_date")) or "")
         elif stream in CHILDREN:
             above, name = CHILDREN[stream]
             for parent in self._rows(above, {}, stayed=stayed):
@@ -253,7 +244,7 @@ class CustomerioSandbox(Sandbox):
             person = self.workspace.person(number)
             known = person["identifiers"]
             if settings.get("customers_source") == "export":
-                texts = {name: sandbox_exports.text_of(value) for name, value in person["attributes"].items()}
+                texts = {name: exports.text_of(value) for name, value in person["attributes"].items()}
                 attributes = {name: text for name, text in texts.items() if text}
                 person = {"identifiers": known, "attributes": attributes}
             if not segments or any(number % each == 0 for each in segments):
@@ -284,7 +275,7 @@ class CustomerioSandbox(Sandbox):
 
     def _eps_suppression_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         for domain in settings.get("esp_suppression_domains") or [""]:
-            for kind in KINDS:
+            for kind in SUPPRESSIONS:
                 table = Table.of(self.workspace.suppressions(kind, domain)) if domain else self.suppressions(kind)
                 for number in range(table.count):
                     if stayed and table.drift is not None and not table.drift.stayed(number):

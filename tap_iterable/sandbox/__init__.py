@@ -1,6 +1,6 @@
 """Iterable's API 1.8 in miniature: `python -m tap_iterable.sandbox --port 8080`.
 
-`sandbox_data` makes the account, `sandbox_exports` serves exports and jobs, `sandbox_answers` the rest, `sandbox_truth`
+`account` makes the account, `exports` serves exports and jobs, `answers` the rest, `truth`
 says what a faultless read gives. `other=1` shows the other side of what no primary source confirms: answers of catalogs
 without their envelope and in pages of ten (asked for more, names are refused, items are ten all the same), job states
 with a capital, metric columns once, whole URLs of next pages.
@@ -13,11 +13,10 @@ from functools import partial
 from typing import Any, ClassVar
 
 from shared.sandbox import WHEN_READ, Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt
+from shared.sandbox.truth import record
 
-from . import answers
-from . import exports as sandbox_exports
-from . import truth as sandbox_truth
-from .account import BEGIN, EVENT_FIELDS, Account, fields, milliseconds
+from . import answers, exports, truth
+from .account import BEGIN, EVENT_KINDS, Account, milliseconds
 from .exports import Job
 
 API_KEY = "0123456789abcdef0123456789abcdef"
@@ -199,7 +198,7 @@ class IterableSandbox(Sandbox):
             Route(path=f"/api/templates/{kind}/get", handler=partial(answers.template, kind=kind), params=an_id)
             for kind in ("email", "push", "sms", "inapp", "embedded")
         ]
-        return [*made, *sandbox_exports.routes()]
+        return [*made, *exports.routes()]
 
     # Collections.
 
@@ -269,51 +268,43 @@ class IterableSandbox(Sandbox):
 
     # What a faultless read gives.
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, lambda name, number: True))
-
     def as_read(self, stream: str) -> frozenset[str]:
         """Some rows have no time but that of the run."""
         times = {"list_users": "updatedAt"}
         times |= dict.fromkeys(("list_sizes", "metadata_tables", "forgotten_users"), "extractedAt")
         return frozenset((times[stream],) if stream in times else ())
 
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows, and of parents, that were there from the beginning until now."""
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        """What a faultless read gives."""
 
         def stays(name: str, number: int) -> bool:
-            if name == "user" or name in EVENT_FIELDS:
+            if not stayed:
+                return True
+            if name == "user" or name in EVENT_KINDS:
                 return number not in self.account.moved.get(name, {})
             drift = self.table(name).drift
             return drift is None or drift.stayed(number)
 
-        with self.lock:
-            return list(self._records(stream, settings or {}, stays))
-
-    def _records(self, stream: str, settings: Mapping[str, Any], stays: Callable[[str, int], bool]) -> Iterator[Row]:
         account = self.account
         if stream == "users":
             in_one = settings.get("users_layout") == "data_fields"
             for number, _, row in account.users():
                 if stays("user", number):
-                    yield sandbox_truth.user(row, account.project, in_one=in_one)
+                    yield truth.user(row, account.project, in_one=in_one)
         elif data_type := data_type_of(stream):
             numbers = [number for number in range(len(account.times(data_type))) if stays(data_type, number)]
-            yield from sandbox_truth.events(data_type, (account.event(data_type, number) for number in numbers))
+            yield from truth.events(data_type, (account.event(data_type, number) for number in numbers))
         elif stream == "campaign_metrics":
             campaigns = self.table("campaigns")
             there = (campaigns.row(number) for number in range(campaigns.count) if stays("campaigns", number))
             rows = [row for row in there if row["campaignState"] != "Draft"]
             found = ((row["id"], answers.cells(row["id"])) for row in rows)
-            yield from sandbox_truth.metrics(found, answers.HEADERS, answers.METRIC_COLUMNS)
+            yield from truth.metrics(found, answers.HEADERS, answers.METRIC_COLUMNS)
         elif stream == "experiment_metrics":
             yield from answers.experiments()
         else:
-            spec = fields(sandbox_truth.FIELDS[stream])
             for row in self._raw(stream, settings, stays):
-                yield sandbox_truth.record(spec, row)
+                yield record(truth.KINDS[stream], row)
 
     def _raw(self, stream: str, settings: Mapping[str, Any], stays: Callable[[str, int], bool]) -> Iterable[Row]:
         account = self.account
@@ -334,7 +325,7 @@ class IterableSandbox(Sandbox):
                 for kind in answers.kinds_of(account.project)
                 for each in answers.hashes(kind)
             ),
-            "export_jobs": lambda: map(sandbox_exports.shown, self.jobs.values()),
+            "export_jobs": lambda: map(exports.shown, self.jobs.values()),
             "lists": account.lists,
             "channels": self.channels,
             "message_types": self.message_types,
@@ -383,7 +374,7 @@ class IterableSandbox(Sandbox):
 
 def data_type_of(stream: str) -> str:
     """A stream's type of data; "" when it is no export."""
-    for data_type in EVENT_FIELDS:
+    for data_type in EVENT_KINDS:
         if "".join(f"_{c.lower()}" if c.isupper() else c for c in data_type.replace("whatsA", "whatsa")) == stream:
             return data_type
     return "emailUnSubscribe" if stream == "email_unsubscribe" else ""

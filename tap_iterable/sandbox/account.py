@@ -2,105 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 from shared.sandbox import EPOCH, Row, mix, salt
+from shared.sandbox.kinds import facts_beside, kinds_of
 
 BEGIN = datetime(2023, 11, 2, tzinfo=timezone.utc)
 BLAST = datetime(2025, 3, 4, 9, tzinfo=timezone.utc)
 LATE_SECONDS = 600
 LONG_FIELD = "a_field_whose_name_somebody_made_far_longer_than_most_databases_can_take"
 
-_OPENED = "ip:s city:s region:s country:s userAgent:s userAgentDevice:s proxySource:s isBot:b"
-_PUSH = (
-    "pushMessage:s payload:o sound:s badge:s contentAvailable:b locale:s attachmentUrlAndroid:s attachmentUrlIos:s "
-    "deeplink{android:s ios:s}"
-)
-_CONTEXT = "messageContext{saveToInbox:b trigger:s location:s}"
-_DEVICE = "deviceInfo{deviceId:s platform:s appPackageName:s}"
-_IN_APP = f"clickedUrl:s closeAction:s deleteAction:s inboxSessionId:s {_CONTEXT} {_DEVICE}"
-_ESP = "espName:s espAccountId:s billingParty:s"
-_COUNTS = "messageBusId:s catalogCollectionCount:i catalogLookupCount:i productRecommendationCount:i"
-_SHOWN = (
-    "placementId:i embeddedSessionId:s embeddedImpressionPlacementId:i embeddedImpressionDisplayCount:i "
-    f"embeddedImpressionDisplayDuration:n {_DEVICE}"
-)
-_SUBSCRIBED = "emailListId:i emailListIds:ai userListIds:ai channelIds:ai messageTypeIds:ai"
-
-EVENT_FIELDS = {
-    "emailSend": f"espName:s {_COUNTS} transactionalData:t",
-    "emailSendSkip": "reason:s transactionalData:t",
-    "emailOpen": _OPENED,
-    "emailClick": f"{_OPENED} url:s hrefIndex:i",
-    "hostedUnsubscribeClick": f"{_OPENED} url:s hrefIndex:i",
-    "emailBounce": "recipientState:s status:s",
-    "emailComplaint": "recipientState:s status:s",
-    "emailSubscribe": f"signupSource:s {_SUBSCRIBED} profileUpdatedAt:d",
-    "emailUnSubscribe": f"unsubSource:s {_SUBSCRIBED} bounceMessage:s recipientState:s status:s",
-    "pushSend": f"{_PUSH} platformEndpoint:s transactionalData:t",
-    "pushBounce": f"{_PUSH} platformEndpoint:s",
-    "pushOpen": f"{_PUSH} appAlreadyRunning:b",
-    "pushUninstall": f"{_PUSH} platformEndpoint:s isGhostPush:b",
-    "pushSendSkip": "reason:s",
-    "inAppSend": f"inAppBody:s expiresAt:d locale:s {_CONTEXT}",
-    "inAppOpen": _IN_APP,
-    "inAppClick": _IN_APP,
-    "inAppClose": _IN_APP,
-    "inAppDelete": _IN_APP,
-    "inAppDelivery": f"{_CONTEXT} {_DEVICE}",
-    "inAppSendSkip": "reason:s",
-    "inAppRecall": _CONTEXT,
-    "inboxSession": f"inboxSessionId:s inboxSessionStart:d inboxSessionEnd:d impressions:ao {_DEVICE}",
-    "inboxMessageImpression": f"inboxSessionId:s {_CONTEXT} {_DEVICE}",
-    "smsSend": (
-        "renderedSmsMessage:s toPhoneNumber:s fromSMSSenderId:i smsSendCount:i mmsSendCount:i isSMSEstimation:b "
-        f"{_ESP} {_COUNTS} transactionalData:t"
-    ),
-    "smsBounce": "smsProviderResponse{status:i message:s code:i more_info:s} messageStatus:s errorCode:s",
-    "smsClick": "clickedUrl:s userAgent:s isBot:b",
-    "smsReceived": (
-        "smsMessage:s fromPhoneNumber:s toPhoneNumber:s senderPhoneNumberType:s recipientCountryName:s "
-        f"recipientCountryCallingCode:s smsReceiveCount:i mmsReceiveCount:i {_ESP}"
-    ),
-    "smsSendSkip": "reason:s",
-    "smsUsageInfo": "",
-    "webPushSend": "browserToken:s webPushMessage:s webPushBody:s webPushIcon:s webPushClickAction:s",
-    "webPushClick": "browserToken:s webPushClickAction:s clickedUrl:s",
-    "webPushSendSkip": "reason:s",
-    "rcsSend": "transactionalData:t",
-    "rcsSendSkip": "reason:s",
-    "embeddedSend": f"placementId:i embeddedBodyField:s {_DEVICE}",
-    "embeddedSendSkip": "reason:s",
-    "embeddedClick": f"placementId:i embeddedButtonId:s embeddedTargetUrl:s {_DEVICE}",
-    "embeddedReceived": f"placementId:i {_DEVICE}",
-    "embeddedImpression": _SHOWN,
-    "embeddedSession": _SHOWN,
-    "whatsAppSend": (
-        f"toWhatsAppPhoneNumber:s fromWhatsAppSenderId:s renderedWhatsAppMessage:s {_ESP} transactionalData:t"
-    ),
-    "whatsAppBounce": "messageStatus:s errorCode:s",
-    "whatsAppClick": "clickedUrl:s userAgent:s userAgentDevice:s",
-    "whatsAppReceived": (
-        "replyToMessageId:s receivedAt:d attributionType:s whatsAppMessage{type:s text:s} sanitized{inputText:s}"
-    ),
-    "whatsAppSeen": "seenMessageId:s seenAt:d sentAt:d",
-    "whatsAppSendSkip": "reason:s",
-    "whatsAppUsageInfo": "",
-    "purchase": "id:s total:n shoppingCartItems:ao",
-    "customEvent": "id:s",
-    "journeyExit": (
-        "workflowName:s entranceTime:d exitTime:d exitReason:s exitRuleId:s exitNodeId:i nodeCount:i nodePath:s"
-    ),
-    "unknownSession": "",
+FACTS: Mapping[str, Any] = facts_beside(__file__)
+EVENT_KINDS: Mapping[str, Mapping[str, Any]] = {
+    name: kinds_of(fields) for name, fields in FACTS["events"].items() if name != "common"
 }
-COMMON = (
-    "email:s userId:s itblUserId:s createdAt:d eventName:s campaignId:i templateId:i messageId:s contentId:i "
-    "messageTypeId:i channelId:i workflowId:i itblInternal{documentCreatedAt:d documentUpdatedAt:d}"
-)
+"""Type of data → the fields that its events have beside the common ones."""
 OWN_FIELDS = {
     "Industry": "string",
     "industry": "string",
@@ -114,15 +33,8 @@ OWN_FIELDS = {
     "devices.token": "string",
     LONG_FIELD: "string",
 }
-_FIELD = re.compile(r"(\w+)(?::(\w+)|\{([^}]*)\})")
 _TEXTS = ("zoë", "Ωmega", "plain", "", "with \u0000 in it", "emoji 🎈", "x" * 40)
 _LARGE = {"emailSend": 900, "emailOpen": 700, "emailClick": 250, "customEvent": 120}
-
-
-@lru_cache(maxsize=256)
-def fields(text: str) -> dict[str, Any]:
-    """`a:s b{c:i}` → {"a": "s", "b": {"c": "i"}}."""
-    return {name: kind or fields(inner) for name, kind, inner in _FIELD.findall(text)}
 
 
 def wire(moment: datetime) -> str:
@@ -185,7 +97,7 @@ class Account:
         row = {**self.person(chance % 50), "createdAt": wire(at)}
         row |= {"campaignId": 100 + chance % 40, "templateId": 500 + chance % 30, "messageId": f"{chance:016x}"}
         row["itblInternal"] = {"documentCreatedAt": wire(at + timedelta(seconds=2)), "documentUpdatedAt": wire(at)}
-        for place, (name, kind) in enumerate(fields(EVENT_FIELDS[data_type]).items()):
+        for place, (name, kind) in enumerate(EVENT_KINDS[data_type].items()):
             luck = mix(chance, place)
             if luck % 7 != 0:
                 row[name] = None if luck % 7 == 1 else self._value(name, kind, luck)
@@ -203,20 +115,22 @@ class Account:
     def _value(self, name: str, kind: Any, luck: int) -> Any:
         if isinstance(kind, dict):
             return {part: self._value(part, inner, mix(luck, len(part))) for part, inner in kind.items()}
-        if kind == "s":
-            return f"{name} {_TEXTS[luck % len(_TEXTS)]}" if luck % 5 else _TEXTS[luck % len(_TEXTS)]
-        if kind == "t":
+        if name == "transactionalData":
             return ('{"order":{"id":7,"lines":[1,2]}}', "not JSON", "[1]", {"already": "an object"}, "{}")[luck % 5]
+        if kind == "string":
+            return f"{name} {_TEXTS[luck % len(_TEXTS)]}" if luck % 5 else _TEXTS[luck % len(_TEXTS)]
         made: dict[str, Any] = {
-            "i": luck % 100_000 if luck % 3 else float(luck % 100),
-            "n": luck % 1000 / 8,
-            "b": bool(luck % 2),
-            "d": wire(BEGIN + timedelta(seconds=luck % 50_000_000)),
-            "o": {"key": luck % 9, "nested": {"list": [1, "é"]}},
-            "ai": [luck % 50, luck % 7],
-            "ao": [{"id": str(luck % 99), "price": luck % 100 / 4}, {"id": "b", "price": None}],
+            "integer": luck % 100_000 if luck % 3 else float(luck % 100),
+            "number": luck % 1000 / 8,
+            "boolean": bool(luck % 2),
+            "date-time": wire(BEGIN + timedelta(seconds=luck % 50_000_000)),
+            "object": {"key": luck % 9, "nested": {"list": [1, "é"]}},
         }
-        return made[kind]
+        arrays: dict[str, Any] = {
+            "integer": [luck % 50, luck % 7],
+            "object": [{"id": str(luck % 99), "price": luck % 100 / 4}, {"id": "b", "price": None}],
+        }
+        return arrays[kind[0]] if isinstance(kind, list) else made[kind]
 
     def person(self, number: int) -> Row:
         """By what events and profiles name a user, in this kind of project."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from shared.sandbox import Answer, Call, Param, Refusal, Route, Row, dumps, mix, salt
 
-from .account import EVENT_FIELDS
+from .account import EVENT_KINDS
 
 if TYPE_CHECKING:
     from . import IterableSandbox
 
-DATA_TYPES = (*EVENT_FIELDS, "user")
+DATA_TYPES = (*EVENT_KINDS, "user")
 FILES_A_PAGE = 10
 ROWS_A_FILE = 100
 LINK_SECONDS = 1800

@@ -1,8 +1,8 @@
 """Klaviyo's API in miniature: `python -m tap_klaviyo.sandbox --port 8080`.
 
-`sandbox_endpoints` is the table of collections; to serve one more, add a row there, a line in `sandbox_kinds` (or a
-method in `sandbox_data`), and its fields to `sandbox_truth`. Events, which are many, have a handler of their own, and
-so have reports. What should be read of all this is in `sandbox_records`.
+`facts.json` is the table of collections and their fields; to serve one more, add it there, and to `kinds` (or a method
+to `account`). Events, which are many, have a handler of their own, and so have reports. What should be read of all
+this is in `records`.
 """
 
 from __future__ import annotations
@@ -18,25 +18,20 @@ from urllib.parse import parse_qsl, unquote, urlencode
 from shared.sandbox import CONSENT, Answer, Call, Drift, Param, Refusal, Route, Row, dumps, mix
 from shared.timestamps import parse
 
-from . import aggregates as sandbox_aggregates
-from . import oauth as sandbox_oauth
-from . import reports as sandbox_reports
-from .account import KEPT_EVENTS, START_DATE, Account, Resource
+from . import aggregates, oauth, reports
+from .account import Account
 from .endpoints import BY_STREAM, ENDPOINTS
 from .oauth import CLIENT, REFRESH_TOKEN
-from .query import Clause, Endpoint, cursor, date_time, matches, names, place, read_filter, wire
+from .people import KEPT_EVENTS, START_DATE, Resource
+from .query import Clause, Endpoint, cursor, date_time, matches, names, place, rates, read_filter, wire
 from .records import LINKED, Recorded
 from .reports import Report
+from .truth import FACTS
 
 API_KEY = "pk_sandbox_0123456789abcdef"
 OLDEST_REVISION = "2025-01-15"
-TIERS: Mapping[str, tuple[tuple[int, float], ...]] = {
-    "XS": ((1, 1), (15, 60)),
-    "S": ((3, 1), (60, 60)),
-    "M": ((10, 1), (150, 60)),
-    "L": ((75, 1), (750, 60)),
-    "XL": ((350, 1), (3500, 60)),
-}
+FIXED_SIZE = 10_000
+"""Rows of a page where `page[size]` is unknown."""
 SIZED_SINCE: Mapping[str, str] = {
     "/api/events": "2026-01-15",
     **dict.fromkeys(("/api/campaigns", "/api/lists", "/api/segments", "/api/templates"), "2026-04-15"),
@@ -64,7 +59,7 @@ def _collection(endpoint: Endpoint, sandbox: KlaviyoSandbox, call: Call) -> Answ
         (number,) = place(text, 1)
         order = order[order.index(number) + 1 :]
     found = (number for number in order if sandbox.is_visible(table, number) and matches(table.row(number), clauses))
-    fixed = sandbox.options["metrics_page"] if endpoint.stream == "metrics" else endpoint.fixed
+    fixed = sandbox.options["metrics_page"] if endpoint.stream == "metrics" else FIXED_SIZE
     size = int(params.get("page[size]") or fixed)
     view = list(found if table.drift is not None else islice(found, size + 1))
     shown = view[:size]
@@ -128,7 +123,7 @@ def _page(
     endpoint: Endpoint, sandbox: KlaviyoSandbox, call: Call, rows: Sequence[Resource], following: str | None
 ) -> Answer:
     wanted = names(call.params.get("include"))
-    if unknown := set(wanted) - set(names(endpoint.include)):
+    if unknown := set(wanted) - set(endpoint.facts["parameters"].get("include", ())):
         raise Refusal(400, f"include: {', '.join(sorted(unknown))} is unknown")
     side: dict[tuple[str, str], Row] = {}
     find = partial(_side_loaded, sandbox.account, call.params)
@@ -168,14 +163,14 @@ def _list(sandbox: KlaviyoSandbox, call: Call) -> Answer:
 
 
 def _report(report: Report, sandbox: KlaviyoSandbox, call: Call) -> Answer:
-    asked = sandbox_reports.attributes(report, call.json())
-    found = list(sandbox_reports.results(sandbox.account, report, asked))
+    asked = reports.attributes(report, call.json())
+    found = list(reports.results(sandbox.account, report, asked))
     begin = int(call.params.get("page_cursor") or 0)
     size = sandbox.report_rows if report.of in ("campaign", "flow") else len(found)
     following = begin + size if begin + size < len(found) else None
     attributes: Row = {"results": found[begin : begin + size]}
     if report.series:
-        attributes["date_times"] = sandbox_reports.dates(asked["timeframe"])
+        attributes["date_times"] = reports.dates(asked["timeframe"])
     url = f"{sandbox.base_url}{call.path}"
     links = {"self": url, "next": f"{url}?page_cursor={following}" if following else None, "prev": None}
     body = {"data": {"type": report.name, "id": "r", "attributes": attributes}, "links": links}
@@ -183,8 +178,8 @@ def _report(report: Report, sandbox: KlaviyoSandbox, call: Call) -> Answer:
 
 
 def _aggregates(sandbox: KlaviyoSandbox, call: Call) -> Answer:
-    asked = sandbox_aggregates.attributes(call.json())
-    dates, groups = sandbox_aggregates.counted(sandbox.account, asked)
+    asked = aggregates.attributes(call.json())
+    dates, groups = aggregates.counted(sandbox.account, asked)
     begin = int(asked.get("page_cursor") or 0)
     size = min(int(asked.get("page_size") or 500), sandbox.report_rows)
     following = begin + size if begin + size < len(groups) else None
@@ -224,10 +219,11 @@ class KlaviyoSandbox(Recorded):
         self.codes: dict[str, tuple[str, str]] = {}
         self._drifts: dict[Any, Drift] = {}
         is_limited = self.options["quotas"] != "0"
-        limits = {each.path: TIERS[each.tier] for each in ENDPOINTS}
-        rates = ((1, 1.0), (2, 60.0), (self.options["reports_a_day"], 86_400.0))
-        limits |= {f"/api/{each.name}s": rates for each in sandbox_reports.REPORTS}
-        limits[_LIST], limits[_AGGREGATES] = TIERS["XS"], TIERS["S"]
+        limits = {each.path: rates(each.facts) for each in ENDPOINTS}
+        daily = (self.options["reports_a_day"], 86_400.0)
+        limits |= {f"/api/{each.name}s": (*rates(each.facts), daily) for each in reports.REPORTS}
+        limits[_LIST] = ((1, 1.0), (15, 60.0))
+        limits[_AGGREGATES] = rates(FACTS["reports"]["metric_aggregates"])
         self.quotas = limits if is_limited else dict.fromkeys(limits, ((10**6, 1.0),))  # type: ignore[misc]
         self.report_rows = 15
         self.day_changed()
@@ -286,7 +282,7 @@ class KlaviyoSandbox(Recorded):
                 params={"page_cursor": Param(), f"fields[{each.name}]": Param()},
                 quota=f"/api/{each.name}s",
             )
-            for each in sandbox_reports.REPORTS
+            for each in reports.REPORTS
         ]
         path = _AGGREGATES
         made.append(
@@ -298,7 +294,7 @@ class KlaviyoSandbox(Recorded):
                 quota=path,
             )
         )
-        return (*made, *sandbox_oauth.ROUTES)
+        return (*made, *oauth.ROUTES)
 
     def authorise(self, call: Call) -> None:
         """A private key or a living token; the revision; the scope."""
@@ -316,7 +312,7 @@ class KlaviyoSandbox(Recorded):
             raise Refusal(400, f"page[size] is unknown to the revision {revision}")
         lacking = [f"{scope}:read" for scope in self.options["forbid"].split("+") if scope]
         endpoint = next((each for each in ENDPOINTS if each.path == call.route.path), None)
-        if endpoint and (missing := sorted(set(endpoint.scopes.split()) & set(lacking))):
+        if endpoint and (missing := sorted(set(endpoint.facts["scopes"]) & set(lacking))):
             raise Refusal(403, f"Missing scope {', '.join(missing)}")
 
     def refuse(self, refusal: Refusal) -> Answer:

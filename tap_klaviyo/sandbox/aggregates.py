@@ -11,18 +11,11 @@ from shared.sandbox import Refusal, Row
 from shared.timestamps import parse
 
 from .account import Account
+from .truth import FACTS
 
-MEASUREMENTS = ("count", "sum_value", "unique")
-INTERVALS = ("day", "hour", "month", "week")
-DIMENSIONS = (
-    "$attributed_channel", "$attributed_flow", "$attributed_message", "$attributed_variation", "$campaign_channel",
-    "$flow", "$flow_channel", "$message", "$message_send_cohort", "$usage_amount", "$value_currency", "$variation",
-    "$variation_send_cohort", "Bot Click", "Bounce Type", "Campaign Name", "Client Canonical", "Client Name",
-    "Client Type", "Email Domain", "Failure Source", "Failure Type", "From Number", "From Phone Region",
-    "Inbox Provider", "List", "Message Format", "Message Name", "Message Type", "Method", "Segment Count", "Subject",
-    "To Number", "To Phone Region", "URL", "form_id",
-)  # fmt: skip
-REQUIRED = ("filter", "measurements", "metric_id")
+MEASUREMENTS, INTERVALS, DIMENSIONS, REQUIRED = (
+    FACTS["reports"]["metric_aggregates"][name] for name in ("measurements", "interval", "by", "required")
+)
 KNOWN = frozenset((*REQUIRED, "interval", "page_size", "page_cursor", "by", "return_fields", "timezone", "sort"))
 _BOUND = re.compile(r"(greater-or-equal|less-than)\(datetime,([^)]+)\)")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.sandbox import Row, mix
 from shared.sandbox.kinds import Kind
 
-from .truth import KINDS
+from .truth import FACTS, KINDS
 
 KINDS_OF_ROWS = {
     "campaigns": ("campaign", 24),
@@ -43,44 +44,9 @@ KINDS_OF_ROWS = {
 """Stream → the type of its resources, and how many there are at scale 1 (0: one, whatever the scale)."""
 
 _WORDS = ("Été ☀", "plain", "", "with \0 nul", "🌻 flower", "O'Brien & Søn", "a" * 200, "2026")
-CHOICES: dict[str, tuple[Any, ...]] = {
-    "catalog_variants.inventory_policy": (0, 1, 2),
-    "coupon_codes.status": ("ASSIGNED_TO_PROFILE", "DELETING", "PROCESSING", "UNASSIGNED", "USED"),
-    "data_sources.visibility": ("private", "shared"),
-    "flows.trigger_type": ("Added to List", "Date Based", "Low Inventory", "Metric", "Price Drop", "Unconfigured"),
-    "form_versions.form_type": ("banner", "embed", "flyout", "full_page", "popup"),
-    "form_versions.status": ("draft", "live"),
-    "forms.status": ("draft", "live"),
-    "lists.opt_in_process": ("double_opt_in", "single_opt_in", None),
-    "object_types.status": ("active", "draft", "publishing", "undefined"),
-    "profile_import_jobs.status": ("cancelled", "complete", "processing", "queued"),
-    "push_tokens.enablement_status": ("AUTHORIZED", "DENIED", "NOT_DETERMINED", "PROVISIONAL", "UNAUTHORIZED"),
-    "push_tokens.metadata.environment": ("debug", "release"),
-    "push_tokens.metadata.klaviyo_sdk": ("android", "flutter", "flutter_community", "react_native", "swift"),
-    "push_tokens.metadata.os_name": ("android", "ios", "ipados", "macos", "tvos"),
-    "push_tokens.platform": ("android", "ios"),
-    "reviews.review_type": ("question", "rating", "review", "store"),
-    "universal_content.screenshot_status": ("completed", "failed", "generating", "never_generated", "stale"),
-    "web_feeds.content_type": ("json", "xml"),
-    "web_feeds.request_method": ("get", "post"),
-    "web_feeds.status": ("disabled", "ok", "refreshing", None),
-}
+CHOICES: Mapping[str, Sequence[Any]] = FACTS["choices"]
 """Attributes of which the specification says what they may be."""
-NEVER_NULL = frozenset(
-    (
-        "accounts.preferred_currency", "campaigns.audiences", "campaigns.audiences.included", "campaigns.created_at",
-        "campaigns.send_options", "campaigns.send_strategy", "coupons.external_id", "custom_metrics.created",
-        "data_sources.title", "form_versions.ab_test.variation_name", "form_versions.variation_name", "images.format",
-        "images.image_url", "metric_properties.label", "metric_properties.property",
-        "object_records.record_properties", "object_types.title", "profile_import_jobs.created_at",
-        "profile_import_jobs.total_count", "push_tokens.background", "push_tokens.created",
-        "push_tokens.recorded_date", "push_tokens.token", "push_tokens.vendor", "reviews.author", "reviews.content",
-        "reviews.created", "reviews.images", "reviews.product.name", "reviews.product.url",
-        "reviews.public_reply.author", "reviews.public_reply.content", "reviews.public_reply.updated",
-        "reviews.updated", "templates.editor_type", "templates.html", "tracking_settings.custom_parameters[].name",
-        "tracking_settings.utm_medium", "universal_content.screenshot_url", "web_feeds.url",
-    )
-)  # fmt: skip
+NEVER_NULL = frozenset(FACTS["never_null"])
 """Attributes that it says are always there."""
 
 _NOT_ATTRIBUTES = ("id", "type", "tags", "channel", "campaign-messages", "definition", "profile_count")
@@ -112,7 +78,7 @@ def filled(stream: str, chance: int, moved: str, number: int) -> Row:
 def _value(kind: Kind, chance: int, moved: str, path: str) -> Any:
     if path in CHOICES:
         return CHOICES[path][chance % len(CHOICES[path])]
-    if chance % 6 == 0 and kind != "b" and path not in NEVER_NULL and not path.endswith("[]"):
+    if chance % 6 == 0 and kind != "boolean" and path not in NEVER_NULL and not path.endswith("[]"):
         return None
     if isinstance(kind, dict):
         return {
@@ -120,13 +86,13 @@ def _value(kind: Kind, chance: int, moved: str, path: str) -> Any:
         }
     if isinstance(kind, list):
         return [_value(kind[0], mix(chance, n), moved, f"{path}[]") for n in range(chance % 3)]
-    if kind == "dt":
+    if kind == "date-time":
         return moved if chance % 3 else f"{moved[:19]}.5Z"
     simple: dict[str, Any] = {
-        "s": _WORDS[(chance >> 8) % len(_WORDS)],
-        "i": chance % 500,
-        "n": (chance % 10_000) / 100,
-        "b": chance % 2 == 0,
-        "o": {"key": chance % 9, "list": [None, "ü"]},
+        "string": _WORDS[(chance >> 8) % len(_WORDS)],
+        "integer": chance % 500,
+        "number": (chance % 10_000) / 100,
+        "boolean": chance % 2 == 0,
+        "object": {"key": chance % 9, "list": [None, "ü"]},
     }
     return simple[kind]

@@ -12,12 +12,8 @@ from typing import Any
 from shared.sandbox import Param, Refusal, Row
 from shared.timestamps import instant
 
-from .account import Resource
+from .people import Resource
 
-OPERATORS = {
-    "eq": "equals", "any": "any", "contains": "contains", "gt": "greater-than", "ge": "greater-or-equal",
-    "lt": "less-than", "le": "less-or-equal", "has": "has", "starts": "starts-with", "ends": "ends-with",
-}  # fmt: skip
 DATES = frozenset(
     ("created", "updated", "created_at", "updated_at", "scheduled_at", "expires_at", "joined_group_at", "datetime")
 )
@@ -26,54 +22,48 @@ Clause = tuple[str, str, Any]
 """Operator, field, value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Endpoint:
-    """One collection. `filters` is text: "field:eq,any other:gt". `size` is the default and the cap of page[size], none
-    where pages have a size of their own (`fixed`). `always`: relations whose linkage needs no include.
-    """
+    """One collection, as `facts` have it. `always`: relations whose linkage needs no include."""
 
     stream: str
-    path: str
-    tier: str
-    scopes: str
-    filters: str = ""
-    sort: str = ""
-    size: tuple[int, int] | None = None
-    fixed: int = 10_000
-    include: str = ""
-    fields: str = ""
-    additional: str = ""
+    facts: Mapping[str, Any]
     always: tuple[str, ...] = ()
-    required: str = ""
-    paged: bool = True
-    parent: tuple[str, Mapping[str, str]] | None = None
+    parent: tuple[str, str] | None = None
 
     @property
-    def known_filters(self) -> dict[str, tuple[str, ...]]:
-        """Field → the operators it may be filtered with."""
-        made = {}
-        for part in self.filters.split():
-            name, _, operators = part.rpartition(":")
-            made[name] = tuple(OPERATORS[each] for each in operators.split(","))
-        return made
+    def path(self) -> str:
+        """The path, its parent's id under its own name."""
+        path: str = self.facts["path"]
+        return path.replace("{id}", f"{{{self.parent[1]}}}") if self.parent else path
+
+    @property
+    def size(self) -> Sequence[int] | None:
+        """Default and cap of `page[size]`, none where pages have a size of their own."""
+        return self.facts["parameters"].get("page[size]")  # type: ignore[no-any-return]
+
+    @property
+    def required(self) -> bool:
+        """Whether it has to be filtered."""
+        return self.facts["parameters"].get("filter") == "required"  # type: ignore[no-any-return]
 
     def params(self) -> dict[str, Param]:
         """What its query may hold."""
-        made = {f"fields[{kind}]": Param() for kind in self.fields.split()}
-        if self.filters:
-            made["filter"] = Param(required=bool(self.required))
-        if self.sort:
-            names = self.sort.split(",")
+        made = dict.fromkeys(self.facts["parameters"], Param())
+        if "filter" in made:
+            made["filter"] = Param(required=self.required)
+        if names := self.facts["parameters"].get("sort"):
             made["sort"] = Param(options=(*names, *(f"-{name}" for name in names)))
         if self.size:
             made["page[size]"] = Param("integer", least=1, most=self.size[1], default=self.size[0])
-        if self.paged:
-            made["page[cursor]"] = Param()
-        if self.include:
-            made["include"] = Param()
-        if self.additional:
-            made[f"additional-fields[{self.additional.partition(':')[0]}]"] = Param()
         return made
+
+
+def rates(facts: Mapping[str, Any]) -> tuple[tuple[int, float], ...]:
+    """The burst and the steady limit of `facts`: (requests, seconds)."""
+    seconds = {"s": 1.0, "m": 60.0}
+    texts = (facts[name].split("/") for name in ("burst", "steady"))
+    return tuple((int(count), seconds[unit]) for count, unit in texts)
 
 
 _CALL = re.compile(r"\s*([a-z-]+)\(")
@@ -86,7 +76,7 @@ def read_filter(text: str, endpoint: Endpoint) -> list[Clause]:
     rest = _clauses(text, clauses)
     if rest.strip():
         raise Refusal(400, "Invalid filter provided")
-    known = endpoint.known_filters
+    known = endpoint.facts["filters"]
     for operator, name, _ in clauses:
         if operator not in known.get(name, ()):
             raise Refusal(400, f"Invalid filter provided: {operator} on {name}")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from shared.sandbox import Drift, Refusal, Row, Sandbox, Table, salt
+from shared.sandbox.truth import digest, record
 from shared.timestamps import instant, parse
 
-from . import aggregates as sandbox_aggregates
-from . import reports as sandbox_reports
-from . import truth as sandbox_truth
-from .account import REASONS, START_DATE, ZONE, Account, Resource
+from . import aggregates, reports
+from .account import Account
 from .endpoints import BY_STREAM
+from .people import REASONS, START_DATE, ZONE, Resource
 from .query import Endpoint
+from .truth import KINDS, flattened
 
 DRIFT_FROM_ROWS = 20
 """Shorter collections stay as they are under `drift`, lest all of six lists be gone."""
@@ -92,16 +91,6 @@ class Recorded(Sandbox):
         """Whether a row is there now."""
         return table.drift is None or table.drift.visible(number)
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=False))
-
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows (and parents) that were there from the beginning until now."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=True))
-
     def as_read(self, stream: str) -> frozenset[str]:
         """Events come with their profile and their metric, flows with their tags, as they are today."""
         if stream in EVENTS or stream == "events":
@@ -115,29 +104,30 @@ class Recorded(Sandbox):
         before = {record["id"] for record in self.at_day(day).truth(stream, settings)}
         return [record for record in self.truth(stream, settings) if record["id"] not in before]
 
-    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        """What a faultless read gives."""
         if stream in EVENTS or stream == "events":
             yield from self._event_records(stream, settings)
             return
         if stream == "metric_aggregates":
             yield from self._aggregate_records(settings)
             return
-        if stream in sandbox_reports.BY_STREAM:
+        if stream in reports.BY_STREAM:
             yield from self._report_records(stream, settings)
             return
         start = instant(settings.get("start_date") or START_DATE) or ""
         for beside, extra in self._resources(stream, settings, stayed=stayed):
-            row = {**sandbox_truth.flattened(extra, beside), **self._added(stream, extra, settings)}
-            record = sandbox_truth.record(stream, row)
+            row = {**flattened(extra, beside), **self._added(stream, extra, settings)}
+            made = record(KINDS[stream], row)
             if stream in _MEMBERS:
-                record = {name: record[name] for name in record if name not in _MEMBERS[stream]}
-            if stream == "profiles" and not settings.get("undated_profiles") and record["updated"] is None:
+                made = {name: made[name] for name in made if name not in _MEMBERS[stream]}
+            if stream == "profiles" and not settings.get("undated_profiles") and made["updated"] is None:
                 continue  # no filter finds it
-            if stream == "profiles" and record["updated"] is not None and record["updated"] < start:
+            if stream == "profiles" and made["updated"] is not None and made["updated"] < start:
                 continue
-            if settings.get("seed_keys") and stream == "global_exclusions" and record["email"] is None:
+            if settings.get("seed_keys") and stream == "global_exclusions" and made["email"] is None:
                 continue
-            yield record
+            yield made
 
     def _event_records(self, stream: str, settings: Mapping[str, Any]) -> Iterator[Row]:
         account = self.account
@@ -154,16 +144,14 @@ class Recorded(Sandbox):
             event = account.event(metric, second, number)
             link = event["relationships"].get("profile", {}).get("data")
             found = account.find(link) if link else None
-            row = sandbox_truth.flattened(
-                event, {"profile": [found] if found else [], "metric": [metric] if metric else []}
-            )
+            row = flattened(event, {"profile": [found] if found else [], "metric": [metric] if metric else []})
             row["profile"] = [{k: v for k, v in each.items() if not k.startswith("_")} for each in row["profile"]]
             row["metric_name"] = metric["attributes"]["name"] if metric else None
-            yield sandbox_truth.record("events", row)
+            yield record(KINDS["events"], row)
 
     def _report_records(self, stream: str, settings: Mapping[str, Any]) -> Iterator[Row]:
         """One plain report of a kind. Its key is whatever tells rows apart."""
-        report = sandbox_reports.BY_STREAM[stream]
+        report = reports.BY_STREAM[stream]
         today = self.clock.now().astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         frame = {
             "end": (today - timedelta(days=1)).isoformat(),
@@ -171,17 +159,17 @@ class Recorded(Sandbox):
         }
         text = f'{{"end":"{frame["end"]}","start":"{frame["start"]}"}}'
         asked = {"statistics": list(_ASKED_STATISTICS[report.of]), "timeframe": frame}
-        found = list(sandbox_reports.results(self.account, report, asked))
+        found = list(reports.results(self.account, report, asked))
         metric = self.account.metrics[20]["id"] if report.of in ("campaign", "flow") else None
         constants: Row = {"report": "default", "timeframe": text, "conversion_metric_id": metric}
-        for row in sandbox_reports.flat(report, asked, found):
+        for row in reports.flat(report, asked, found):
             groups = {name: row[name] for name in row if name in report.groups}
             own = constants if metric else {name: constants[name] for name in ("report", "timeframe")}
             parts = {**own, **groups}
             if report.series:
                 parts["date_time"] = row["date_time"]
                 del parts["timeframe"]
-            yield sandbox_truth.record(stream, {"row_id": _hashed(parts), **own, **row})
+            yield record(KINDS[stream], {"row_id": digest(parts), **own, **row})
 
     def _aggregate_records(self, settings: Mapping[str, Any]) -> Iterator[Row]:
         """The plain query: what counts as revenue, by day."""
@@ -189,13 +177,13 @@ class Recorded(Sandbox):
         start = today - timedelta(days=int(settings.get("report_lookback_days") or 7))
         own: Row = {"report": "default", "metric_id": self.account.metrics[20]["id"], "interval": "day"}
         bounds = [f"greater-or-equal(datetime,{start.isoformat()})", f"less-than(datetime,{today.isoformat()})"]
-        asked = {**own, "measurements": sandbox_aggregates.MEASUREMENTS, "filter": bounds}
-        dates, groups = sandbox_aggregates.counted(self.account, asked)
+        asked = {**own, "measurements": aggregates.MEASUREMENTS, "filter": bounds}
+        dates, groups = aggregates.counted(self.account, asked)
         for _, measured in groups:
             for place, date in enumerate(dates):
                 parts = {**own, "dimensions": {}, "date_time": date}
                 numbers = {name: values[place] for name, values in measured.items()}
-                yield sandbox_truth.record("metric_aggregates", {"row_id": _hashed(parts), **parts, **numbers})
+                yield record(KINDS["metric_aggregates"], {"row_id": digest(parts), **parts, **numbers})
 
     def _added(self, stream: str, resource: Resource, settings: Mapping[str, Any]) -> Row:
         """Columns that the tap adds."""
@@ -272,14 +260,14 @@ class Recorded(Sandbox):
         if endpoint.parent is None:
             yield {}
             return
-        stream, fields = endpoint.parent
+        stream, name = endpoint.parent
         if stream == "flow_actions":
             for each in self.account.table(stream, {}).column("_self"):
                 if each["attributes"]["definition"]["type"].startswith("send-"):
-                    yield {"flow_action_id": each["id"]}
+                    yield {name: each["id"]}
             return
         for _, row in self._rows(stream, stayed=stayed):
-            yield {name: row[column] for name, column in fields.items()}
+            yield {name: row["id"]}
 
 
 _ASKED_STATISTICS: Mapping[str, tuple[str, ...]] = {
@@ -308,11 +296,6 @@ _ASKED: Mapping[str, tuple[str, ...]] = {
     "tags": ("tag-group",), "mapped_metrics": ("metric", "custom-metric"), "webhooks": ("webhook-topics",),
     "campaign_messages": ("template", "image"),
 }  # fmt: skip
-
-
-def _hashed(parts: Row) -> str:
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _feeds(metric: Resource, stream: str) -> bool:

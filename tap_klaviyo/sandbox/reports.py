@@ -10,19 +10,16 @@ from typing import Any
 from shared.sandbox import Refusal, Row, mix, salt
 
 from .account import Account
-from .truth import STATISTICS
-
-MESSAGES, FORMS, SEGMENTS = (STATISTICS[name] for name in ("*messages", "*forms", "*segments"))
+from .truth import FACTS
 
 
 @dataclass(frozen=True)
 class Report:
-    """One kind: what it groups by in any case, the statistics it knows, its scope."""
+    """One kind: what it groups by in any case."""
 
     of: str
     series: bool
     groups: tuple[str, ...]
-    statistics: str
 
     @property
     def name(self) -> str:
@@ -30,20 +27,20 @@ class Report:
         return f"{self.of}-{'series' if self.series else 'values'}-report"
 
     @property
-    def required(self) -> set[str]:
-        """Attributes without which the API answers 400."""
-        more = {"conversion_metric_id"} if self.of in ("campaign", "flow") else set()
-        return {"statistics", "timeframe", *more, *(["interval"] if self.series else [])}
+    def facts(self) -> Mapping[str, Any]:
+        """What the specification says of it: attributes that are `required`, `statistics` and rates."""
+        facts: Mapping[str, Any] = FACTS["reports"][f"{self.name}s".replace("-", "_")]
+        return facts
 
 
-_GROUPS: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "campaign": (("campaign_id", "campaign_message_id", "send_channel"), MESSAGES),
-    "flow": (("flow_id", "flow_message_id", "send_channel"), MESSAGES),
-    "form": (("form_id", "form_version_id"), FORMS),
-    "segment": (("segment_id",), SEGMENTS),
+_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "campaign": ("campaign_id", "campaign_message_id", "send_channel"),
+    "flow": ("flow_id", "flow_message_id", "send_channel"),
+    "form": ("form_id", "form_version_id"),
+    "segment": ("segment_id",),
 }
 REPORTS = tuple(
-    Report(of, series, *_GROUPS[of])
+    Report(of, series, _GROUPS[of])
     for of, series in (
         ("campaign", False), ("flow", False), ("flow", True), ("form", False), ("form", True), ("segment", False),
         ("segment", True),
@@ -58,9 +55,9 @@ def attributes(report: Report, body: Any) -> Row:
     if not isinstance(data, dict) or data.get("type") != report.name:
         raise Refusal(400, f"data.type has to be {report.name}")
     asked: Row = data.get("attributes") or {}
-    if missing := report.required - asked.keys():
+    if missing := set(report.facts["required"]) - asked.keys():
         raise Refusal(400, f"{', '.join(sorted(missing))} is required")
-    if unknown := set(asked["statistics"]) - set(report.statistics.split()):
+    if unknown := set(asked["statistics"]) - set(report.facts["statistics"]):
         raise Refusal(400, f"statistics: {', '.join(sorted(unknown))} is unknown")
     if not {"key"} <= asked["timeframe"].keys() and not {"start", "end"} <= asked["timeframe"].keys():
         raise Refusal(400, "timeframe needs a key, or start and end")

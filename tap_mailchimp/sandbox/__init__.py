@@ -1,8 +1,8 @@
 """Mailchimp's Marketing API 3.0 in miniature: `python -m tap_mailchimp.sandbox --port 8080`.
 
-Its collections are in `sandbox_endpoints`, what they hold in `sandbox_account` and the modules named there, how they
-are served in `sandbox_pages`. Batches and OAuth, which are no collections, are in `sandbox_services`; what a faultless
-tap makes of it all is in `sandbox_truth`.
+Its collections are in `endpoints`, what they hold in `account` and the modules named there, how they
+are served in `pages`. Batches and OAuth, which are no collections, are in `services`; what a faultless
+tap makes of it all is in `truth`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from shared.sandbox import (
 )
 from shared.timestamps import instant
 
-from . import services as sandbox_services
-from . import truth as sandbox_truth
+from . import services
 from .account import Account
 from .endpoints import ALL_ORDERS, BY_STREAM, ENDPOINTS
 from .pages import CURSOR, Endpoint, item, page, page_after, trim, whole
 from .services import BATCH_DAYS, Batch
+from .truth import events, numbered, record
 
 API_KEY = "0123456789abcdef0123456789abcdef-us6"
 ACCESS_TOKEN = "sandbox-access-token"
@@ -120,7 +120,7 @@ class MailchimpSandbox(Sandbox):
             *made,
             Route(path=self.prefix, handler=_root, params={"fields": Param(), "exclude_fields": Param()}),
             Route(path=f"{self.prefix}/ping", handler=_ping, params={"fields": Param(), "exclude_fields": Param()}),
-            *sandbox_services.routes(self.prefix),
+            *services.routes(self.prefix),
         )
 
     def authorise(self, call: Call) -> None:
@@ -211,33 +211,24 @@ class MailchimpSandbox(Sandbox):
 
     # What a faultless read gives.
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order; email events as `sandbox_truth.events` says."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=False))
-
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows (and parents) that were there from the beginning until now."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=True))
-
-    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
-        yield from sandbox_truth.numbered(stream, self._plain_records(stream, settings, stayed=stayed))
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        """What a faultless read gives; email events as `truth.events` says."""
+        yield from numbered(stream, self._plain_records(stream, settings, stayed=stayed))
 
     def _plain_records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         since = instant(settings.get("start_date")) or ""
         for args, row in self._rows(stream, settings, stayed=stayed):
             if stream == "reports_email_activity":
-                for event in sandbox_truth.events(row):
+                for event in events(row):
                     if event["timestamp"] >= since:
                         yield event
                 continue
             shape = BY_STREAM[stream].shape
             shaped = row if shape is None else shape(row, BY_STREAM[stream].asked)
-            record = sandbox_truth.record(stream, shaped, args)
-            if (field := _BOOKMARKS.get(stream)) and (record[field] or "") < since:
+            made = record(stream, shaped, args)
+            if (field := _BOOKMARKS.get(stream)) and (made[field] or "") < since:
                 continue
-            yield record
+            yield made
 
     def _rows(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[tuple[Row, Row]]:
         """Each row of a stream with the ids of its parents."""

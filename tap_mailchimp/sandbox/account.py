@@ -2,7 +2,7 @@
 
 Nothing is stored that can be made again: a row is a function of its number, so an account of any size costs little
 until it is asked for. A later day only adds to an earlier one: rows born, changed or deleted since, events that became
-visible. Each subject has a module, as in the tap, and a class on top of those that it refers to: `sandbox_people`,
+visible. Each subject has a module, as in the tap, and a class on top of those that it refers to: `people`,
 `_events`, `_campaigns`, `_reports`, `_audiences`, `_members`, `_ecommerce`, `_content`, `_reporting`.
 
 Deliberately awkward (search for "Awkward" in them): values of the wrong type, unknown fields, U+0000, lone surrogates,

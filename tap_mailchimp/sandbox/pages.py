@@ -1,7 +1,8 @@
-"""What the API's collections have in common: filters, sorting, pages, trimming. `sandbox_endpoints` lists them."""
+"""What the API's collections have in common: filters, sorting, pages, trimming. `endpoints` lists them."""
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from shared.sandbox import Answer, Call, Param, Refusal, Row, Table, dumps
 
 from .account import Account
 from .people import stamp
+from .truth import FACTS
 
 if TYPE_CHECKING:
     from . import MailchimpSandbox
@@ -85,10 +87,21 @@ class Endpoint:
 
 # How the table is written
 
-endpoint = partial(Endpoint)
-in_list = partial(Endpoint, parent=("lists", {"list_id": "id"}), envelope=("list_id",))
-in_report = partial(Endpoint, parent=("reports", {"campaign_id": "id"}), envelope=("campaign_id",))
-in_store = partial(Endpoint, parent=("ecommerce_stores", {"store_id": "id"}), envelope=("store_id",))
+_IDS = {"subscriber_hash": "email_id", "workflow_email_id": "email_id", "interest_category_id": "category_id"}
+_IDS |= {"outreach_id": "survey_id", "link_id": "url_id"}
+"""What paths call the ids of parents → what those do."""
+
+
+def endpoint(stream: str, *, path: str = "", **more: Any) -> Endpoint:
+    """The endpoint of a stream, its path and the key of its rows as `facts.json` has them."""
+    facts = FACTS[stream]
+    named = re.sub(r"\w+(?=\})", lambda name: _IDS.get(name[0], name[0]), facts["path"])
+    return Endpoint(stream=stream, path=path or named, key=facts["items"], **more)
+
+
+in_list = partial(endpoint, parent=("lists", {"list_id": "id"}), envelope=("list_id",))
+in_report = partial(endpoint, parent=("reports", {"campaign_id": "id"}), envelope=("campaign_id",))
+in_store = partial(endpoint, parent=("ecommerce_stores", {"store_id": "id"}), envelope=("store_id",))
 UNPAGED: tuple[str, ...] = ()
 CURSOR = ("count", "cursor")
 
