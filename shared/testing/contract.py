@@ -72,8 +72,8 @@ class Part:
             stream
             for stream in tap_of(self.package).streams
             if not stream.hidden
-            and (stream.name in self.trials.apart) == self.is_apart
             and self.only in ("", stream.name)
+            and (stream.name in self.trials.apart) == self.is_apart
         ]
 
     @property
@@ -151,9 +151,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if only and not chosen.parts():
             raise pytest.UsageError(f"--stream: no tap has a stream {only}")
         names, cases = found
-        metafunc.parametrize(
-            names.split(), list(cases(chosen)), ids=lambda value: str(value) if isinstance(value, Part) else None
-        )
+        metafunc.parametrize(names.split(), list(cases(chosen)), ids=_called)
 
 
 def _called(value: object) -> str | None:
