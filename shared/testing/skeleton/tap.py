@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from shared.sandbox import Sandbox
 from shared.settings import Setting
 from shared.tap import Tap
 
 from . import __version__
 from .client import check, connect
 from .streams import STREAMS
+
+if TYPE_CHECKING:
+    from shared.sandbox import Sandbox
 
 SETTINGS = (
     Setting(

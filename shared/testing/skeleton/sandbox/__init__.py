@@ -14,7 +14,7 @@ from typing import Any
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, Trials, salt
 from shared.sandbox.kinds import kinds_by_stream
 from shared.sandbox.truth import record
-from shared.timestamps import instant, parse
+from shared.timestamps import canonical, instant
 
 from .account import FACTS, Account
 
@@ -115,20 +115,25 @@ def _listed(box: SkeletonSandbox, call: Call, *, stream: str) -> Answer:
     """One page of the rows that are there, from the one that the cursor names. Cursors hold where they come to."""
     fact, table = FACTS[stream], box.table(stream, list(call.args.values()))
     changed = fact.get("changed", "")
+
+    def place(number: int) -> tuple[str, int]:
+        """Where a row stands among those that are sorted by their last change."""
+        row = {changed: table.row(number).get(changed)}
+        return (record({changed: KINDS[stream][changed]}, row)[changed] if changed else "", number)
+
     numbers = [number for number in table.order(changed) if table.drift is None or table.drift.visible(number)]
-    places = {number: (table.row(number)[changed] if changed else "", number) for number in numbers}
     if since := call.params.get(fact.get("since", "")):
-        numbers = [number for number in numbers if parse(places[number][0]) >= since]
+        numbers = [number for number in numbers if place(number)[0] >= canonical(since)]
     if not fact.get("paged", True):
         return Answer.of({stream: [table.row(number) for number in numbers]})
     if call.params.get("cursor"):
         moment, _, last = call.params["cursor"].rpartition("/")
         if not last.isdecimal():
             raise Refusal(400, "This is no cursor.")
-        numbers = [number for number in numbers if places[number] > (moment, int(last))]
+        numbers = [number for number in numbers if place(number) > (moment, int(last))]
     shown, rest = numbers[: call.params["limit"]], numbers[call.params["limit"] :]
     rows = [table.row(number) for number in shown]
-    token = f"{places[shown[-1]][0]}/{shown[-1]}" if rest else None
+    token = "{}/{}".format(*place(shown[-1])) if rest else None
     if table.drift is not None:
         table.drift.step(shown + rest, len(shown), box.clock.now())
     return Answer.of({stream: rows, "next": token})

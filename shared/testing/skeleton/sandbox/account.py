@@ -35,7 +35,7 @@ class Account:
             }
             made["id"] = f"{stream}-{number:05}" if kinds["id"] == "string" else number + 1
             if changed:
-                made[changed] = _text(touched.get(number) or self._changed_at(number, old))
+                made[changed] = _written(touched.get(number) or self._changed_at(number, old), kinds[changed])
             if number % 50 == 7:
                 made["beta"] = {"score": 1}
             return made
@@ -60,17 +60,18 @@ def _value(kind: Kind, chance: int) -> Any:
         return {name: _value(inner, mix(chance, place)) for place, (name, inner) in enumerate(kind.items())}
     if chance % 9 == 0:
         return None
+    moment = EPOCH - timedelta(seconds=chance % 10_000_000)
     made: dict[str, Any] = {
         "string": TEXTS[chance % len(TEXTS)],
         "integer": chance % 1000,
         "number": chance % 1000 / 8,
         "boolean": chance % 2 == 0,
         "object": {"any": [1, None, "ö"]},
-        "date-time": _text(EPOCH - timedelta(seconds=chance % 10_000_000)),
-        "seconds": int(EPOCH.timestamp()) - chance % 10_000_000,
     }
-    return made[kind]
+    return made[kind] if kind in made else _written(moment, kind)
 
 
-def _text(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+def _written(moment: datetime, kind: Kind) -> Any:
+    """A moment as the API writes it in a field of this kind."""
+    per_second = {"seconds": 1, "milliseconds": 1000}.get(kind)
+    return int(moment.timestamp()) * per_second if per_second else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
