@@ -10,7 +10,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,9 @@ import pytest
 
 from shared.sandbox import Sandbox
 from shared.tap import Tap
+from shared.testing.taps import ROOT, TAPS, tap_of
 
 from .loading import program
-
-ROOT = Path(__file__).parent.parent
-TAPS = ("tap_campaign_monitor", "tap_customerio", "tap_iterable", "tap_klaviyo", "tap_mailchimp")
 
 
 class Project:
@@ -90,11 +87,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = Project(folder)
     made("install")
     return made
-
-
-def tap_of(package: str) -> Tap:
-    tap: Tap = import_module(f"{package}.tap").TAP
-    return tap
 
 
 @pytest.fixture

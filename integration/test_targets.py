@@ -14,11 +14,11 @@ import orjson
 import pytest
 
 from shared.testing.runs import Result, problems, run_tap, upserted
+from shared.testing.taps import TAPS
 
 from .loading import TARGETS, Place, Target, changes, program
 from .postgres import Postgres, running
 
-TAPS = ("tap_campaign_monitor", "tap_customerio", "tap_iterable", "tap_klaviyo", "tap_mailchimp")
 VERSIONED = next(target for target in TARGETS if target.versions)
 
 

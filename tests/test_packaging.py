@@ -70,13 +70,13 @@ def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"shared", *TAPS}
 
 
-def test_every_tap_is_in_the_wheel() -> None:
-    folders = {path.parent.name for path in ROOT.glob("tap_*/__init__.py")}
+def test_every_tap_has_its_command_and_is_held_by_the_import_contracts() -> None:
     project = (ROOT / "pyproject.toml").read_text()
-    assert folders == set(TAPS)
+    assert set(TAPS) == {path.parent.name for path in ROOT.glob("tap_*/__init__.py")}
     for package in TAPS:
-        assert f'"{package}"' in project
-        assert f"{package.replace('_', '-')} = " in project
+        assert f'{package.replace("_", "-")} = "{package}.__main__:main"' in project
+        assert re.search(rf'^root_packages = .*"{package}"', project, re.MULTILINE)
+        assert re.search(rf'^    ".*\b{package}\b.*",$', project, re.MULTILINE)
 
 
 def test_one_version_everywhere() -> None:

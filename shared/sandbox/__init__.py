@@ -11,6 +11,7 @@ like (`refuse`), what a config needs (`settings`), what a faultless read would g
     clock       its time, which may run faster
     counts      what was asked, for tests and benchmarks
     server      the HTTP server
+    trials      what the tests of every tap have to know of one
     api         from a request to its answer; starting and stopping
 
 Nothing depends on the wall clock or on chance: data and faults come from the seed, and the clock starts at `EPOCH` plus
@@ -24,6 +25,7 @@ from .counts import Counts
 from .options import read_faults, read_options
 from .routes import Answer, Call, Param, Problem, Refusal, Route, dumps
 from .rows import WHEN_READ, Drift, Kept, Row, Table, mix, salt
+from .trials import Trials
 
 __all__ = [
     "CONSENT",
@@ -42,6 +44,7 @@ __all__ = [
     "Row",
     "Sandbox",
     "Table",
+    "Trials",
     "consent",
     "dumps",
     "mix",

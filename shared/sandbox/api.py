@@ -21,6 +21,7 @@ from .options import OPTIONS, read_faults
 from .routes import Answer, Call, Param, Problem, Refusal, Route, read_param
 from .rows import Kept, Row, salt
 from .server import REASONS, Server
+from .trials import Trials
 
 MOST_FAULTS_IN_A_ROW = 6
 
@@ -40,6 +41,8 @@ class Sandbox:
     unknown_params_refused: ClassVar[bool] = True
     own_options: ClassVar[Mapping[str, tuple[Callable[[str], Any], str, str]]] = {}
     """Further options, like `OPTIONS`."""
+    trials: ClassVar[Trials] = Trials()
+    """What the tests of every tap have to know of this one."""
 
     def __init__(self, options: Mapping[str, str] | None = None) -> None:
         self.options = self._read_options(options or {})

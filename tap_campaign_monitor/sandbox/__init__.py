@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any, ClassVar
 
-from shared.sandbox import CONSENT, Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, mix, salt
+from shared.sandbox import CONSENT, Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, Trials, mix, salt
 
 from . import expected, extras
 from .account import COUNTERS, REPORTS, Account, Campaign, Place, SubscriberList
@@ -28,6 +28,10 @@ class CampaignMonitorSandbox(Sandbox):
     """The API, with an account in it."""
 
     name = "campaign-monitor-sandbox"
+    trials = Trials(
+        small_pages={"page_size": 100},
+        walks=(("list_active_subscribers", {}), ("campaign_opens", {}), ("campaign_recipients", {})),
+    )
     prefix = "/api/v3.3"
     quotas: ClassVar = {"transactional": ((60, 60.0),)}
     own_options: ClassVar = {

@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt
+from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, Trials, salt
 from shared.sandbox.truth import record
 from shared.timestamps import instant
 
@@ -48,6 +48,11 @@ class CustomerioSandbox(Sandbox):
     """The API, with a workspace in it."""
 
     name = "customerio-sandbox"
+    trials = Trials(
+        small_pages={"messages_window_days": 10},
+        walks=(("eps_suppression", {}),),
+        granted={"rate": 1000},
+    )
     prefix = "/v1"
     quotas: ClassVar = {"app": ((10, 1.0),)}
     unknown_params_refused = False

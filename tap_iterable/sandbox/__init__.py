@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from shared.sandbox import WHEN_READ, Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, salt
+from shared.sandbox import WHEN_READ, Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, Trials, salt
 from shared.sandbox.truth import record
 
 from . import answers, exports, truth
@@ -37,6 +37,15 @@ class IterableSandbox(Sandbox):
     """The API, with a project in it."""
 
     name = "iterable-sandbox"
+    trials = Trials(
+        small_pages={"page_size": 20, "api_window_in_days": 60, "max_window_in_days": 150},
+        walks=(
+            ("list_users", {}),
+            ("email_send", {}),
+            ("email_send", {"export_mode": "job"}),
+            ("metadata", {}),
+        ),
+    )
     quotas: ClassVar = {
         "export": ((4, 60.0),),
         "start": ((1, 1.0),),

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlencode
 
-from shared.sandbox import CONSENT, Answer, Call, Drift, Param, Refusal, Route, Row, dumps, mix
+from shared.sandbox import CONSENT, Answer, Call, Drift, Param, Refusal, Route, Row, Trials, dumps, mix
 from shared.timestamps import parse
 
 from . import aggregates, oauth, reports
@@ -198,6 +198,11 @@ class KlaviyoSandbox(Recorded):
     """The API, with an account in it."""
 
     name = "klaviyo-sandbox"
+    trials = Trials(
+        small_pages={"page_size": 20},
+        walks=(("receive", {"event_window_days": 8}), ("profiles", {}), ("events", {})),
+        scarce=("metric_properties",),
+    )
     own_options: ClassVar = {
         "forbid": (str, "", "scopes that the key lacks, joined by +: events+profiles"),
         "quotas": (str, "1", "0: no quotas"),

@@ -26,6 +26,7 @@ from shared.sandbox import (
     Row,
     Sandbox,
     Table,
+    Trials,
     dumps,
     salt,
 )
@@ -68,6 +69,20 @@ class MailchimpSandbox(Sandbox):
     """The API, with an account in it."""
 
     name = "mailchimp-sandbox"
+    trials = Trials(
+        small_pages={"page_size": 100},
+        walks=(
+            ("list_members", {}),
+            ("list_segment_members", {}),
+            ("reports_email_activity", {}),
+            ("reports_email_activity", {"email_activity_mode": "batch"}),
+            ("audience_contacts", {}),
+            ("member_tags", {}),
+        ),
+        apart=("member_activity", "member_activity_feed", "member_events", "member_goals"),
+        apart_options={"scale": 0.02},
+        thorough=True,
+    )
     prefix = "/3.0"
     connections = 10
     # Mailchimp ignores parameters it does not know; `strict=1` refuses them, and the statistics count them.
