@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from shared.api.answers import Response, Verdict, answered, retry_after, standard_verdict, words
@@ -17,7 +18,16 @@ from shared.api.client import Client, Context, Retry
 from shared.api.limits import Limits, Quota
 from shared.api.oauth import Flow, Tokens
 from shared.api.request import Request
-from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError, TooLargeError
+from shared.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    GoneError,
+    RefusedError,
+    RetryableError,
+    TooLargeError,
+    UnavailableError,
+)
 from shared.timestamps import UTC
 
 if TYPE_CHECKING:
@@ -159,9 +169,11 @@ def verdict(request: Request, response: Response) -> ApiError | None:
     if status == 401:
         return AuthError(text("Check api_key; with OAuth, authorise again with --authorize."))
     if status == 403:
-        if not _is_json(response):  # a challenge at the edge, sporadic (klaviyo-api-python#84)
-            return RetryableError(text())
-        return RefusedError(text(f"Give the API key the scope {_scope(request)}, or deselect the stream."))
+        return _forbidden(request, response, said)
+    if status == 400 and _DEAD_METRIC.search(said):  # /api/metrics lists some that /api/events does not know
+        return GoneError(text())
+    if status == 400:
+        return InvalidError(text(), said=said)
     if status == 410:
         raise ConfigError(text("The revision was retired: set api_revision to a living one, or leave it out."))
     if status == 429:
@@ -169,7 +181,52 @@ def verdict(request: Request, response: Response) -> ApiError | None:
         is_daily = request.path.endswith("-reports") and seconds > LONGEST_WAIT_SECONDS
         advice = "Each kind of report may be asked for 225 times a day." if is_daily else ""
         return RetryableError(text(advice), wait_seconds=seconds, everyone=True)
-    return standard_verdict(request, response)
+    error = standard_verdict(request, response)
+    if status >= 500 and error is not None and (setting := _asked_extra(response)):
+        error.args = (f"{error} It was asked for more by the setting {setting}; without that it may answer.",)
+    return error
+
+
+class InvalidError(ApiError):
+    """400: what was asked for does not suit. `said`: the API's own words."""
+
+    def __init__(self, message: str, *, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
+_DEAD_METRIC = re.compile(r"Metric IDs? .*do(es)? not exist", re.IGNORECASE)
+_SCOPE = re.compile(r"\bscopes?\b", re.IGNORECASE)
+_PLAN = re.compile(
+    r"\b(plan|plans|add-?on|upgrade|subscription|only available to|not available (to|for) (this|your)|not enabled|"
+    r"not included|feature|allow-?list(ed)?|beta|KDP|KCDP)\b",
+    re.IGNORECASE,
+)
+
+
+def _forbidden(request: Request, response: Response, said: str) -> ApiError:
+    """A 403: of the edge, of a key without a scope, or of a plan that lacks the feature."""
+    if not _is_json(response):  # a challenge at the edge, sporadic (klaviyo-api-python#84)
+        return RetryableError(answered(request, response, say=said))
+    if _SCOPE.search(said):
+        advice = f"Give the API key the scope {_scope(request)}, or deselect the stream."
+        return RefusedError(answered(request, response, say=said, advice=advice))
+    if _PLAN.search(said):
+        advice = "The account's plan does not have it; deselect the stream."
+        return UnavailableError(answered(request, response, say=said, advice=advice))
+    advice = "Check what the API key may read and what the account's plan has, or deselect the stream."
+    return RefusedError(answered(request, response, say=said, advice=advice))
+
+
+_EXTRAS = {"predictive_analytics": "predictive_analytics", "definition": "template_definition"}
+
+
+def _asked_extra(response: Response) -> str | None:
+    """The setting that made a request ask for additional fields, which an API in trouble may not manage."""
+    for name, value in parse_qsl(urlsplit(response.url).query):
+        if name.startswith("additional-fields"):
+            return next((setting for field, setting in _EXTRAS.items() if field in value.split(",")), None)
+    return None
 
 
 def _is_json(response: Response) -> bool:

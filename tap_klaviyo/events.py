@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api.request import Params, Row
 from shared.protocol import schema
-from shared.protocol.schema import copied
+from shared.protocol.schema import EXTRA, copied
 from shared.streams import Outcome, Parent, Record, Rows, Settings, SharedWalk, Step, Stream, Unit, Window
 from shared.timestamps import shift
 
@@ -175,7 +175,7 @@ def asked(unit: Unit) -> Params:
         clauses.append(f"greater-or-equal(datetime,{_stamp(unit.now)})")
     params: dict[str, Any] = {"filter": ",".join(clauses), "sort": "datetime"}
     if "profile" not in unit.deselected:
-        params |= _PROFILE(unit.deselected_members)
+        params |= _PROFILE(unit.deselected_members | unit.deselected)
     if unit.settings["api_revision"] >= PAGE_SIZE_SINCE:
         params["page[size]"] = min(int(unit.settings.get("page_size") or LARGEST_PAGE), LARGEST_PAGE)
     return params
@@ -195,7 +195,7 @@ def sparse(*, metric: bool) -> Callable[[Sequence[str]], Params]:
         wanted += ["metric"] * metric
         wanted += ["profile"] * ("profile" not in gone)
         asked_for: dict[str, Any] = {"include": ",".join(wanted) or None}
-        if gone & set(_ATTRIBUTES):
+        if EXTRA in gone and gone & set(_ATTRIBUTES):
             asked_for["fields[event]"] = ",".join(
                 name for name in _ATTRIBUTES if name not in gone or name in ("datetime", "timestamp")
             )
