@@ -75,12 +75,21 @@ OAUTH = Flow(
 class AccountClient(Client):
     """A client that knows, once it was checked, in which time zone the account counts its days."""
 
-    zone: tzinfo | None = None
+    zone: ZoneInfo | None = None
+    unknown_zone: str = ""
+    """Its name where this machine does not know it."""
 
 
-def zone_of(client: Client) -> tzinfo:
-    """The account's time zone; UTC where the key may not see it."""
-    return (client.zone if isinstance(client, AccountClient) else None) or UTC
+def zone_of(client: Client, stream: str) -> tzinfo:
+    """The account's time zone; UTC, with a warning, where it is not known."""
+    if isinstance(client, AccountClient) and client.zone is not None:
+        return client.zone
+    unknown = client.unknown_zone if isinstance(client, AccountClient) else ""
+    why = (
+        f"this machine does not know {unknown}; install tzdata" if unknown else "the key lacks the scope accounts:read"
+    )
+    client.report.warn(stream, f"days are counted in UTC, not in the account's time zone: {why}.")
+    return UTC
 
 
 def connect(context: Context) -> Client:
@@ -267,16 +276,21 @@ def check(client: Client) -> None:
     try:
         account = client.json(Request("/api/accounts", quota="XS accounts"))
         if isinstance(client, AccountClient):
-            client.zone = _zone(account)
-    except RefusedError:
+            client.zone, client.unknown_zone = _zone(account)
+    except (RefusedError, UnavailableError):
         client.json(Request("/api/metrics", {"fields[metric]": "name"}, quota="M metrics"))
 
 
-def _zone(account: Any) -> tzinfo | None:
+def _zone(account: Any) -> tuple[ZoneInfo | None, str]:
+    """The account's time zone, or its name where this machine does not know it."""
     try:
-        return ZoneInfo(account["data"][0]["attributes"]["timezone"])
-    except (LookupError, TypeError, ValueError, OSError):  # none that this machine knows
-        return None
+        name = str(account["data"][0]["attributes"]["timezone"] or "")
+    except (LookupError, TypeError):
+        return None, ""
+    try:
+        return ZoneInfo(name), ""
+    except (LookupError, ValueError, OSError):
+        return None, name
 
 
 def pages(client: Client, path: str, *, quota: str, stream: str = "") -> Iterable[Any]:

@@ -85,7 +85,7 @@ TEXT_MESSAGE_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """The names that singer-io's tap gives these streams since 1.2."""
 
-EXTRA = frozenset(
+UNDOCUMENTED = frozenset(
     ("subscribed_to_email", "subscribed_to_text_message_transactional", "unsubscribed_from_text_message_transactional")
 )
 """Metrics that are not in the contract: off unless selected."""
@@ -321,8 +321,8 @@ CONTRACT: tuple[Stream, ...] = tuple(
         description=f"Events of the metric {names[-1]}",
         parent=of_metrics(_fed(name)),
         aliases=TEXT_MESSAGE_NAMES.get(name, ()),
-        seed=name not in EXTRA,
-        selected=name not in EXTRA,
+        seed=name not in UNDOCUMENTED,
+        selected=name not in UNDOCUMENTED,
     )
     for name, names in ALIASES.items()
 )

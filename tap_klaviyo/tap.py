@@ -177,6 +177,15 @@ SETTINGS = (
         minimum=1,
         maximum=365,
     ),
+    Setting(
+        name="conversion_metric_id",
+        description="The metric that reports count as conversions. Default: what the account maps to revenue, or else "
+        "the metric Placed Order.",
+    ),
+    Setting(
+        name="conversion_integration",
+        description="The integration (such as shopify) whose metric Placed Order counts, where several have one.",
+    ),
     Setting(name="seed_keys", type="boolean", description="The same as key_mode: contract.", default=False),
 )
 
