@@ -19,6 +19,7 @@ from shared.protocol.schema import EXTRA, copied
 from shared.streams import Outcome, Parent, Record, Rows, Settings, SharedWalk, Step, Stream, Unit, Window
 from shared.timestamps import shift
 
+from . import attributions
 from .fieldsets import SCHEMAS, of_embedded
 from .jsonapi import collection, resources
 
@@ -191,7 +192,7 @@ def sparse(*, metric: bool) -> Callable[[Sequence[str]], Params]:
 
     def params(deselected: Sequence[str]) -> Params:
         gone = set(deselected)
-        wanted = ["attributions"] * ("attribution_ids" not in gone)
+        wanted = ["attributions"] * (not gone.issuperset(("attribution_ids", "attributions")))
         wanted += ["metric"] * metric
         wanted += ["profile"] * ("profile" not in gone)
         asked_for: dict[str, Any] = {"include": ",".join(wanted) or None}
@@ -248,6 +249,7 @@ def with_metric(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         row.setdefault("metric_id", None)
         row.setdefault("profile_id", None)
         row.setdefault("attribution_ids", None)
+        row.setdefault("attributions", None)
         yield row
 
 
@@ -294,7 +296,7 @@ _event = partial(
 )
 metric_stream = partial(
     _event,
-    records=resources("profile"),
+    records=attributions.events("profile"),
     sparse=sparse(metric=False),
     shared_walk=SharedWalk(stream="events", unit_of=metric_of, pays=pays),
     replication_key="timestamp",
@@ -304,7 +306,7 @@ metric_stream = partial(
 ALL = _event(
     name="events",
     description="Events of all metrics",
-    records=resources("profile", "metric"),
+    records=attributions.events("profile", "metric"),
     sparse=sparse(metric=True),
     replication_key="datetime",
     selected=False,
