@@ -7,9 +7,9 @@ look different; the header below makes it fail instead (versioning policy, 2026)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -22,16 +22,12 @@ from shared.errors import (
     ApiError,
     AuthError,
     ConfigError,
-    GoneError,
     RefusedError,
     RetryableError,
     TooLargeError,
     UnavailableError,
 )
 from shared.timestamps import UTC
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HOST = "https://a.klaviyo.com"
 REVISION = "2026-07-15"
@@ -113,7 +109,7 @@ def connect(context: Context) -> Client:
         authenticate=authenticate,
         refresh=refresh,
         limits=limits,
-        verdict=heeding(limits, share),
+        verdict=heeding(limits, share, context.report.warn),
         headers={
             "revision": settings["api_revision"],
             "Accept": "application/vnd.api+json",
@@ -138,26 +134,57 @@ def quotas(share: float) -> list[Quota]:
 
 
 def _rates(tier: str, share: float) -> tuple[tuple[int, float], ...]:
-    return tuple((max(1, round(count * share)), seconds + 0.05) for count, seconds in TIERS[tier])
+    return shared_out(TIERS[tier], share)
 
 
-def heeding(limits: Limits, share: float) -> Verdict:
-    """The verdict on each answer, heeding what its headers say of the steady window: others draw on it too."""
+def shared_out(rates: Iterable[tuple[int, float]], share: float) -> tuple[tuple[int, float], ...]:
+    """This tap's part of a quota."""
+    return tuple((max(1, round(count * share)), seconds + 0.05) for count, seconds in rates)
+
+
+def heeding(limits: Limits, share: float, warn: Callable[[str, str], None] = lambda *_: None) -> Verdict:
+    """The verdict on each answer, heeding what its headers say: the account's own limits, where they list all of them
+    (what remains is then that of the second alone), or else how much of the minute's is left, for others draw on it
+    too. A metric that is dead is said with `warn`, since its stream goes on.
+    """
+    learned: dict[str, tuple[tuple[int, float], ...]] = {}
 
     def judged(request: Request, response: Response) -> ApiError | None:
-        limit, remaining, reset = (_first_number(response, f"RateLimit-{name}") for name in _NUMBERS)
-        if limit and remaining is not None and reset and remaining <= limit * (1 - share) / 2:
-            limits.pause(min(reset, 60), request.quota)
-        return verdict(request, response)
+        limit = response.headers.get("RateLimit-Limit", "")
+        listed = tuple((int(count), float(seconds)) for count, seconds in _LISTED.findall(limit))
+        rates = shared_out(((count, seconds) for count, seconds in listed if seconds <= LONGEST_RATE_SECONDS), share)
+        if rates and request.quota and learned.get(request.quota, _known(request.quota, share)) != rates:
+            learned[request.quota] = rates
+            limits.learn(request.quota, rates)
+        elif not listed and (seconds_left := _nearly_used_up(response, share)):
+            limits.pause(seconds_left, request.quota)
+        error = verdict(request, response)
+        if isinstance(error, DeadMetricError):
+            warn("", str(error))
+        return error
 
     return judged
 
 
-_NUMBERS = ("Limit", "Remaining", "Reset")
+LONGEST_RATE_SECONDS = 3600
+"""What is counted by the day shows by a 429, and is not waited for."""
+_LISTED = re.compile(r"(\d+)\s*;\s*w=(\d+)")
 
 
-def _first_number(response: Response, name: str) -> float | None:
-    """The first number of a header, which may be a list (`3, 3;w=1, 60;w=60`)."""
+def _known(quota: str, share: float) -> tuple[tuple[int, float], ...]:
+    tier = quota.partition(" ")[0]
+    return _rates(tier, share) if tier in TIERS else ()
+
+
+def _nearly_used_up(response: Response, share: float) -> float:
+    """Seconds until the minute's quota begins anew, if nearly all of it is used; else 0."""
+    limit, remaining, reset = (_number(response, f"RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
+    if limit and remaining is not None and reset and remaining <= limit * (1 - share) / 2:
+        return min(reset, 60)
+    return 0
+
+
+def _number(response: Response, name: str) -> float | None:
     match = re.match(r"\s*(\d+)", response.headers.get(name, ""))
     return float(match[1]) if match else None
 
@@ -180,7 +207,7 @@ def verdict(request: Request, response: Response) -> ApiError | None:
     if status == 403:
         return _forbidden(request, response, said)
     if status == 400 and _DEAD_METRIC.search(said):  # /api/metrics lists some that /api/events does not know
-        return GoneError(text())
+        return DeadMetricError(text("The metric is listed and yet has no events; it is skipped."))
     if status == 400:
         return InvalidError(text(), said=said)
     if status == 410:
@@ -204,10 +231,14 @@ class InvalidError(ApiError):
         self.said = said
 
 
+class DeadMetricError(UnavailableError):
+    """A metric that is listed, and unknown where its events are asked for."""
+
+
 _DEAD_METRIC = re.compile(r"Metric IDs? .*do(es)? not exist", re.IGNORECASE)
 _SCOPE = re.compile(r"\bscopes?\b", re.IGNORECASE)
 _PLAN = re.compile(
-    r"\b(plan|plans|add-?on|upgrade|subscription|only available to|not available (to|for) (this|your)|not enabled|"
+    r"\b(plan|plans|add-?on|upgrade|only available to|not available (to|for) (this|your)|not enabled|"
     r"not included|feature|allow-?list(ed)?|beta|KDP|KCDP)\b",
     re.IGNORECASE,
 )

@@ -14,6 +14,7 @@ from shared.api.request import Row
 from shared.errors import GoneError, UnavailableError
 
 from .client import pages
+from .events import plain
 from .jsonapi import flat
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def conversion(client: Client, unit: Unit, *, custom: bool = True) -> Conversion
     if not integration and (mapped := _mapped(client, unit, custom=custom)):
         return mapped
     metrics = list(_metrics(client, unit))
-    named = [row for row in metrics if _plain(row.get("name")) == NAME and _is_of(row, integration)]
+    named = [row for row in metrics if plain(row.get("name")) == NAME and _is_of(row, integration)]
     if len(named) > 1:
         others = ", ".join(f"{row['id']} ({_integration(row)})" for row in named)
         client.report.warn(
@@ -85,10 +86,6 @@ def _metrics(client: Client, unit: Unit) -> Iterator[Row]:
     yield from sorted(found, key=lambda row: (str(row.get("created") or ""), str(row.get("id"))))
 
 
-def _plain(name: Any) -> str:
-    return " ".join(str(name or "").casefold().split())
-
-
 def _integration(row: Mapping[str, Any]) -> str:
     integration = row.get("integration")
     return str(integration.get("name") or "of its own") if isinstance(integration, Mapping) else "of its own"
@@ -98,4 +95,4 @@ def _is_of(row: Mapping[str, Any], wanted: str) -> bool:
     """Whether a metric is the integration's, by its name, key or id; all are where none is wanted."""
     integration = row.get("integration")
     held = integration if isinstance(integration, Mapping) else {}
-    return not wanted or wanted in {_plain(held.get(name)) for name in ("name", "key", "id")}
+    return not wanted or wanted in {plain(held.get(name)) for name in ("name", "key", "id")}

@@ -18,6 +18,7 @@ from shared.timestamps import UTC
 from . import __version__, events, reports
 from .client import OAUTH, REVISION, check, connect
 from .fieldsets import SCHEMAS
+from .own_metrics import own_streams
 from .streams import STREAMS
 
 if TYPE_CHECKING:
@@ -329,7 +330,7 @@ TAP = Tap(
     check=check,
     streams=STREAMS,
     adapt=adapt,
-    more_streams=events.own_streams,
+    more_streams=own_streams,
     validate=validate,
     read_state=read_state,
     authorize=OAUTH,

@@ -23,7 +23,6 @@ from shared.command.authorize import authorization_url
 from shared.errors import (
     AuthError,
     ConfigError,
-    GoneError,
     QuotaError,
     RefusedError,
     RetryableError,
@@ -265,7 +264,7 @@ def test_answers_mean_what_klaviyo_means_by_them() -> None:
     unclear = verdict(REQUEST, answer(403, "You do not have permission to perform this action."))
     assert isinstance(unclear, RefusedError) and "profiles:read" not in str(unclear)
     dead = verdict(Request("/api/events"), answer(400, "Metric IDs ['UwVx12'] do not exist."))
-    assert isinstance(dead, GoneError)
+    assert isinstance(dead, UnavailableError) and "UwVx12" in str(dead)
     assert isinstance(verdict(REQUEST, answer(400, "Invalid filter provided.")), InvalidError)
     heavy = replace(answer(503, "x"), url="https://a/api/profiles?additional-fields%5Bprofile%5D=predictive_analytics")
     assert "the setting predictive_analytics" in str(verdict(REQUEST, heavy))
@@ -290,17 +289,38 @@ def test_throttling_tells_how_long_to_wait(headers: Mapping[str, str], detail: s
     assert (found.wait_seconds, found.everyone) == (seconds, True)
 
 
-@pytest.mark.parametrize("limit", ["3, 3;w=1, 60;w=60", "60"])
-def test_others_who_draw_on_the_quota_are_seen_in_its_headers(limit: str) -> None:
+def test_others_who_draw_on_the_quota_are_seen_in_its_headers() -> None:
     clock = [0.0]
     limits = Limits(connections=4, quotas=quotas(0.9), clock=lambda: clock[0], wait=lambda _: None)
     judged = heeding(limits, 0.9)
     request = Request("/api/tags", quota="S tags")
-    judged(request, answer(200, "x", RateLimit_Limit=limit, RateLimit_Remaining="40", RateLimit_Reset="30"))
+    judged(request, answer(200, "x", RateLimit_Limit="60", RateLimit_Remaining="40", RateLimit_Reset="30"))
     assert limits.delay("S tags") == 0
-    judged(request, answer(200, "x", RateLimit_Limit=limit, RateLimit_Remaining="0", RateLimit_Reset="30"))
+    judged(request, answer(200, "x", RateLimit_Limit="60", RateLimit_Remaining="0", RateLimit_Reset="30"))
     assert limits.delay("S tags") == 30
     assert limits.delay("XL events") == 0
+
+
+def test_the_account_s_own_limits_are_learned_and_what_remains_of_a_second_says_nothing() -> None:
+    limits = Limits(connections=4, quotas=quotas(1), clock=lambda: 0.0, wait=lambda _: None)
+    judged = heeding(limits, 1)
+
+    def delay_after(requests: int, quota: str) -> float:
+        for _ in range(requests):
+            with limits.slot(quota):
+                pass
+        return limits.delay(quota)
+
+    listed = "10, 10;w=1, 40;w=60"
+    judged(
+        Request("/api/tags", quota="S tags"),
+        answer(200, "x", RateLimit_Limit=listed, RateLimit_Remaining="0", RateLimit_Reset="1"),
+    )
+    assert delay_after(9, "S tags") == 0, "three a second are what is known of the tier"
+    assert delay_after(1, "S tags") == pytest.approx(1.05)
+    daily = "1, 1;w=1, 2;w=60, 225;w=86400"
+    judged(Request("/api/flow-values-reports", quota="report flow-values-reports"), answer(200, RateLimit_Limit=daily))
+    assert limits.least_seconds("report flow-values-reports", 300) < 86_400
 
 
 def test_a_wait_of_hours_is_a_daily_quota() -> None:
