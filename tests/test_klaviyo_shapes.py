@@ -215,8 +215,8 @@ class Site:
         for name, count in self.mailing.items():
             if end == NOW:
                 rows += [(n / 100, name) for n in range(min(count, size))]
-        for name, count in self.daily.items():
-            step = 86_400 / count
+        for name, rate in self.daily.items():
+            step = 86_400 / rate
             rows += [(n * step, name) for n in range(1, min(int(span / step), size) + 1)]
         rows.sort()
         data = [
