@@ -6,7 +6,7 @@ interchangeable wherever a row says `Params`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -69,13 +69,16 @@ class SharedWalk:
     """The walk over time windows that can serve a stream's units as well as a walk for each of them.
 
     `stream` names the row that describes it: a stream without parents, whose rows are those of all units. `unit_of`
-    gives the key of the unit that one of its raw rows belongs to. `pays(units, parents)`: whether one walk takes fewer
-    requests than one for each of so many units, out of so many parents that might have one.
+    gives the key of the unit that one of its raw rows belongs to; None: every row is the unit's. `pays(units,
+    parents)`: whether one walk may take fewer requests than one for each of so many units, out of so many parents that
+    might have one. `weigh(client, unit, keys)`, asked where it may: whether it does by what rows there are, in the
+    window of a unit of `stream`, of the units called `keys` and of others.
     """
 
     stream: str
-    unit_of: Callable[[Row], str | None]
+    unit_of: Callable[[Row], str | None] | None
     pays: Callable[[int, int], bool]
+    weigh: Callable[[Client, Unit, Collection[str]], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,8 @@ class Stream:
     lookback             seconds that are read again behind the bookmark: a number, or a function of the settings
     start_date           False: without a bookmark everything is read, whatever the start date
     is_new               whether a finished record is to be written; default: replication value >= `Unit.since`
+    reaches_back         of a stream with windows: the look-back of a unit that is quiet reaches back to the newest row
+                         that was seen of it (kept as its mark), for what comes late meanwhile; not in a shared walk
     full_refresh         name of a setting with a number of days: read whole when the last whole read is older
     gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
                          moved, skip; True: read it, keep nothing; Anyway: read it. Kept as the unit's mark when the
@@ -326,6 +331,7 @@ class Stream:
     lookback: float | Callable[[Settings], float] = 0
     start_date: bool = True
     is_new: Callable[[Record, Unit], bool] | None = None
+    reaches_back: bool = False
     full_refresh: str | None = None
     gate: Callable[[Unit], Any] | None = None
     gate_full_table: bool = False

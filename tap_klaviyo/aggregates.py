@@ -11,10 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.api.request import Request, Row
+from shared.errors import UnavailableError
 from shared.streams import Rows, Step, Stream, Unit
 from shared.timestamps import shift
 
-from .reports import DAY_SECONDS, conversion_metric, cursor_of, days_before, identified, wanted
+from .client import zone_of
+from .conversions import conversion
+from .reports import DAY_SECONDS, cursor_of, days_before, identified, value_at, wanted
 
 if TYPE_CHECKING:
     from shared.api.client import Client
@@ -43,21 +46,32 @@ def fetch(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
 
 def _attributes(client: Client, unit: Unit) -> dict[str, Any]:
-    """What a query asks for: unless it says otherwise, the whole days before today of the metric that is revenue."""
+    """What a query asks for: unless it says otherwise, the whole days before today of the metric that is revenue, in
+    the account's time zone.
+    """
     report = unit.params
-    start, end = days_before(report, unit, zone=None)
+    zone = report.get("timezone") or str(zone_of(client, unit.stream))
+    start, end = days_before(report, client, unit)
     bounds = (f"greater-or-equal(datetime,{start})", f"less-than(datetime,{shift(f'{end}.000000Z', DAY_SECONDS)[:19]})")
     attributes: dict[str, Any] = {
-        "metric_id": report.get("metric_id") or conversion_metric(client, unit),
+        "metric_id": report.get("metric_id") or _revenue(client, unit),
         "measurements": list(report.get("measurements") or MEASUREMENTS),
         "interval": report.get("interval") or "day",
         "filter": [*bounds, *(report.get("filter") or ())],
         "page_size": LARGEST_PAGE,
-        "timezone": report.get("timezone") or "UTC",
+        "timezone": zone,
     }
     if by := report.get("group_by"):
         attributes["by"] = list(by)
     return attributes
+
+
+def _revenue(client: Client, unit: Unit) -> str:
+    """The metric that is revenue. Events of a computed one cannot be counted."""
+    found = conversion(client, unit, custom=False)
+    if not found.counts:
+        raise UnavailableError(f"{unit.stream}: the account has no metric for revenue; name a metric_id in reports.")
+    return found.metric_id
 
 
 def rows(body: Mapping[str, Any], asked: Mapping[str, Any], report: str) -> Iterator[Row]:
@@ -67,9 +81,9 @@ def rows(body: Mapping[str, Any], asked: Mapping[str, Any], report: str) -> Iter
     for group in attributes["data"]:
         dimensions = dict(zip(asked.get("by") or (), group.get("dimensions") or (), strict=False))
         for place, moment in enumerate(attributes["dates"]):
-            numbers = {name: values[place] for name, values in group["measurements"].items()}
+            numbers = {name: value_at(values, place) for name, values in group["measurements"].items()}
             own = {"report": report, **constants, "dimensions": dimensions, "date_time": moment}
-            yield {**identified(own), **numbers}
+            yield {**identified(own), **numbers, "timezone": asked.get("timezone")}
 
 
 AGGREGATES = Stream(

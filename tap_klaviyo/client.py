@@ -7,9 +7,10 @@ look different; the header below makes it fail instead (versioning policy, 2026)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from shared.api.answers import Response, Verdict, answered, retry_after, standard_verdict, words
@@ -17,11 +18,16 @@ from shared.api.client import Client, Context, Retry
 from shared.api.limits import Limits, Quota
 from shared.api.oauth import Flow, Tokens
 from shared.api.request import Request
-from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError, TooLargeError
+from shared.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    RefusedError,
+    RetryableError,
+    TooLargeError,
+    UnavailableError,
+)
 from shared.timestamps import UTC
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 HOST = "https://a.klaviyo.com"
 REVISION = "2026-07-15"
@@ -65,12 +71,21 @@ OAUTH = Flow(
 class AccountClient(Client):
     """A client that knows, once it was checked, in which time zone the account counts its days."""
 
-    zone: tzinfo | None = None
+    zone: ZoneInfo | None = None
+    unknown_zone: str = ""
+    """Its name where this machine does not know it."""
 
 
-def zone_of(client: Client) -> tzinfo:
-    """The account's time zone; UTC where the key may not see it."""
-    return (client.zone if isinstance(client, AccountClient) else None) or UTC
+def zone_of(client: Client, stream: str) -> tzinfo:
+    """The account's time zone; UTC, with a warning, where it is not known."""
+    if isinstance(client, AccountClient) and client.zone is not None:
+        return client.zone
+    unknown = client.unknown_zone if isinstance(client, AccountClient) else ""
+    why = (
+        f"this machine does not know {unknown}; install tzdata" if unknown else "the key lacks the scope accounts:read"
+    )
+    client.report.warn(stream, f"days are counted in UTC, not in the account's time zone: {why}.")
+    return UTC
 
 
 def connect(context: Context) -> Client:
@@ -94,7 +109,7 @@ def connect(context: Context) -> Client:
         authenticate=authenticate,
         refresh=refresh,
         limits=limits,
-        verdict=heeding(limits, share),
+        verdict=heeding(limits, share, context.report.warn),
         headers={
             "revision": settings["api_revision"],
             "Accept": "application/vnd.api+json",
@@ -119,26 +134,57 @@ def quotas(share: float) -> list[Quota]:
 
 
 def _rates(tier: str, share: float) -> tuple[tuple[int, float], ...]:
-    return tuple((max(1, round(count * share)), seconds + 0.05) for count, seconds in TIERS[tier])
+    return shared_out(TIERS[tier], share)
 
 
-def heeding(limits: Limits, share: float) -> Verdict:
-    """The verdict on each answer, heeding what its headers say of the steady window: others draw on it too."""
+def shared_out(rates: Iterable[tuple[int, float]], share: float) -> tuple[tuple[int, float], ...]:
+    """This tap's part of a quota."""
+    return tuple((max(1, round(count * share)), seconds + 0.05) for count, seconds in rates)
+
+
+def heeding(limits: Limits, share: float, warn: Callable[[str, str], None] = lambda *_: None) -> Verdict:
+    """The verdict on each answer, heeding what its headers say: the account's own limits, where they list all of them
+    (what remains is then that of the second alone), or else how much of the minute's is left, for others draw on it
+    too. A metric that is dead is said with `warn`, since its stream goes on.
+    """
+    learned: dict[str, tuple[tuple[int, float], ...]] = {}
 
     def judged(request: Request, response: Response) -> ApiError | None:
-        limit, remaining, reset = (_first_number(response, f"RateLimit-{name}") for name in _NUMBERS)
-        if limit and remaining is not None and reset and remaining <= limit * (1 - share) / 2:
-            limits.pause(min(reset, 60), request.quota)
-        return verdict(request, response)
+        limit = response.headers.get("RateLimit-Limit", "")
+        listed = tuple((int(count), float(seconds)) for count, seconds in _LISTED.findall(limit))
+        rates = shared_out(((count, seconds) for count, seconds in listed if seconds <= LONGEST_RATE_SECONDS), share)
+        if rates and request.quota and learned.get(request.quota, _known(request.quota, share)) != rates:
+            learned[request.quota] = rates
+            limits.learn(request.quota, rates)
+        elif not listed and (seconds_left := _nearly_used_up(response, share)):
+            limits.pause(seconds_left, request.quota)
+        error = verdict(request, response)
+        if isinstance(error, DeadMetricError):
+            warn("", str(error))
+        return error
 
     return judged
 
 
-_NUMBERS = ("Limit", "Remaining", "Reset")
+LONGEST_RATE_SECONDS = 3600
+"""What is counted by the day shows by a 429, and is not waited for."""
+_LISTED = re.compile(r"(\d+)\s*;\s*w=(\d+)")
 
 
-def _first_number(response: Response, name: str) -> float | None:
-    """The first number of a header, which may be a list (`3, 3;w=1, 60;w=60`)."""
+def _known(quota: str, share: float) -> tuple[tuple[int, float], ...]:
+    tier = quota.partition(" ")[0]
+    return _rates(tier, share) if tier in TIERS else ()
+
+
+def _nearly_used_up(response: Response, share: float) -> float:
+    """Seconds until the minute's quota begins anew, if nearly all of it is used; else 0."""
+    limit, remaining, reset = (_number(response, f"RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
+    if limit and remaining is not None and reset and remaining <= limit * (1 - share) / 2:
+        return min(reset, 60)
+    return 0
+
+
+def _number(response: Response, name: str) -> float | None:
     match = re.match(r"\s*(\d+)", response.headers.get(name, ""))
     return float(match[1]) if match else None
 
@@ -159,9 +205,11 @@ def verdict(request: Request, response: Response) -> ApiError | None:
     if status == 401:
         return AuthError(text("Check api_key; with OAuth, authorise again with --authorize."))
     if status == 403:
-        if not _is_json(response):  # a challenge at the edge, sporadic (klaviyo-api-python#84)
-            return RetryableError(text())
-        return RefusedError(text(f"Give the API key the scope {_scope(request)}, or deselect the stream."))
+        return _forbidden(request, response, said)
+    if status == 400 and _DEAD_METRIC.search(said):  # /api/metrics lists some that /api/events does not know
+        return DeadMetricError(text("The metric is listed and yet has no events; it is skipped."))
+    if status == 400:
+        return InvalidError(text(), said=said)
     if status == 410:
         raise ConfigError(text("The revision was retired: set api_revision to a living one, or leave it out."))
     if status == 429:
@@ -169,7 +217,56 @@ def verdict(request: Request, response: Response) -> ApiError | None:
         is_daily = request.path.endswith("-reports") and seconds > LONGEST_WAIT_SECONDS
         advice = "Each kind of report may be asked for 225 times a day." if is_daily else ""
         return RetryableError(text(advice), wait_seconds=seconds, everyone=True)
-    return standard_verdict(request, response)
+    error = standard_verdict(request, response)
+    if status >= 500 and error is not None and (setting := _asked_extra(response)):
+        error.args = (f"{error} It was asked for more by the setting {setting}; without that it may answer.",)
+    return error
+
+
+class InvalidError(ApiError):
+    """400: what was asked for does not suit. `said`: the API's own words."""
+
+    def __init__(self, message: str, *, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
+class DeadMetricError(UnavailableError):
+    """A metric that is listed, and unknown where its events are asked for."""
+
+
+_DEAD_METRIC = re.compile(r"Metric IDs? .*do(es)? not exist", re.IGNORECASE)
+_SCOPE = re.compile(r"\bscopes?\b", re.IGNORECASE)
+_PLAN = re.compile(
+    r"\b(plan|plans|add-?on|upgrade|only available to|not available (to|for) (this|your)|not enabled|"
+    r"not included|feature|allow-?list(ed)?|beta|KDP|KCDP)\b",
+    re.IGNORECASE,
+)
+
+
+def _forbidden(request: Request, response: Response, said: str) -> ApiError:
+    """A 403: of the edge, of a key without a scope, or of a plan that lacks the feature."""
+    if not _is_json(response):  # a challenge at the edge, sporadic (klaviyo-api-python#84)
+        return RetryableError(answered(request, response, say=said))
+    if _SCOPE.search(said):
+        advice = f"Give the API key the scope {_scope(request)}, or deselect the stream."
+        return RefusedError(answered(request, response, say=said, advice=advice))
+    if _PLAN.search(said):
+        advice = "The account's plan does not have it; deselect the stream."
+        return UnavailableError(answered(request, response, say=said, advice=advice))
+    advice = "Check what the API key may read and what the account's plan has, or deselect the stream."
+    return RefusedError(answered(request, response, say=said, advice=advice))
+
+
+_EXTRAS = {"predictive_analytics": "predictive_analytics", "definition": "template_definition"}
+
+
+def _asked_extra(response: Response) -> str | None:
+    """The setting that made a request ask for additional fields, which an API in trouble may not manage."""
+    for name, value in parse_qsl(urlsplit(response.url).query):
+        if name.startswith("additional-fields"):
+            return next((setting for field, setting in _EXTRAS.items() if field in value.split(",")), None)
+    return None
 
 
 def _is_json(response: Response) -> bool:
@@ -212,8 +309,8 @@ def check(client: Client) -> str | None:
     try:
         account = client.json(Request("/api/accounts", quota="XS accounts"))
         if isinstance(client, AccountClient):
-            client.zone = _zone(account)
-    except RefusedError:
+            client.zone, client.unknown_zone = _zone(account)
+    except (RefusedError, UnavailableError):
         client.json(Request("/api/metrics", {"fields[metric]": "name"}, quota="M metrics"))
         return None
     rows = account.get("data") if isinstance(account, dict) else None
@@ -221,11 +318,16 @@ def check(client: Client) -> str | None:
     return str(first["id"]) if isinstance(first, dict) and first.get("id") else None
 
 
-def _zone(account: Any) -> tzinfo | None:
+def _zone(account: Any) -> tuple[ZoneInfo | None, str]:
+    """The account's time zone, or its name where this machine does not know it."""
     try:
-        return ZoneInfo(account["data"][0]["attributes"]["timezone"])
-    except (LookupError, TypeError, ValueError, OSError):  # none that this machine knows
-        return None
+        name = str(account["data"][0]["attributes"]["timezone"] or "")
+    except (LookupError, TypeError):
+        return None, ""
+    try:
+        return ZoneInfo(name), ""
+    except (LookupError, ValueError, OSError):
+        return None, name
 
 
 def pages(client: Client, path: str, *, quota: str, stream: str = "") -> Iterable[Any]:

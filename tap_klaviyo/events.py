@@ -7,28 +7,24 @@ all of them. A metric is there with its first event: until then its stream has n
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.api.request import Params, Row
-from shared.protocol import schema
-from shared.protocol.schema import copied
+from shared.protocol.schema import EXTRA, copied
 from shared.streams import Outcome, Parent, Record, Rows, Settings, SharedWalk, Step, Stream, Unit, Window
 from shared.timestamps import shift
 
-from .fieldsets import SCHEMAS, of_embedded
+from . import attributions, density
+from .fieldsets import of_embedded
 from .jsonapi import collection, resources
 
 if TYPE_CHECKING:
     from shared.api.client import Client
 
 DAY_SECONDS = 86_400.0
-LARGEST_PAGE = 1000
-PAGE_SIZE_SINCE = "2026-01-15"
-"""The first revision that knows `page[size]` on events; before, a page has 200."""
 LOOKBACK_HOURS = 168
 LAG_SECONDS = 3
 """Bounds nearer to now may be refused as lying in the future."""
@@ -85,7 +81,7 @@ TEXT_MESSAGE_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """The names that singer-io's tap gives these streams since 1.2."""
 
-EXTRA = frozenset(
+UNDOCUMENTED = frozenset(
     ("subscribed_to_email", "subscribed_to_text_message_transactional", "unsubscribed_from_text_message_transactional")
 )
 """Metrics that are not in the contract: off unless selected."""
@@ -93,16 +89,17 @@ EXTRA = frozenset(
 # Which metric feeds which stream
 
 
-def _plain(name: Any) -> str:
+def plain(name: Any) -> str:
+    """A name without regard to case and blanks."""
     return " ".join(str(name or "").casefold().split())
 
 
-_STREAM_OF = {_plain(name): stream for stream, names in ALIASES.items() for name in names}
+_STREAM_OF = {plain(name): stream for stream, names in ALIASES.items() for name in names}
 
 
 def stream_of(metric: Mapping[str, Any]) -> str | None:
     """The stream that a metric's name means."""
-    return _STREAM_OF.get(_plain(metric.get("name")))
+    return _STREAM_OF.get(plain(metric.get("name")))
 
 
 def is_own(metric: Mapping[str, Any]) -> bool:
@@ -110,7 +107,7 @@ def is_own(metric: Mapping[str, Any]) -> bool:
     integration = metric.get("integration")
     if not isinstance(integration, Mapping):
         return False
-    return "klaviyo" in (_plain(integration.get("key")), _plain(integration.get("name")))
+    return "klaviyo" in (plain(integration.get("key")), plain(integration.get("name")))
 
 
 def metrics(body: Any) -> Sequence[Row]:
@@ -175,10 +172,8 @@ def asked(unit: Unit) -> Params:
         clauses.append(f"greater-or-equal(datetime,{_stamp(unit.now)})")
     params: dict[str, Any] = {"filter": ",".join(clauses), "sort": "datetime"}
     if "profile" not in unit.deselected:
-        params |= _PROFILE(unit.deselected_members)
-    if unit.settings["api_revision"] >= PAGE_SIZE_SINCE:
-        params["page[size]"] = min(int(unit.settings.get("page_size") or LARGEST_PAGE), LARGEST_PAGE)
-    return params
+        params |= _PROFILE(unit.deselected_members | unit.deselected)
+    return {**params, **density.page(unit)}
 
 
 _ATTRIBUTES = ("timestamp", "event_properties", "datetime", "uuid")
@@ -191,24 +186,17 @@ def sparse(*, metric: bool) -> Callable[[Sequence[str]], Params]:
 
     def params(deselected: Sequence[str]) -> Params:
         gone = set(deselected)
-        wanted = ["attributions"] * ("attribution_ids" not in gone)
+        wanted = ["attributions"] * (not gone.issuperset(("attribution_ids", "attributions")))
         wanted += ["metric"] * metric
         wanted += ["profile"] * ("profile" not in gone)
         asked_for: dict[str, Any] = {"include": ",".join(wanted) or None}
-        if gone & set(_ATTRIBUTES):
+        if EXTRA in gone and gone & set(_ATTRIBUTES):
             asked_for["fields[event]"] = ",".join(
                 name for name in _ATTRIBUTES if name not in gone or name in ("datetime", "timestamp")
             )
         return asked_for
 
     return params
-
-
-def pays(wanted: int, metrics: int) -> bool:
-    """Whether one pass over the events of all metrics takes fewer requests than one for each metric wanted: a metric
-    takes a request for each window at least, however few its events are.
-    """
-    return 2 * wanted > metrics
 
 
 def metric_of(event: Row) -> str | None:
@@ -248,6 +236,7 @@ def with_metric(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         row.setdefault("metric_id", None)
         row.setdefault("profile_id", None)
         row.setdefault("attribution_ids", None)
+        row.setdefault("attributions", None)
         yield row
 
 
@@ -275,7 +264,7 @@ def _with_future(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
 
 def _description(name: str) -> Stream:
-    return ALL if name == ALL.name else metric_stream(name=name)
+    return _OTHERS.get(name) or metric_stream(name=name)
 
 
 # The streams
@@ -294,9 +283,10 @@ _event = partial(
 )
 metric_stream = partial(
     _event,
-    records=resources("profile"),
+    records=attributions.events("profile"),
     sparse=sparse(metric=False),
-    shared_walk=SharedWalk(stream="events", unit_of=metric_of, pays=pays),
+    shared_walk=SharedWalk(stream="events", unit_of=metric_of, pays=density.pays, weigh=density.weigh),
+    reaches_back=True,
     replication_key="timestamp",
     cost="1 request per 1000 events of its metric, 1 at least per window",
 )
@@ -304,11 +294,53 @@ metric_stream = partial(
 ALL = _event(
     name="events",
     description="Events of all metrics",
-    records=resources("profile", "metric"),
+    records=attributions.events("profile", "metric"),
     sparse=sparse(metric=True),
     replication_key="datetime",
     selected=False,
 )
+
+
+ATTRIBUTED = _event(
+    name="event_attributions",
+    description="To which campaign or flow, and which event before, each event is attributed: a row each",
+    records=attributions.events(),
+    transform=attributions.as_rows,
+    sparse=lambda _: {"include": "attributions", "fields[event]": "datetime,timestamp"},
+    shared_walk=SharedWalk(stream="events", unit_of=None, pays=lambda *_: False),
+    key_properties=("event_id", "position"),
+    replication_key="datetime",
+    identity=("id",),
+    cost="none beside events; else 1 request per 1000 events of any metric",
+    selected=False,
+)
+
+
+def merges(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Which profile was merged into which, by the events that tell of it: the survivor's own."""
+    for row in rows:
+        told = row.get("event_properties") or {}
+        extra, (_, _, parted) = told.get("$extra"), str(told.get("$event_id") or "").partition("merge_tombstone:")
+        gone, _, surviving = parted.partition(":")
+        known = extra.get("KlaviyoID") if isinstance(extra, Mapping) else None
+        yield {
+            "id": row.get("id"),
+            "gone_profile_id": known or gone or None,
+            "surviving_profile_id": row.get("profile_id") or surviving or None,
+            "datetime": row.get("datetime"),
+        }
+
+
+MERGED = metric_stream(
+    name="merged_profiles",
+    description="Profiles that were merged into others: the id that is gone, and the one that survives",
+    parent=of_metrics(lambda metric: plain(metric.get("name")) == "merged profile"),
+    transform=merges,
+    sparse=lambda _: {"include": None},
+    replication_key="datetime",
+    selected=False,
+)
+_OTHERS = {stream.name: stream for stream in (ALL, ATTRIBUTED, MERGED)}
 
 
 def _fed(name: str) -> Callable[[Mapping[str, Any]], bool]:
@@ -321,8 +353,8 @@ CONTRACT: tuple[Stream, ...] = tuple(
         description=f"Events of the metric {names[-1]}",
         parent=of_metrics(_fed(name)),
         aliases=TEXT_MESSAGE_NAMES.get(name, ()),
-        seed=name not in EXTRA,
-        selected=name not in EXTRA,
+        seed=name not in UNDOCUMENTED,
+        selected=name not in UNDOCUMENTED,
     )
     for name, names in ALIASES.items()
 )
@@ -338,47 +370,3 @@ METRICS = collection(
     fetch=every_metric,
     transform=plain_metrics,
 )
-
-# Metrics that only this account has
-
-
-def own_streams(client: Client) -> Iterable[Stream]:
-    """A stream for each metric that `metric_streams` names, unless one of the contract's streams reads it."""
-    wanted = client.settings.get("metric_streams") or []
-    if not wanted:
-        return ()
-    from .client import pages
-
-    found = feeding([row for body in pages(client, "/api/metrics", quota="M metrics") for row in metrics(body)])
-    chosen = {_plain(text) for text in wanted}
-    rows = [
-        row
-        for row in found
-        if not row["feeds"] and (chosen & {"all", "*"} or {_plain(row.get("name")), _plain(row["id"])} & chosen)
-    ]
-    return _named(rows)
-
-
-def _named(rows: Sequence[Row]) -> list[Stream]:
-    slugs = [f"event_{re.sub('[^a-z0-9]+', '_', _plain(row.get('name'))).strip('_')}"[:50].rstrip("_") for row in rows]
-    streams = []
-    for row, slug in zip(rows, slugs, strict=True):
-        name = f"{slug}_{row['id']}" if slugs.count(slug) > 1 or slug in ("event", "event_") else slug
-        streams.append(
-            metric_stream(
-                name=name,
-                description=f"Events of the metric {row.get('name')}",
-                parent=of_metrics(partial(_is_metric, str(row["id"]))),
-                extend_schema=_event_schema,
-                aliases=(f"event_{row['id']}", str(row["id"])),
-            )
-        )
-    return streams
-
-
-def _is_metric(identifier: str, metric: Mapping[str, Any]) -> bool:
-    return metric.get("metric_id") == identifier
-
-
-def _event_schema(_: dict[str, Any], __: Client) -> dict[str, Any]:
-    return schema.load(SCHEMAS, "receive")

@@ -1,7 +1,8 @@
 """Sparse fieldsets: what nobody selected is not asked for.
 
 The schema files say which attributes a resource has. Without a fieldset the API sends all, also those that the schema
-does not know yet; so one is only asked for where something was deselected.
+does not know yet and that go to `_extra`; so one is asked for only where nobody wants that column, and another one was
+deselected too. Whole resources that are side-loaded are left out whenever no column shows them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,15 @@ from typing import Any
 
 from shared.api.request import Params
 from shared.protocol import schema
+from shared.protocol.schema import EXTRA
 
 SCHEMAS = Path(__file__).with_name("schemas")
 Sparse = Callable[[Sequence[str]], Params]
+
+
+def without_extra(sparse: Sparse, deselected: Sequence[str]) -> Params:
+    """What `sparse` asks for where the settings have no column `_extra` at all."""
+    return sparse([*deselected, EXTRA])
 
 
 @lru_cache
@@ -46,7 +53,7 @@ def fields(
         made: dict[str, Any] = {}
         beside = {*added, *(name for names in (embedded or {}).values() for name in names)}
         attributes = [name for name in _columns(stream) if name not in beside]
-        if gone & set(attributes):
+        if EXTRA in gone and gone & set(attributes):
             wanted = [name for name in attributes if name not in gone or name in always]
             made[f"fields[{kind}]"] = ",".join(wanted or attributes[:1])
         if embedded and gone & beside:
@@ -61,9 +68,10 @@ def of_embedded(kind: str, stream: str, column: str) -> Callable[[Iterable[str]]
     """The same for the resources embedded in a column, by the dotted names of their deselected members."""
 
     def params(deselected: Iterable[str]) -> Params:
-        gone = {name.removeprefix(f"{column}.") for name in deselected if name.startswith(f"{column}.")}
+        names = set(deselected)
+        gone = {name.removeprefix(f"{column}.") for name in names if name.startswith(f"{column}.")}
         attributes = _columns(stream, column)
-        if not gone & set(attributes):
+        if EXTRA not in names or not gone & set(attributes):
             return {}
         wanted = [name for name in attributes if name not in gone]
         return {f"fields[{kind}]": ",".join(wanted or attributes[:1])}

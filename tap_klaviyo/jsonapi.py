@@ -8,7 +8,7 @@ of embedded objects have the shape that earlier taps for this API write, also wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, TypedDict
 
@@ -50,12 +50,36 @@ def resources(*embedded: str) -> Records:
     return rows
 
 
-def included(kind: str) -> Records:
-    """The side-loaded resources of one type, as rows of their own."""
+def included(kind: str, *, relation: str, column: str) -> Records:
+    """The side-loaded resources of one type, as rows of their own. `column` is the id of the resource whose `relation`
+    names them: their own relation to it may hold links only.
+    """
 
     def rows(body: Any) -> list[Row]:
-        _data(body)
-        return [flat(resource) for resource in body.get("included") or () if resource.get("type") == kind]
+        owners = dict(pairs(body, relation))
+        found = [flat(resource) for resource in body.get("included") or () if resource.get("type") == kind]
+        for row in found:
+            row[column] = row.get(column) or owners.get(row.get("id"))
+        return found
+
+    return rows
+
+
+def pairs(body: Any, relation: str) -> Iterator[tuple[Any, Any]]:
+    """Which resource (second) names which others (first) in its `relation`."""
+    for resource in _data(body):
+        data = ((resource.get("relationships") or {}).get(relation) or {}).get("data")
+        for each in data if isinstance(data, list) else ():
+            if isinstance(each, dict):
+                yield each.get("id"), resource.get("id")
+
+
+def joined(relation: str, column: str) -> Records:
+    """A row for each pair of a resource and another one that its `relation` names: `<own type>_id` and `column`."""
+
+    def rows(body: Any) -> list[Row]:
+        own = {resource.get("id"): str(resource.get("type")).replace("-", "_") for resource in _data(body)}
+        return [{f"{own[owner]}_id": owner, column: other} for other, owner in pairs(body, relation)]
 
     return rows
 
@@ -147,6 +171,14 @@ def _lifted_action(row: Row) -> Row:
     return row
 
 
+def _with_template(row: Row) -> Row:
+    """The template stands in the definition too, and the relation may hold links only."""
+    definition = row.get("definition")
+    if row.get("template_id") is None and isinstance(definition, dict):
+        row["template_id"] = definition.get("template_id")
+    return row
+
+
 def plain_category(row: Row) -> Row:
     """The integration's category is text, or on some rows an object that holds it."""
     integration = row.get("integration")
@@ -158,5 +190,6 @@ def plain_category(row: Row) -> Row:
 _RESHAPE: Mapping[str, Callable[[Row], Row]] = {
     "campaign-message": _lifted_message,
     "flow-action": _lifted_action,
+    "flow-message": _with_template,
     "metric": plain_category,
 }

@@ -11,15 +11,14 @@ Facts are from the published specification, revision 2026-07-15. What may surpri
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.api.request import Params, Request, Row
-from shared.errors import GoneError
-from shared.streams import Parent, Record, Settings, Step, Unit, Window
+from shared.errors import ApiError, AuthError, GoneError, QuotaError
+from shared.streams import LeftOut, Parent, Record, Settings, Step, Unit, Window
 
 from . import events, profiles
 from .aggregates import AGGREGATES
@@ -107,9 +106,15 @@ def _counted(client: Client, unit: Unit) -> Generator[Step, None, None]:
         for row in batch.rows:
             count = {"additional-fields[list]": "profile_count", "fields[list]": "profile_count"}
             request = Request(f"/api/lists/{quote(str(row['id']), safe='')}", count, quota="XS list")
-            with suppress(GoneError):  # deleted meanwhile
+            try:
                 found = client.json(request, stream=unit.stream)
                 row["profile_count"] = found["data"]["attributes"].get("profile_count")
+            except GoneError:  # deleted meanwhile
+                pass
+            except (AuthError, QuotaError):
+                raise
+            except ApiError as error:
+                yield LeftOut(f"profile_count of list {row['id']}", str(error))
         yield batch
 
 
@@ -284,13 +289,13 @@ RESOURCES = (
         quota="S flows",
         params=page(50, include="flow-actions", sort="id", **{"fields[flow]": "name"}),
         partitions=FLOWS,
-        records=included("flow-action"),
+        records=included("flow-action", relation="flow-actions", column="flow_id"),
         unique=True,
     ),
     extra(
         name="flow_messages",
         description="Messages that the actions of flows send",
-        sparse=fields("flow-message", "flow_messages", added=("flow_action_id", "template_id")),
+        sparse=fields("flow-message", "flow_messages", added=("flow_action_id", "template_id"), always=("definition",)),
         path="/api/flow-actions/{flow_action_id}/flow-messages",
         quota="S flow messages",
         params=page(50, sort="id"),
@@ -345,9 +350,10 @@ RESOURCES = (
         name="catalog_variants",
         description="Variants of the catalog's items",
         sparse=fields("catalog-variant", "catalog_variants", added=("item_id",)),
-        path="/api/catalog-variants",
-        quota="XL catalog variants",
-        params=page(100, sort="created"),
+        path="/api/catalog-items",  # variants on their own do not tell of which item they are
+        quota="XL catalog items",
+        params=page(100, include="variants", sort="created", **{"fields[catalog-item]": "external_id"}),
+        records=included("catalog-variant", relation="variants", column="item_id"),
     ),
     extra(
         name="catalog_categories",
@@ -437,7 +443,7 @@ RESOURCES = (
         description="Devices that get push messages, without the tokens themselves, which are as good as secrets",
         path="/api/push-tokens",
         quota="M push tokens",
-        params=page(100, **{"fields[push-token]": ",".join(PUSH_TOKEN)}),
+        params=page(100, include="profile", **{"fields[push-token]": ",".join(PUSH_TOKEN), "fields[profile]": "id"}),
     ),
     extra(
         name="custom_metrics",
@@ -526,4 +532,4 @@ RESOURCES = (
     ),
 )
 
-STREAMS = (*events.CONTRACT, *RESOURCES, events.ALL, *REPORTS, AGGREGATES)
+STREAMS = (*events.CONTRACT, *RESOURCES, events.ALL, events.ATTRIBUTED, events.MERGED, *REPORTS, AGGREGATES)

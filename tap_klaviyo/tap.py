@@ -18,6 +18,7 @@ from shared.timestamps import UTC
 from . import __version__, events, reports
 from .client import OAUTH, REVISION, check, connect
 from .fieldsets import SCHEMAS
+from .own_metrics import own_streams
 from .streams import STREAMS
 
 if TYPE_CHECKING:
@@ -177,6 +178,15 @@ SETTINGS = (
         minimum=1,
         maximum=365,
     ),
+    Setting(
+        name="conversion_metric_id",
+        description="The metric that reports count as conversions. Default: what the account maps to revenue, or else "
+        "the metric Placed Order.",
+    ),
+    Setting(
+        name="conversion_integration",
+        description="The integration (such as shopify) whose metric Placed Order counts, where several have one.",
+    ),
     Setting(name="seed_keys", type="boolean", description="The same as key_mode: contract.", default=False),
 )
 
@@ -320,7 +330,7 @@ TAP = Tap(
     check=check,
     streams=STREAMS,
     adapt=adapt,
-    more_streams=events.own_streams,
+    more_streams=own_streams,
     validate=validate,
     read_state=read_state,
     authorize=OAUTH,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,3 +172,82 @@ def test_each_unit_gets_what_it_lacks_once_whatever_it_had(
 
 def test_spans_that_touch_are_one() -> None:
     assert united([("c", "d"), ("a", "b"), ("b", "bb"), ("aa", "b")]) == [("a", "bb"), ("c", "d")]
+
+
+# What rows there are decides
+
+
+def weighing(verdict: bool, seen: list[Any]) -> list[Stream]:
+    def weigh(client: Any, unit: Unit, keys: Any) -> bool:
+        seen.append((unit.window, sorted(keys)))
+        return verdict
+
+    def shared(each: Stream) -> Stream:
+        return replace(each, shared_walk=replace(each.shared_walk, weigh=weigh)) if each.shared_walk else each
+
+    return [shared(each) for each in tap()]
+
+
+@pytest.mark.parametrize("verdict", [True, False])
+def test_what_rows_there_are_decides_whether_a_walk_is_shared(verdict: bool) -> None:
+    seen: list[Any] = []
+    ran = run(weighing(verdict, seen), answer, select=["a", "b"])
+    assert seen == [((day(1), NOW), ["x", "y", "z"])]
+    assert {kind for kind, _ in walks(ran)} == ({None} if verdict else set(KINDS))
+    assert (sorted(ran.ids("a")), sorted(ran.ids("b"))) == (ids("x"), ids("y", "z"))
+
+
+def test_nothing_is_weighed_where_all_rows_are_read_anyway() -> None:
+    seen: list[Any] = []
+    ran = run(weighing(False, seen), answer, select=["a", "b", "all"])
+    assert seen == [] and {kind for kind, _ in walks(ran)} == {None}
+
+
+def test_two_streams_may_take_every_row_of_one_walk() -> None:
+    every = stream("other", shared_walk=SharedWalk(stream="all", unit_of=None, pays=lambda *_: False))
+    for select in (["all", "other"], ["all", "other", "a"]):
+        ran = run([*tap(enough=9), every], answer, select=select)
+        assert {kind for kind, _ in walks(ran)} == {None}
+        assert sorted(ran.ids("all")) == sorted(ran.ids("other")) == list(range(30))
+        assert ran.bookmarks["all"] == ran.bookmarks["other"] == {"at": NOW}
+    alone = run([*tap(), every], answer, select=["other"])
+    assert sorted(alone.ids("other")) == list(range(30))
+
+
+# What comes late while a unit is quiet
+
+
+def quiet(*, enough: int = 9) -> list[Stream]:
+    return [
+        replace(each, reaches_back=True, lookback=86_400.0) if each.shared_walk else each for each in tap(enough=enough)
+    ]
+
+
+def test_the_look_back_of_a_quiet_unit_reaches_back_to_its_newest_row() -> None:
+    rows = [{"id": 1, "at": day(2), "name": "x"}]
+
+    def answers(request: Request) -> Any:
+        if request.path == "/kinds":
+            return {"rows": [{"id": "x"}]}
+        return {"rows": [row for row in rows if request.params["from"] <= str(row["at"]) < request.params["to"]]}
+
+    first = run(quiet(), answers, select=["a"])
+    assert first.bookmarks["a"]["units"] == {"x": [NOW, day(2)]}
+    rows.append({"id": 2, "at": day(5), "name": "x"})
+    second = run(quiet(), answers, select=["a"], state=first.state)
+    assert sorted(second.ids("a")) == [1, 2], "the newest one again, and what came late"
+    assert len(walks(second)) == 3, "in windows no narrower than usual"
+    assert second.bookmarks["a"]["units"] == {"x": [NOW, day(5)]}
+
+
+def test_a_busy_unit_looks_back_as_far_as_ever() -> None:
+    state = {"bookmarks": {"a": {"units": {"x": [day(8), day(8)]}}}}
+    second = run(quiet(), answer, select=["a"], state=state)
+    assert min(start for _, start in walks(second)) == day(7)
+
+
+def test_a_shared_walk_does_not_reach_back_and_still_keeps_what_is_newest() -> None:
+    state = {"bookmarks": {"a": {"units": {"x": [day(8), day(2)]}}, "b": {"units": {"y": [day(8), day(2)]}}}}
+    ran = run(quiet(enough=2), answer, select=["a", "b"], state=state)
+    assert (None, day(7)) in walks(ran) and ("x", day(2)) not in walks(ran)
+    assert ran.bookmarks["a"]["units"]["x"] == [NOW, day(9)]

@@ -6,11 +6,11 @@ import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -36,8 +36,7 @@ from shared.sync.paging import first_request
 from shared.sync.units import partitions
 from shared.tap import settings_of
 from shared.testing.runs import Result, differences, problems, run_tap
-from tap_klaviyo import reports
-from tap_klaviyo.client import OAUTH, connect, heeding, quotas, verdict
+from tap_klaviyo.client import OAUTH, InvalidError, connect, heeding, quotas, verdict
 from tap_klaviyo.profiles import in_window, suppressed
 from tap_klaviyo.sandbox import KlaviyoSandbox
 from tap_klaviyo.sandbox.oauth import REFRESH_TOKEN
@@ -188,15 +187,6 @@ def test_contract_keys_leave_out_the_suppressed_without_an_address(box: KlaviyoS
 # Reports
 
 
-def test_a_report_covers_the_whole_days_before_today_unless_it_says_otherwise() -> None:
-    at = unit("campaign_values_reports")
-    assert reports.period({}, at, ZoneInfo("Pacific/Honolulu"))["end"] == "2026-11-08T00:00:00", "it is yesterday there"
-    assert reports.period({}, at) == {"start": "2026-11-03T00:00:00", "end": "2026-11-09T00:00:00"}
-    assert reports.period({"lookback_days": 1}, at) == {"start": "2026-11-09T00:00:00", "end": "2026-11-09T00:00:00"}
-    assert reports.period({"timeframe": "last_week"}, at) == {"key": "last_week"}
-    assert reports.period({"timeframe": {"key": "this_year"}}, at) == {"key": "this_year"}
-
-
 def test_reports_are_read_as_the_settings_describe_them(box: KlaviyoSandbox, tmp_path: Path) -> None:
     chosen = [
         {"type": "form_values_report", "name": "a", "statistics": ["submits"], "timeframe": "last_week"},
@@ -253,37 +243,6 @@ def test_events_are_counted_by_what_the_settings_say(box: KlaviyoSandbox, tmp_pa
     assert len({row["row_id"] for row in rows}) == len(rows)
 
 
-def test_revenue_is_the_mapped_metric_or_the_one_named_placed_order() -> None:
-    class Answering:
-        settings = settings()
-
-        def __init__(self, mapped: Any, named: str) -> None:
-            self.bodies = {
-                "/api/mapped-metrics?include=metric": [
-                    {"id": "revenue", "relationships": {"metric": {"data": mapped}}}
-                ],
-                "/api/metrics": [{"id": "named", "attributes": {"name": named}}],
-            }
-
-        def json(self, request: Request, *, stream: str = "") -> Any:
-            return {"data": self.bodies[request.path]}
-
-    at = unit("flow_values_reports")
-    mapped: Any = Answering({"type": "metric", "id": "mapped"}, "Placed Order")
-    assert reports.conversion_metric(mapped, at) == "mapped"
-    assert reports.conversion_metric(Answering(None, " placed order"), at) == "named"  # type: ignore[arg-type]
-    with pytest.raises(UnavailableError, match="conversion_metric_id"):
-        reports.conversion_metric(Answering(None, "Ordered"), at)  # type: ignore[arg-type]
-
-
-def test_a_series_is_a_row_for_each_date() -> None:
-    result = {"groupings": {"flow_id": "f"}, "statistics": {"opens": [1, 2]}}
-    body = {"data": {"attributes": {"results": [result], "date_times": ["2026-11-01", "2026-11-02"]}}}
-    found = list(reports.rows(body, {"report": "r"}))
-    assert [(row["date_time"], row["opens"]) for row in found] == [("2026-11-01", 1), ("2026-11-02", 2)]
-    assert len({row["row_id"] for row in found}) == 2
-
-
 # What answers mean
 
 
@@ -300,6 +259,15 @@ def test_answers_mean_what_klaviyo_means_by_them() -> None:
     refused = verdict(REQUEST, answer(403, "Missing scope"))
     assert isinstance(refused, RefusedError) and "profiles:read" in str(refused)
     assert isinstance(verdict(REQUEST, answer(403)), RetryableError)
+    lacking = verdict(Request("/api/webhooks"), answer(403, "Webhooks are only available to accounts with KDP."))
+    assert isinstance(lacking, UnavailableError) and "scope" not in str(lacking)
+    unclear = verdict(REQUEST, answer(403, "You do not have permission to perform this action."))
+    assert isinstance(unclear, RefusedError) and "profiles:read" not in str(unclear)
+    dead = verdict(Request("/api/events"), answer(400, "Metric IDs ['UwVx12'] do not exist."))
+    assert isinstance(dead, UnavailableError) and "UwVx12" in str(dead)
+    assert isinstance(verdict(REQUEST, answer(400, "Invalid filter provided.")), InvalidError)
+    heavy = replace(answer(503, "x"), url="https://a/api/profiles?additional-fields%5Bprofile%5D=predictive_analytics")
+    assert "the setting predictive_analytics" in str(verdict(REQUEST, heavy))
     assert isinstance(verdict(REQUEST, answer(401, "Incorrect authentication credentials.")), AuthError)
     assert isinstance(verdict(REQUEST, answer(400, "Invalid cursor provided.")), TooLargeError)
     assert isinstance(verdict(REQUEST, answer(522)), RetryableError)
@@ -321,17 +289,38 @@ def test_throttling_tells_how_long_to_wait(headers: Mapping[str, str], detail: s
     assert (found.wait_seconds, found.everyone) == (seconds, True)
 
 
-@pytest.mark.parametrize("limit", ["3, 3;w=1, 60;w=60", "60"])
-def test_others_who_draw_on_the_quota_are_seen_in_its_headers(limit: str) -> None:
+def test_others_who_draw_on_the_quota_are_seen_in_its_headers() -> None:
     clock = [0.0]
     limits = Limits(connections=4, quotas=quotas(0.9), clock=lambda: clock[0], wait=lambda _: None)
     judged = heeding(limits, 0.9)
     request = Request("/api/tags", quota="S tags")
-    judged(request, answer(200, "x", RateLimit_Limit=limit, RateLimit_Remaining="40", RateLimit_Reset="30"))
+    judged(request, answer(200, "x", RateLimit_Limit="60", RateLimit_Remaining="40", RateLimit_Reset="30"))
     assert limits.delay("S tags") == 0
-    judged(request, answer(200, "x", RateLimit_Limit=limit, RateLimit_Remaining="0", RateLimit_Reset="30"))
+    judged(request, answer(200, "x", RateLimit_Limit="60", RateLimit_Remaining="0", RateLimit_Reset="30"))
     assert limits.delay("S tags") == 30
     assert limits.delay("XL events") == 0
+
+
+def test_the_account_s_own_limits_are_learned_and_what_remains_of_a_second_says_nothing() -> None:
+    limits = Limits(connections=4, quotas=quotas(1), clock=lambda: 0.0, wait=lambda _: None)
+    judged = heeding(limits, 1)
+
+    def delay_after(requests: int, quota: str) -> float:
+        for _ in range(requests):
+            with limits.slot(quota):
+                pass
+        return limits.delay(quota)
+
+    listed = "10, 10;w=1, 40;w=60"
+    judged(
+        Request("/api/tags", quota="S tags"),
+        answer(200, "x", RateLimit_Limit=listed, RateLimit_Remaining="0", RateLimit_Reset="1"),
+    )
+    assert delay_after(9, "S tags") == 0, "three a second are what is known of the tier"
+    assert delay_after(1, "S tags") == pytest.approx(1.05)
+    daily = "1, 1;w=1, 2;w=60, 225;w=86400"
+    judged(Request("/api/flow-values-reports", quota="report flow-values-reports"), answer(200, RateLimit_Limit=daily))
+    assert limits.least_seconds("report flow-values-reports", 300) < 86_400
 
 
 def test_a_wait_of_hours_is_a_daily_quota() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..protocol.state import Bookmark, State, finish
+from ..protocol.state import Bookmark, State, finish, later
+from ..records.encoder import as_instant
 from ..streams import Checkpoint, Unit
 from .run import Run
 from .units import Under
@@ -69,7 +70,7 @@ class Bookmarks:
             if plan is not None and built.window is not None:
                 if run.reading.settings.get("end_date") and not self.state.latest(name, field):
                     self.state.set_member(name, "from", plan.origin)
-                known = finish(known, built.window, origin=plan.origin)
+                known = self._further(run, finish(known, built.window, origin=plan.origin), high)
             elif high:
                 known = replace(known, value=max(known.value or "", min(high, self.now)))
             known = replace(known, mark=mark if mark is not None else known.mark)
@@ -86,6 +87,12 @@ class Bookmarks:
             if isinstance(resume, dict) and "done" in resume and plan is None:
                 resume["done"].append(key)
         self.dirty = True
+
+    def _further(self, run: Run, known: Bookmark, high: str | None) -> Bookmark:
+        """A unit's bookmark with its newest row, where the look-back is to reach back to that."""
+        if not (run.stream.reaches_back and high):
+            return known
+        return replace(known, mark=later(as_instant(known.mark), min(high, self.now)))
 
     def complete_stream(self, run: Run) -> None:
         """The stream is complete: nothing of it is half done any more."""

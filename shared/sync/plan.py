@@ -10,7 +10,7 @@ import orjson
 
 from ..protocol.selection import Selection
 from ..protocol.state import Bookmark, State
-from ..records.encoder import Encoder
+from ..records.encoder import Encoder, as_instant
 from ..records.fit import Shape
 from ..records.misfits import Misfits
 from ..records.recent_rows import RecentRows
@@ -91,11 +91,14 @@ class Plan:
         run.progress.unit_skipped(by_gate=True)
         return built, None, False
 
-    def windows(self, run: Run, built: Unit) -> WindowPlan:
-        """The time windows in which a unit is to be read."""
+    def windows(self, run: Run, built: Unit, *, reaching_back: bool = False) -> WindowPlan:
+        """The time windows in which a unit is to be read; with `reaching_back` from its newest row on, if it is quiet."""
         is_whole = run.reading.refresh or not run.reading.incremental
         known = Bookmark() if is_whole else self.bookmark(run, built.key)
         assert run.stream.window is not None
+        newest = as_instant(built.mark) if reaching_back and built.bookmark else None
+        if newest and built.since and newest < built.since:
+            return WindowPlan.of(replace(built, since=newest), run.stream.window, known).at_once()
         return WindowPlan.of(built, run.stream.window, known)
 
     def runs(self) -> dict[str, Run]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from ..api.request import Row
 from ..protocol.schema import copied
@@ -20,14 +21,21 @@ from .run import Run, Waiting
 from .units import unit
 from .windows import WindowPlan
 
+if TYPE_CHECKING:
+    from ..api.client import Client
+
 
 @dataclass(eq=False)
 class Member:
-    """A unit, the windows it reads alone, and the `spans` of the walk whose rows it takes."""
+    """A unit, the windows it reads alone, and the `spans` of the walk whose rows it takes: all of them, or those that
+    `unit_of` says are its own.
+    """
 
     run: Run
     plan: WindowPlan
     spans: list[Span] = field(default_factory=list)
+    high: str | None = None
+    """The latest replication value that the walk gave it."""
 
     def part(self, window: Span) -> Unit | None:
         """The member's unit for one window of the walk; None when it wants nothing of that time."""
@@ -43,9 +51,9 @@ class SharedRun(Run):
     expected: int = 0
     members: list[Member] = field(default_factory=list)
 
-    def divide(self, members: Sequence[Member]) -> WindowPlan | None:
+    def divide(self, members: Sequence[Member], client: Client) -> WindowPlan | None:
         """Takes from the members' plans what is read together, and plans that; None when nothing is."""
-        begin = self._begin(members)
+        begin = self._begin(members, client)
         if begin is None:
             return None
         for member in members:
@@ -65,37 +73,49 @@ class SharedRun(Run):
         plan.spans = united(span for member in self.members for span in member.spans)
         return plan
 
-    def _begin(self, members: Sequence[Member]) -> str | None:
+    def _begin(self, members: Sequence[Member], client: Client) -> str | None:
         """From when on enough members want rows, at the latest from when on one wants all of them."""
         wanting = [member for member in members if member.plan.spans]
         parted = [member for member in wanting if not self._takes_all(member)]
-        if not parted:
+        if len(wanting) < 2:
             return None
-        joint, parents = parted[0].run.stream.shared_walk, max(member.run.waits.parents_met for member in parted)
-        assert joint is not None
+        whole = min((member.plan.spans[0][0] for member in wanting if self._takes_all(member)), default=None)
+        worth = self._worth(parted, whole, client) if parted else None
+        return min(filter(None, (worth, whole)), default=None)
+
+    def _worth(self, parted: Sequence[Member], whole: str | None, client: Client) -> str | None:
+        """From when on a walk takes fewer requests than each member's own. From `whole` on it is made anyway."""
+        shared, parents = parted[0].run.stream.shared_walk, max(member.run.waits.parents_met for member in parted)
+        assert shared is not None
         starts = sorted(member.plan.spans[0][0] for member in parted)
-        enough = [start for count, start in enumerate(starts, 1) if joint.pays(count, parents)][:1]
-        return min([*enough, *(each.plan.spans[0][0] for each in wanting if self._takes_all(each))], default=None)
+        begin = next((start for count, start in enumerate(starts, 1) if shared.pays(count, parents)), None)
+        end = min(filter(None, (whole, max(member.plan.spans[-1][1] for member in parted))))
+        if begin is None or begin >= end or shared.weigh is None:
+            return begin
+        keys = {member.plan.base.key for member in parted if member.plan.spans[0][0] < end}
+        over = replace(unit(self.reading, bookmark=Bookmark()), window=(begin, end))
+        return begin if shared.weigh(client, over, keys) else None
 
     def _takes_all(self, member: Member) -> bool:
-        return member.run.stream.name == self.stream.name
+        shared = member.run.stream.shared_walk
+        return shared is None or shared.unit_of is None
 
     def dealt(self, rows: Sequence[Row], window: Span) -> Iterator[tuple[Member, Unit, Sequence[Row]]]:
         """Which member gets which rows of a window."""
         by_key: defaultdict[str | None, list[Row]] = defaultdict(list)
-        takers = {member.plan.base.key: member for member in self.members if not self._takes_all(member)}
-        joint = next(iter(takers.values())).run.stream.shared_walk
-        assert joint is not None
-        for row in rows:
-            by_key[joint.unit_of(row)].append(row)
-        for member in self.members:
-            part = member.part(window)
-            if part is None:
-                continue
-            if self._takes_all(member):
-                found: Sequence[Row] = [copied(row) if joint.unit_of(row) in takers else row for row in rows]
+        takers = [(member, part) for member in self.members if (part := member.part(window)) is not None]
+        shared = (member.run.stream.shared_walk for member, _ in takers)
+        unit_of = next((each.unit_of for each in shared if each is not None and each.unit_of is not None), None)
+        keys = {part.key for member, part in takers if not self._takes_all(member)}
+        for row in rows if unit_of else ():
+            by_key[unit_of(row) if unit_of else None].append(row)
+        for place, (member, part) in enumerate(takers, 1):
+            if not self._takes_all(member):
+                found: Sequence[Row] = by_key.get(part.key, ())
+            elif place < len(takers) and self._takes_all(takers[place][0]):
+                found = [copied(row) for row in rows]
             else:
-                found = by_key.get(part.key, ())
+                found = [copied(row) if unit_of and unit_of(row) in keys else row for row in rows]
             yield member, part, self._wanted(member, found, window)
 
     def _wanted(self, member: Member, rows: Sequence[Row], window: Span) -> Sequence[Row]:

@@ -205,7 +205,7 @@ class _Sync:
             return
         for member in run.members:
             if built.window is not None and (part := member.part(built.window)) is not None:
-                self.bookmarks.complete_unit(member.run, part, None, None, member.plan)
+                self.bookmarks.complete_unit(member.run, part, member.high, None, member.plan)
 
     def forget_place(self, run: Run, built: Unit) -> None:
         """See `Bookmarks.keep`."""

@@ -54,6 +54,12 @@ class WindowPlan:
         widest = largest * DAY_SECONDS
         return cls(base, window, start, spans, min(first * DAY_SECONDS, widest), widest, again=again)
 
+    def at_once(self) -> WindowPlan:
+        """The plan with a first window that reaches as far as it may: few rows are expected."""
+        if self.spans:
+            self.width = min(max(self.width, seconds_between(self.spans[0][0], self.spans[-1][1])), self.widest)
+        return self
+
     def next(self) -> Unit | None:
         """The next window as a unit of its own; None when all have been handed out (or one must end first)."""
         if not self.window.parallel and (self.active > len(self.in_hand) or len(self.in_hand) > 1):

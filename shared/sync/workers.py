@@ -180,7 +180,7 @@ class Workers:
             self._close(run)
             return None
         if run.stream.window:
-            self._plan(run, self.plan.windows(run, built), mark)
+            self._plan(run, self.plan.windows(run, built, reaching_back=run.stream.reaches_back), mark)
             self._close(run)
             return None
         return replace(self._reader(run, built, mark), under=found.under)
@@ -205,8 +205,10 @@ class Workers:
                 members.append(Member(found.run, self.plan.windows(found.run, built)))
             else:
                 self._close(found.run)
-        plan = joint.divide(members)
+        plan = joint.divide(members, self.client)
         for member in members:
+            if not member.spans and member.run.stream.reaches_back:
+                member.plan = self.plan.windows(member.run, member.plan.base, reaching_back=True)
             self._plan(member.run, member.plan)
             if member.spans:
                 self._begun(member.run)
@@ -297,6 +299,7 @@ class Workers:
             assert member.run.encoder is not None
             made = member.run.encoder.lines(rows, part, extracted, care=care)
             output.lines.append((member.run.name, made.data, made.count))
+            member.high = later(member.high, made.high)
         return output
 
     # Units come and go.
