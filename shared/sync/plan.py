@@ -92,7 +92,7 @@ class Plan:
         return built, None, False
 
     def windows(self, run: Run, built: Unit, *, reaching_back: bool = False) -> WindowPlan:
-        """The time windows in which a unit is to be read; with `reaching_back` from its newest row on, if it is quiet."""
+        """The time windows in which a unit is to be read; `reaching_back`: from its newest row on, if it is quiet."""
         is_whole = run.reading.refresh or not run.reading.incremental
         known = Bookmark() if is_whole else self.bookmark(run, built.key)
         assert run.stream.window is not None
