@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..api.request import Row
+from ..errors import AuthError, Stopped
 from ..protocol.schema import copied
 from ..protocol.state import Bookmark, Span
 from ..records.encoder import as_instant
@@ -94,7 +95,13 @@ class SharedRun(Run):
             return begin
         keys = {member.plan.base.key for member in parted if member.plan.spans[0][0] < end}
         over = replace(unit(self.reading, bookmark=Bookmark()), window=(begin, end))
-        return begin if shared.weigh(client, over, keys) else None
+        try:
+            return begin if shared.weigh(client, over, keys) else None
+        except (Stopped, AuthError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a hook raises: each unit can be read alone
+            client.report.warn(self.name, f"could not weigh one walk against many, so each is read alone. {error}")
+            return None
 
     def _takes_all(self, member: Member) -> bool:
         shared = member.run.stream.shared_walk
