@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.sandbox import Answer, Call, Param, Refusal, Row, Table
 
-from . import exports as sandbox_exports
-from . import metrics as sandbox_metrics
+from . import exports, metrics
 from .account import DAY
 
 if TYPE_CHECKING:
@@ -204,8 +203,8 @@ _WHOLE: dict[str, tuple[str, Callable[[CustomerioSandbox, Call], Rows]]] = {
 ENDPOINTS: list[Endpoint] = [
     *(("GET", path, _listed(key, rows), {}) for path, (key, rows) in _WHOLE.items()),
     *(
-        ("GET", path, partial(sandbox_metrics.answer, stream), sandbox_metrics.PARAMS)
-        for stream, path in sandbox_metrics.PATHS.items()
+        ("GET", path, partial(metrics.answer, stream), metrics.PARAMS)
+        for stream, path in metrics.PATHS.items()
     ),
     ("GET", "/newsletters/{newsletter_id}/test_groups",
      _unconfirmed("test_groups", "newsletter_test_groups", _below("newsletter_test_groups")), {}),
@@ -226,9 +225,9 @@ ENDPOINTS: list[Endpoint] = [
      {**_limit(10, 100), "deleted": Param("boolean"), "type": Param(), "name": Param()}),
     ("POST", "/customers", _search, _limit(50, 1000)),
     ("POST", "/customers/attributes", _hydrate, {"id_type": Param(options=("cio_id",), required=True)}),
-    ("POST", "/exports/customers", sandbox_exports.begun, {}),
-    ("GET", "/exports/{export_id}", sandbox_exports.polled, {}),
-    ("GET", "/exports/{export_id}/download", sandbox_exports.linked, {}),
+    ("POST", "/exports/customers", exports.begun, {}),
+    ("GET", "/exports/{export_id}", exports.polled, {}),
+    ("GET", "/exports/{export_id}/download", exports.linked, {}),
     ("GET", "/info/ip_addresses", _addresses, {}),
     ("GET", "/segments/{segment_id}/customer_count", _count, {}),
     ("GET", "/segments/{segment_id}/used_by", _used, {}),
