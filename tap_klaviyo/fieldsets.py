@@ -41,11 +41,12 @@ def fields(
     added: Collection[str] = (),
     always: Collection[str] = (),
     embedded: Mapping[str, Sequence[str]] | None = None,
+    shared: Sequence[str] = (),
 ) -> Sparse:
     """Keeps deselected attributes of the rows off the wire, and included resources that no selected column shows.
 
     `added` are columns that are no attributes, `always` attributes that hooks or other columns need, `embedded`
-    included relations with the columns that need them.
+    included relations with the columns that need them; those in `shared` other streams take from the same pages.
     """
 
     def params(deselected: Sequence[str]) -> Params:
@@ -57,7 +58,7 @@ def fields(
             wanted = [name for name in attributes if name not in gone or name in always]
             made[f"fields[{kind}]"] = ",".join(wanted or attributes[:1])
         if embedded and gone & beside:
-            needed = [relation for relation, names in embedded.items() if not gone.issuperset(names)]
+            needed = [name for name, columns in embedded.items() if name in shared or not gone.issuperset(columns)]
             made["include"] = ",".join(needed) or None
         return made
 
