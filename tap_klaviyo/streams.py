@@ -100,7 +100,7 @@ def tagged(kind: str, source: str) -> Stream:
         name=f"{kind}_tags",
         description=f"Which tag is on which {kind}",
         path=f"/api/{source}",
-        records=joined("tags", "tag_id"),
+        records=joined("tags", "tag"),
         pages_of=source,
         key_properties=(f"{kind}_id", "tag_id"),
         is_new=events.is_asked_for,
