@@ -5,7 +5,7 @@ Facts are from the published specification, revision 2026-07-15. What may surpri
 - Pages are followed by `links.next`, verbatim: it holds all parameters, and only its absence ends a walk.
 - Quotas are per endpoint, in tiers; a row's `quota` is "<tier> <endpoint>". Pages are small unless asked.
 - Profiles, lists and segments know `greater-than` alone, so one second less is asked for, and what is older is dropped.
-- Nothing tells of what was deleted; what left a list or a segment shows in a full read alone.
+- Nothing tells of what was deleted, but for merged profiles; what left a list or a segment shows in a full read alone.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ PROFILES = collection(
     replication_key="updated",
     lookback=updated_lookback,
     window=Window(first=30, largest=3650, lag_seconds=3, resize=profiles.resize, pages=events.MANY_PAGES),
-    deletions="merged and deleted profiles vanish",
+    deletions="deleted profiles vanish; merged_profiles tells of merged ones",
 )
 
 RESOURCES = (
@@ -217,7 +217,7 @@ RESOURCES = (
     ),
     collection(
         name="campaigns",
-        description="Campaigns of all channels, archived ones too, with tags and messages",
+        description="Campaigns of e-mail, text messages and mobile push, archived ones too, with tags and messages",
         sparse=fields(
             "campaign",
             "campaigns",
