@@ -209,7 +209,7 @@ class Stream:
     aliases              older names accepted in catalog and state
 
     Request:
-    path, params, body, method
+    path, params, body, method, headers
                          the request; `{placeholders}` of the path come from the unit's parent, its partition's name
                          ({partition}), then from the settings, percent-encoded; `params` and `body` are constants or
                          functions of the unit
@@ -298,6 +298,7 @@ class Stream:
     params: UnitParams = field(default_factory=dict)
     body: Any = None
     method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
     probe: str = ""
     sparse: Callable[[Sequence[str]], Params] | None = None
     decode: Callable[[Response], Any] | None = None

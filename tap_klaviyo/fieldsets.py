@@ -16,6 +16,8 @@ from shared.api.request import Params
 from shared.protocol import schema
 from shared.protocol.schema import EXTRA
 
+UNPUBLISHED = frozenset(("anonymous_id", "whatsapp_bsuid", "assigner_configuration", "screenshot_url"))
+"""Attributes that come without being asked for, and that no fieldset may name (seen live, 2026)."""
 SCHEMAS = Path(__file__).with_name("schemas")
 Sparse = Callable[[Sequence[str]], Params]
 
@@ -41,23 +43,24 @@ def fields(
     added: Collection[str] = (),
     always: Collection[str] = (),
     embedded: Mapping[str, Sequence[str]] | None = None,
+    shared: Sequence[str] = (),
 ) -> Sparse:
     """Keeps deselected attributes of the rows off the wire, and included resources that no selected column shows.
 
     `added` are columns that are no attributes, `always` attributes that hooks or other columns need, `embedded`
-    included relations with the columns that need them.
+    included relations with the columns that need them; those in `shared` other streams take from the same pages.
     """
 
     def params(deselected: Sequence[str]) -> Params:
         gone = set(deselected)
         made: dict[str, Any] = {}
         beside = {*added, *(name for names in (embedded or {}).values() for name in names)}
-        attributes = [name for name in _columns(stream) if name not in beside]
+        attributes = [name for name in _columns(stream) if name not in beside and name not in UNPUBLISHED]
         if EXTRA in gone and gone & set(attributes):
             wanted = [name for name in attributes if name not in gone or name in always]
             made[f"fields[{kind}]"] = ",".join(wanted or attributes[:1])
         if embedded and gone & beside:
-            needed = [relation for relation, names in embedded.items() if not gone.issuperset(names)]
+            needed = [name for name, columns in embedded.items() if name in shared or not gone.issuperset(columns)]
             made["include"] = ",".join(needed) or None
         return made
 
@@ -73,7 +76,7 @@ def of_embedded(kind: str, stream: str, column: str) -> Callable[[Iterable[str]]
         attributes = _columns(stream, column)
         if EXTRA not in names or not gone & set(attributes):
             return {}
-        wanted = [name for name in attributes if name not in gone]
+        wanted = [name for name in attributes if name not in gone and name not in UNPUBLISHED]
         return {f"fields[{kind}]": ",".join(wanted or attributes[:1])}
 
     return params

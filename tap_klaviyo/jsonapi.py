@@ -74,12 +74,18 @@ def pairs(body: Any, relation: str) -> Iterator[tuple[Any, Any]]:
                 yield each.get("id"), resource.get("id")
 
 
-def joined(relation: str, column: str) -> Records:
-    """A row for each pair of a resource and another one that its `relation` names: `<own type>_id` and `column`."""
+def joined(relation: str, other: str) -> Records:
+    """A row for each pair of a resource and another one that its `relation` names: `<own type>_id`, `<other>_id`, and
+    the other one's name, as far as it was side-loaded.
+    """
 
     def rows(body: Any) -> list[Row]:
         own = {resource.get("id"): str(resource.get("type")).replace("-", "_") for resource in _data(body)}
-        return [{f"{own[owner]}_id": owner, column: other} for other, owner in pairs(body, relation)]
+        names = {each.get("id"): (each.get("attributes") or {}).get("name") for each in body.get("included") or ()}
+        return [
+            {f"{own[owner]}_id": owner, f"{other}_id": found, f"{other}_name": names.get(found)}
+            for found, owner in pairs(body, relation)
+        ]
 
     return rows
 

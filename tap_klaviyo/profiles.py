@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,17 +71,39 @@ def resize(width: float, outcome: Outcome) -> float:
 def suppressed(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Suppressed profiles, with the latest suppression lifted: the columns that v1 had."""
     for row in rows:
-        found: Any = row.get("subscriptions")
-        for name in ("email", "marketing", "suppression"):
-            found = found.get(name) if isinstance(found, dict) else None
-        suppressions = [dict(each) for each in found or () if isinstance(each, dict)]
-        latest = max(suppressions, key=lambda each: instant(each.get("timestamp")) or "", default={})
+        suppressions = _marketing(row, "suppression")
+        latest = max(suppressions, key=_moment, default={})
         yield {
             **row,
             "reason": latest.get("reason"),
             "timestamp": latest.get("timestamp"),
             "suppressions": suppressions,
         }
+
+
+def excluded(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Who gets no e-mail of the unit's list, since when and why: the latest of several reasons."""
+    for row in rows:
+        held = [each for each in _marketing(row, "list_suppressions") if each.get("list_id") == unit.parent["list_id"]]
+        latest = max(held, key=_moment, default={})
+        yield {
+            "profile_id": row.get("id"),
+            "email": row.get("email"),
+            "reason": latest.get("reason"),
+            "timestamp": latest.get("timestamp"),
+        }
+
+
+def _marketing(row: Row, member: str) -> list[dict[str, Any]]:
+    """The suppressions of one kind in a profile's subscriptions."""
+    found: Any = row.get("subscriptions")
+    for name in ("email", "marketing", member):
+        found = found.get(name) if isinstance(found, dict) else None
+    return [dict(each) for each in found or () if isinstance(each, dict)]
+
+
+def _moment(suppression: Mapping[str, Any]) -> str:
+    return instant(suppression.get("timestamp")) or ""
 
 
 def suppression_partitions(settings: Settings) -> dict[str, Params]:

@@ -5,7 +5,7 @@ Facts are from the published specification, revision 2026-07-15. What may surpri
 - Pages are followed by `links.next`, verbatim: it holds all parameters, and only its absence ends a walk.
 - Quotas are per endpoint, in tiers; a row's `quota` is "<tier> <endpoint>". Pages are small unless asked.
 - Profiles, lists and segments know `greater-than` alone, so one second less is asked for, and what is older is dropped.
-- Nothing tells of what was deleted; what left a list or a segment shows in a full read alone.
+- Nothing tells of what was deleted, but for merged profiles; what left a list or a segment shows in a full read alone.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from urllib.parse import quote
 
 from shared.api.request import Params, Request, Row
 from shared.errors import ApiError, AuthError, GoneError, QuotaError
-from shared.streams import LeftOut, Parent, Record, Settings, Step, Unit, Window
+from shared.streams import LeftOut, Parent, Record, Settings, Step, Stream, Unit, Window
 
 from . import events, profiles
 from .aggregates import AGGREGATES
 from .defaults import after, newer, page, updated_lookback
 from .fieldsets import fields
-from .jsonapi import collection, included, resources
+from .jsonapi import collection, included, joined, resources
 from .reports import REPORTS
 
 if TYPE_CHECKING:
@@ -94,6 +94,32 @@ def template_params(unit: Unit) -> Params:
     return {**page(10, "templates")(unit), **more, "sort": "updated"}
 
 
+def tagged(kind: str, source: str) -> Stream:
+    """Which resource of a kind has which tag, out of the pages of the stream `source`."""
+    return collection(
+        name=f"{kind}_tags",
+        description=f"Which tag is on which {kind}",
+        path=f"/api/{source}",
+        records=joined("tags", "tag"),
+        pages_of=source,
+        key_properties=(f"{kind}_id", "tag_id"),
+        is_new=events.is_asked_for,
+        unique=True,
+        selected=False,
+        cost=f"none beside {source}",
+    )
+
+
+LIST_SUPPRESSION = "subscriptions.email.marketing.list_suppressions"
+
+
+def of_list(unit: Unit) -> Params:
+    """Profiles that get no e-mail of one list."""
+    clause = f'equals({LIST_SUPPRESSION}.list_id,"{unit.parent["list_id"]}")'
+    wanted = {"additional-fields[profile]": "subscriptions", "fields[profile]": "email,subscriptions"}
+    return {**page(100, sort="id")(unit), **wanted, "filter": clause}
+
+
 def counted(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
     """With `list_profile_count`: each list once more, with the number of its profiles, which 15 a minute can tell."""
     return _counted(client, unit) if unit.settings["list_profile_count"] else None
@@ -144,7 +170,7 @@ members = partial(
 LISTS = collection(
     name="lists",
     description="Lists, with tags",
-    sparse=fields("list", "lists", added=("profile_count",), embedded=TAGGED),
+    sparse=fields("list", "lists", added=("profile_count",), embedded=TAGGED, shared=("tags",)),
     path="/api/lists",
     quota="L lists",
     params=page(10, "lists", include="tags", sort="id"),
@@ -165,7 +191,7 @@ PROFILES = collection(
     replication_key="updated",
     lookback=updated_lookback,
     window=Window(first=30, largest=3650, lag_seconds=3, resize=profiles.resize, pages=events.MANY_PAGES),
-    deletions="merged and deleted profiles vanish",
+    deletions="deleted profiles vanish; merged_profiles tells of merged ones",
 )
 
 RESOURCES = (
@@ -191,7 +217,7 @@ RESOURCES = (
     ),
     collection(
         name="campaigns",
-        description="Campaigns of all channels, archived ones too, with tags and messages",
+        description="Campaigns of e-mail, text messages and mobile push, archived ones too, with tags and messages",
         sparse=fields(
             "campaign",
             "campaigns",
@@ -200,6 +226,7 @@ RESOURCES = (
                 "tags": ("tags", "tag_ids"),
                 "campaign-messages": ("campaign-messages", "campaign_message_ids", "channel"),
             },
+            shared=("tags",),
         ),
         path="/api/campaigns",
         quota="M campaigns",
@@ -220,7 +247,7 @@ RESOURCES = (
     collection(
         name="segments",
         description="Segments, with tags",
-        sparse=fields("segment", "segments", embedded=TAGGED),
+        sparse=fields("segment", "segments", embedded=TAGGED, shared=("tags",)),
         path="/api/segments",
         quota="L segments",
         params=page(10, "segments", include="tags", sort="id"),
@@ -239,6 +266,18 @@ RESOURCES = (
         parent=Parent(stream="lists", keys={"list_id": "id"}),
         key_properties=("list_id", "profile_id"),
         cost="1 request per list, and per 100 members of it",
+    ),
+    extra(
+        name="list_suppressions",
+        description="Who gets no e-mail of which list, and why",
+        path="/api/profiles",
+        quota="L profiles",
+        params=of_list,
+        parent=Parent(stream="lists", keys={"list_id": "id"}),
+        key_properties=("list_id", "profile_id"),
+        identity=("id",),
+        transform=profiles.excluded,
+        cost="1 request per list, and per 100 exclusions from it",
     ),
     members(
         name="segment_profiles",
@@ -270,7 +309,7 @@ RESOURCES = (
     collection(
         name="flows",
         description="Flows, archived ones too, with tags",
-        sparse=fields("flow", "flows", embedded=TAGGED),
+        sparse=fields("flow", "flows", embedded=TAGGED, shared=("tags",)),
         path="/api/flows",
         quota="S flows",
         params=page(50, include="tags", sort="updated"),
@@ -532,4 +571,11 @@ RESOURCES = (
     ),
 )
 
-STREAMS = (*events.CONTRACT, *RESOURCES, events.ALL, events.ATTRIBUTED, events.MERGED, *REPORTS, AGGREGATES)
+TAGS = (
+    tagged("campaign", "campaigns"),
+    tagged("flow", "flows"),
+    tagged("list", "lists"),
+    tagged("segment", "segments"),
+)
+
+STREAMS = (*events.CONTRACT, *RESOURCES, *TAGS, events.ALL, events.ATTRIBUTED, events.MERGED, *REPORTS, AGGREGATES)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.errors import ConfigError
@@ -17,7 +18,7 @@ from shared.timestamps import UTC
 
 from . import __version__, events, reports
 from .client import OAUTH, REVISION, check, connect
-from .fieldsets import SCHEMAS
+from .fieldsets import SCHEMAS, without_extra
 from .own_metrics import own_streams
 from .streams import STREAMS
 
@@ -237,9 +238,11 @@ def check_revision(revision: str, *, today: date) -> None:
 
 
 def adapt(tap: Tap, settings: Settings) -> Tap:
-    """The tap with the stream names that the settings choose, and campaigns read as they say."""
+    """The tap with the stream names that the settings choose, and campaigns and columns read as they say."""
 
     def adapted(stream: Stream) -> Stream:
+        if stream.sparse and settings.get("extra_fields", "column") != "column":
+            stream = replace(stream, sparse=partial(without_extra, stream.sparse))
         if stream.name == "campaigns":
             return replace(stream, full_table=not settings.get("campaigns_incremental"))
         names = events.TEXT_MESSAGE_NAMES.get(stream.name)

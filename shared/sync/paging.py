@@ -418,6 +418,7 @@ def first_request(stream: Stream, unit: Unit, *, whole: bool = False) -> Request
         params={name: value for name, value in params.items() if value is not None},
         method=stream.method,
         body=body,
+        headers=stream.headers,
         quota=stream.quota,
         ahead=stream.ahead,
     )

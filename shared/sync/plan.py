@@ -136,7 +136,7 @@ class Plan:
             if any(
                 not parent.changed_only or child.reading.refresh or not child.reading.incremental
                 for child, parent in each.children
-            ):
+            ) or any(not sharer.reading.incremental for sharer in each.sharers):
                 each.reading = replace(each.reading, whole=True)
         return runs
 

@@ -91,7 +91,7 @@ def _events(endpoint: Endpoint, sandbox: KlaviyoSandbox, call: Call) -> Answer:
             rest.append((operator, name, value))
     size = int(params["page[size]"])
     if str(params.get("sort") or "datetime").startswith("-"):
-        raise Refusal(400, "The sandbox reads events in ascending order alone.")
+        return _latest_events(endpoint, sandbox, call, metric, (low, high), size)
     if metric is not None:
         at = next((n for n, each in enumerate(account.metrics) if each["id"] == metric), None)
         times = [] if at is None else account.times(metric)
@@ -111,6 +111,22 @@ def _events(endpoint: Endpoint, sandbox: KlaviyoSandbox, call: Call) -> Answer:
     return _page(endpoint, sandbox, call, [row for row in rows if _has(row, rest)], following)
 
 
+def _latest_events(
+    endpoint: Endpoint, sandbox: KlaviyoSandbox, call: Call, metric: str | None, span: tuple[int, int], size: int
+) -> Answer:
+    """Events from the latest on."""
+    account = sandbox.account
+    found = [
+        each
+        for each in account.all_times
+        if span[0] <= each[0] < span[1] and metric in (None, account.metrics[each[1]]["id"] if each[1] >= 0 else "")
+    ][::-1]
+    begin = place(call.params["page[cursor]"], 1)[0] if call.params.get("page[cursor]") else 0
+    shown = found[begin : begin + size]
+    rows = [account.event(account.metrics[at] if at >= 0 else None, second, n) for second, at, n in shown]
+    return _page(endpoint, sandbox, call, rows, cursor(begin + size) if begin + size < len(found) else None)
+
+
 def _has(row: Resource, clauses: Sequence[Clause]) -> bool:
     for operator, name, value in clauses:
         data = (row["relationships"].get("profile" if name.startswith("profile") else "metric") or {}).get("data")
@@ -126,7 +142,8 @@ def _page(
     if unknown := set(wanted) - set(endpoint.facts["parameters"].get("include", ())):
         raise Refusal(400, f"include: {', '.join(sorted(unknown))} is unknown")
     side: dict[tuple[str, str], Row] = {}
-    find = partial(_side_loaded, sandbox.account, call.params)
+    told = sandbox.options["linkage"] == "always"
+    find = partial(_side_loaded, sandbox.account, call.params, told)
     always = endpoint.always if sandbox.options["linkage"] == "always" else LINKED.get(endpoint.stream, ())
     data = [wire(row, call.params, linked=wanted, find=find, side=side, always=always) for row in rows]
     body: Row = {"data": data, "links": {"self": sandbox.base_url + call.target, "next": None, "prev": None}}
@@ -138,15 +155,20 @@ def _page(
     return Answer(dumps(body), content_type="application/vnd.api+json")
 
 
-def _side_loaded(account: Account, params: Mapping[str, Any], link: Mapping[str, str]) -> Row | None:
-    """What a link points to, as it goes out; made once, for many events are of one profile."""
+_LINKS_ONLY = ("flow-action", "catalog-variant")
+"""Side-loaded resources that do not tell which resource they belong to."""
+
+
+def _side_loaded(account: Account, params: Mapping[str, Any], told: bool, link: Mapping[str, str]) -> Row | None:
+    """What a link points to, made once, for many events are of one profile. `told`: with its linkage."""
     kind = link["type"]
     key = (kind, link["id"], params.get(f"fields[{kind}]"), params.get(f"additional-fields[{kind}]"))
     if key not in account.side_loaded:
         found = account.find(link)
         if found is None:
             return None
-        made = wire(found, params, linked=(), always=tuple(found["relationships"]))
+        always = () if kind in _LINKS_ONLY and not told else tuple(found["relationships"])
+        made = wire(found, params, linked=(), always=always)
         account.side_loaded[key] = made
     return account.side_loaded[key]
 

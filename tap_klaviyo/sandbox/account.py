@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from shared.sandbox import Row, Table
+from shared.sandbox import Row, Table, salt
 
 from .kinds import KINDS_OF_ROWS, filled
 from .people import BEGIN, CHANNELS, DAY, NOW, TIED, ZONE, People, Resource, short_id, stamp
@@ -18,7 +18,11 @@ class Account(People):
     def _by_id(self) -> dict[tuple[str, str], Resource]:
         made = {("profile", each["id"]): each for each in self.profiles}
         made |= {("metric", each["id"]): each for each in self.metrics}
-        for stream, kind in (("tags", "tag"), ("flow_actions", "flow-action")):
+        for stream, kind in (
+            ("tags", "tag"),
+            ("flow_actions", "flow-action"),
+            ("catalog_variants", "catalog-variant"),
+        ):
             for each in self.table(stream, {}).column("_self"):
                 made[kind, each["id"]] = each
         return made
@@ -29,7 +33,7 @@ class Account(People):
         if kind == "campaign-message":
             return self.message(identifier)
         if kind == "attribution":
-            return {"type": kind, "id": identifier, "attributes": {}, "relationships": {}}
+            return attribution(identifier)
         return self._by_id.get((kind, identifier))
 
     # Everything else
@@ -131,8 +135,9 @@ class Account(People):
         for each in made:
             each["relationships"] = {
                 "flow-action": {"data": {"type": "flow-action", "id": action["id"]}},
-                "template": {"data": None},
+                "template": {},  # links only; the definition has it
             }
+            each["attributes"]["definition"] = {"template_id": short_id(each["id"]), "subject_line": "Été ☀"}
         return made
 
     def _campaigns(self, args: Mapping[str, str]) -> list[Resource]:
@@ -218,6 +223,13 @@ class Account(People):
     def _tags(self, args: Mapping[str, str]) -> list[Resource]:
         return self._linked("tags", "tag-group", "tag-group", self._ids("tag_groups"))
 
+    def _catalog_items(self, args: Mapping[str, str]) -> list[Resource]:
+        made = list(self.generic("catalog_items"))
+        variants = [{"type": "catalog-variant", "id": each["id"]} for each in self.generic("catalog_variants")]
+        for place, each in enumerate(made):
+            each["relationships"]["variants"] = {"data": variants[place :: len(made)]}
+        return made
+
     def _catalog_variants(self, args: Mapping[str, str]) -> list[Resource]:
         return self._linked("catalog_variants", "item", "catalog-item", self._ids("catalog_items"))
 
@@ -231,8 +243,8 @@ class Account(People):
     def _coupon_codes(self, args: Mapping[str, str]) -> list[Resource]:
         made = self._linked("coupon_codes", "coupon", "coupon", self._ids("coupons"))
         for number, each in enumerate(made):
-            data = {"type": "profile", "id": self.profile_id(number)} if number % 3 else None
-            each["relationships"]["profile"] = {"data": data}
+            data = {"data": {"type": "profile", "id": self.profile_id(number)}} if number % 3 else {}
+            each["relationships"]["profile"] = data  # links only where it is nobody's
         return made
 
     def _form_versions(self, args: Mapping[str, str]) -> list[Resource]:
@@ -288,3 +300,24 @@ class Account(People):
                 "data": [{"type": "webhook-topic", "id": "event:klaviyo.sent_sms"}]
             }
         return made
+
+
+def attribution(event: str) -> Resource:
+    """What an event is attributed to: it has the event's own id, and says all by its relations."""
+    chance = salt(11, event)
+    flow = {
+        "flow": {"data": {"type": "flow", "id": short_id(event, "flow")}},
+        "flow-message": {"data": {"type": "flow-message", "id": short_id(event, "flow message")}},
+        "flow-message-variation": {"data": None},
+    }
+    campaign = {
+        "campaign": {"data": {"type": "campaign", "id": f"01GM{chance % 10**8}"}},
+        "campaign-message": {"data": {"type": "campaign-message", "id": short_id(event, "message")}},
+        "flow": {},
+    }
+    relations = {
+        "event": {"data": {"type": "event", "id": event}},
+        "attributed-event": {"data": {"type": "event", "id": short_id(event, "before")}},
+        **(flow if chance % 2 else campaign),
+    }
+    return {"type": "attribution", "id": event, "attributes": {}, "relationships": relations}

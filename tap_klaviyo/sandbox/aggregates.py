@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from shared.sandbox import Refusal, Row
 from shared.timestamps import parse
@@ -38,8 +39,10 @@ def attributes(body: Any) -> Row:
     return asked
 
 
-def _bounds(asked: Row) -> tuple[datetime, datetime]:
-    found = {match[1]: parse(match[2]) for text in asked["filter"] if (match := _BOUND.fullmatch(text))}
+def _bounds(asked: Row, zone: tzinfo) -> tuple[datetime, datetime]:
+    found = {
+        match[1]: parse(match[2]).replace(tzinfo=zone) for text in asked["filter"] if (match := _BOUND.fullmatch(text))
+    }
     if len(found) != 2:
         raise Refusal(400, "filter needs greater-or-equal(datetime,..) and less-than(datetime,..)")
     start, end = found["greater-or-equal"], found["less-than"]
@@ -69,7 +72,8 @@ def _intervals(start: datetime, end: datetime, interval: str) -> Iterator[dateti
 
 def counted(account: Account, asked: Row) -> tuple[list[str], list[tuple[list[str], Mapping[str, list[float]]]]]:
     """The dates, and for each group its dimensions and its measurements by date."""
-    start, end = _bounds(asked)
+    zone = ZoneInfo(asked.get("timezone") or "UTC")
+    start, end = _bounds(asked, zone)
     metric = next((each for each in account.metrics if each["id"] == asked["metric_id"]), None)
     if metric is None:
         raise Refusal(400, "metric_id is unknown")
@@ -78,7 +82,7 @@ def counted(account: Account, asked: Row) -> tuple[list[str], list[tuple[list[st
     places = {begin: place for place, begin in enumerate(dates)}
     groups: dict[tuple[str, ...], list[list[Row]]] = {}
     for second, number in account.times(metric["id"]):
-        moment = datetime.fromtimestamp(second, timezone.utc)
+        moment = datetime.fromtimestamp(second, zone)
         if start <= moment < end:
             event = account.event(metric, second, number)
             properties = event["attributes"]["event_properties"] or {}
@@ -89,7 +93,7 @@ def counted(account: Account, asked: Row) -> tuple[list[str], list[tuple[list[st
     for group, events in sorted(groups.items()):
         measured = {name: [_measured(name, each) for each in events] for name in asked["measurements"]}
         made.append((list(group), measured))
-    return [f"{begin:%Y-%m-%dT%H:%M:%S}+00:00" for begin in dates], made
+    return [begin.isoformat() for begin in dates], made
 
 
 def _measured(name: str, events: list[Row]) -> float:

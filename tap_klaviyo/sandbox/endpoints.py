@@ -15,11 +15,9 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "campaign_messages": ("campaign", "template", "image"),
     "flow_messages": ("flow-action", "template"),
     "tags": ("tag-group",),
-    "catalog_variants": ("item",),
     "coupon_codes": ("coupon", "profile"),
     "form_versions": ("form",),
     "reviews": ("item", "events"),
-    "push_tokens": ("profile",),
     "custom_metrics": ("metrics",),
 }
 _PARENTS = {

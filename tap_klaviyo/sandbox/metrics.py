@@ -27,6 +27,7 @@ METRICS: tuple[tuple[str, str, str, int], ...] = (
     ("Placed Order", "Placed Order", "Shopify", 80),
     ("Placed Order", "Placed Order", "WooCommerce", 14),
     ("Viewed Product", "Viewed Product", "API", 70),
+    ("Merged Profile", "Merged Profile", "Klaviyo", 9),
     ("", "Failed to Deliver Automated Response Text Message", "Klaviyo", 0),  # comes with its first event, on day 1
 )
 FUTURE = ("Viewed Product", "Received Email")

@@ -157,9 +157,16 @@ class People:
         }
         if chance % 7 == 0:
             properties["URL"] = "https://example.org/?q=a b&ü=" + ("\0" if is_strange else "ö")
+        if source < len(METRICS) and METRICS[source][0] == "Merged Profile":
+            gone = self.profile_id(10**6 + number)
+            properties |= {
+                "$event_id": f"merge_tombstone:{gone}:{self.profile_id(profile)}",
+                "$extra": {"KlaviyoID": gone} if number % 3 else None,
+            }
+        identifier = f"{short_id(self.seed, 'event', source)}{number}"
         relations: Row = {
             "metric": {"data": {"type": "metric", "id": metric["id"]} if metric else None},
-            "attributions": {"data": [{"type": "attribution", "id": f"at-{number}"}] if chance % 5 == 0 else []},
+            "attributions": {"data": [{"type": "attribution", "id": identifier}] if chance % 5 == 0 else []},
         }
         if self.has_profile(profile):
             relations["profile"] = {"data": {"type": "profile", "id": self.profile_id(profile)}}
@@ -167,7 +174,7 @@ class People:
             relations["profile"] = {"data": None}
         return {
             "type": "event",
-            "id": f"{short_id(self.seed, 'event', source)}{number}",
+            "id": identifier,
             "attributes": {
                 "timestamp": second,
                 "event_properties": properties if chance % 31 else None,
@@ -224,6 +231,10 @@ class People:
         suppression = [
             {"reason": reason, "timestamp": stamp(BEGIN - DAY * (n + 1))} for n, reason in enumerate(reasons)
         ]
+        excluded = [
+            {"list_id": short_id(self.seed, "lists", "", 3 + n), "reason": REASONS[n], "timestamp": stamp(BEGIN - n)}
+            for n in range((number % 13 == 4) + (number % 26 == 4))
+        ]
         attributes: Row = {
             "email": None if number % 17 == 3 else f"p{number}+tag@example.org",
             "phone_number": None if number % 3 else f"+1555{number:07d}",
@@ -260,14 +271,17 @@ class People:
                             "consent": "SUBSCRIBED",
                             "consent_timestamp": None,
                             "suppression": suppression,
-                            "list_suppressions": [],
+                            "list_suppressions": excluded,
                         }
                     },
                     "sms": None,
                 },
                 "predictive_analytics": {"historic_clv": 93.87, "churn_probability": None},
             },
-            "_filter": {"subscriptions.email.marketing.suppression.reason": reasons},
+            "_filter": {
+                "subscriptions.email.marketing.suppression.reason": reasons,
+                "subscriptions.email.marketing.list_suppressions.list_id": [each["list_id"] for each in excluded],
+            },
         }
 
     @cached_property

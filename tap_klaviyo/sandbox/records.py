@@ -59,10 +59,10 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
 """Which metrics of Klaviyo's own each stream of events reads, in lower case."""
 
 LINKED = {
-    "events": ("profile", "metric"), "campaigns": ("campaign-messages",), "catalog_variants": ("item",),
+    "events": ("profile", "metric"), "campaigns": ("campaign-messages",),
     "campaign_messages": ("campaign", "template", "image"), "coupon_codes": ("coupon", "profile"),
     "tags": ("tag-group",),
-    "flow_messages": ("flow-action", "template"), "form_versions": ("form",), "push_tokens": ("profile",),
+    "flow_messages": ("flow-action", "template"), "form_versions": ("form",),
     "reviews": ("item",),
 }  # fmt: skip
 """Stream → relations whose linkage is always there."""
@@ -95,19 +95,30 @@ class Recorded(Sandbox):
         """Events come with their profile and their metric, flows with their tags, as they are today."""
         if stream in EVENTS or stream == "events":
             return frozenset(("profile", "profile_id", "metric", "metric_name", "_extra"))
+        if stream in ("event_attributions", "merged_profiles"):
+            return frozenset(("profile_id", "surviving_profile_id"))
         return frozenset(("tags", "tag_ids") if stream == "flows" else ())
 
     def changed_since(self, day: int, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
         """Events are new or they are not: that their metric was renamed, or their profile changed, does not count."""
-        if stream not in EVENTS and stream != "events":
+        if stream not in (*EVENTS, "events", "event_attributions", "merged_profiles"):
             return super().changed_since(day, stream, settings)
-        before = {record["id"] for record in self.at_day(day).truth(stream, settings)}
-        return [record for record in self.truth(stream, settings) if record["id"] not in before]
+        name = "event_id" if stream == "event_attributions" else "id"
+        before = {record[name] for record in self.at_day(day).truth(stream, settings)}
+        return [record for record in self.truth(stream, settings) if record[name] not in before]
 
     def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         """What a faultless read gives."""
         if stream in EVENTS or stream == "events":
             yield from self._event_records(stream, settings)
+            return
+        if stream in _FROM_EVENTS:
+            yield from self._from_events(stream, settings)
+            return
+        if stream in _PAIRS or stream == "list_suppressions":
+            pairs = self._tag_pairs(stream, settings, stayed=stayed)
+            for pair in pairs if stream in _PAIRS else self._excluded(stayed=stayed):
+                yield record(KINDS[stream], pair)
             return
         if stream == "metric_aggregates":
             yield from self._aggregate_records(settings)
@@ -147,7 +158,51 @@ class Recorded(Sandbox):
             row = flattened(event, {"profile": [found] if found else [], "metric": [metric] if metric else []})
             row["profile"] = [{k: v for k, v in each.items() if not k.startswith("_")} for each in row["profile"]]
             row["metric_name"] = metric["attributes"]["name"] if metric else None
+            row["attributions"] = self._attributions(event)
             yield record(KINDS["events"], row)
+
+    def _attributions(self, event: Resource) -> list[Row]:
+        """What an event is attributed to, by the relations of the resources beside it."""
+        found = [self.account.find(link) for link in event["relationships"]["attributions"]["data"]]
+        return [
+            {
+                column: (each["relationships"].get(relation, {}).get("data") or {}).get("id")
+                for column, relation in _ATTRIBUTED.items()
+            }
+            for each in found
+            if each is not None
+        ]
+
+    def _from_events(self, stream: str, settings: Mapping[str, Any]) -> Iterator[Row]:
+        """Attributions as rows, or merges of profiles, out of the events."""
+        for event in self._event_records("events", settings):
+            if stream == "event_attributions":
+                own = {name: event[name] for name in ("datetime", "metric_id", "profile_id")}
+                for position, each in enumerate(event["attributions"]):
+                    row = {"event_id": event["id"], "position": position, **own, **each}
+                    yield record(KINDS[stream], row)
+            elif event["metric_name"] == "Merged Profile":
+                told = event["event_properties"] or {}
+                parts = [*str(told.get("$event_id") or "::").split(":"), None, None]
+                gone, surviving = parts[1] or None, event["profile_id"] or parts[2] or None
+                row = {"id": event["id"], "gone_profile_id": gone, "surviving_profile_id": surviving}
+                yield record(KINDS[stream], {**row, "datetime": event["datetime"]})
+
+    def _tag_pairs(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        """Which resource has which tag."""
+        for _, resource in self._resources(_PAIRS[stream], settings, stayed=stayed):
+            for link in resource["relationships"]["tags"]["data"]:
+                tag = self.account.find(link)
+                name = tag["attributes"]["name"] if tag else None
+                yield {f"{resource['type']}_id": resource["id"], "tag_id": link["id"], "tag_name": name}
+
+    def _excluded(self, *, stayed: bool) -> Iterator[Row]:
+        """Who gets no e-mail of which list."""
+        lists = {row["id"] for _, row in self._rows("lists", stayed=stayed)}
+        for _, profile in self._rows("profiles", stayed=stayed):
+            for each in profile["_more"]["subscriptions"]["email"]["marketing"]["list_suppressions"]:
+                if each["list_id"] in lists:
+                    yield {**each, "profile_id": profile["id"], "email": profile["attributes"]["email"]}
 
     def _report_records(self, stream: str, settings: Mapping[str, Any]) -> Iterator[Row]:
         """One plain report of a kind. Its key is whatever tells rows apart."""
@@ -158,7 +213,7 @@ class Recorded(Sandbox):
             "start": (today - timedelta(days=int(settings.get("report_lookback_days") or 7))).isoformat(),
         }
         text = f'{{"end":"{frame["end"]}","start":"{frame["start"]}"}}'
-        asked = {"statistics": list(_ASKED_STATISTICS[report.of]), "timeframe": frame}
+        asked = {"statistics": list(report.facts["statistics"]), "timeframe": frame}
         found = list(reports.results(self.account, report, asked))
         metric = self.account.metrics[20]["id"] if report.of in ("campaign", "flow") else None
         constants: Row = {"report": "default", "timeframe": text, "conversion_metric_id": metric}
@@ -173,17 +228,19 @@ class Recorded(Sandbox):
 
     def _aggregate_records(self, settings: Mapping[str, Any]) -> Iterator[Row]:
         """The plain query: what counts as revenue, by day."""
-        today = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        today = self.clock.now().astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         start = today - timedelta(days=int(settings.get("report_lookback_days") or 7))
         own: Row = {"report": "default", "metric_id": self.account.metrics[20]["id"], "interval": "day"}
         bounds = [f"greater-or-equal(datetime,{start.isoformat()})", f"less-than(datetime,{today.isoformat()})"]
-        asked = {**own, "measurements": aggregates.MEASUREMENTS, "filter": bounds}
+        asked = {**own, "measurements": aggregates.MEASUREMENTS, "filter": bounds, "timezone": ZONE.key}
         dates, groups = aggregates.counted(self.account, asked)
         for _, measured in groups:
             for place, date in enumerate(dates):
                 parts = {**own, "dimensions": {}, "date_time": date}
                 numbers = {name: values[place] for name, values in measured.items()}
-                yield record(KINDS["metric_aggregates"], {"row_id": digest(parts), **parts, **numbers})
+                yield record(
+                    KINDS["metric_aggregates"], {"row_id": digest(parts), **parts, **numbers, "timezone": ZONE.key}
+                )
 
     def _added(self, stream: str, resource: Resource, settings: Mapping[str, Any]) -> Row:
         """Columns that the tap adds."""
@@ -192,6 +249,8 @@ class Recorded(Sandbox):
             return {"profile_count": self.account.table("list_profiles", {"list_id": resource["id"]}).count}
         if stream == "templates" and settings.get("template_definition"):
             return {"definition": more["definition"]}
+        if stream == "flow_messages":
+            return {"template_id": resource["attributes"]["definition"]["template_id"]}
         if stream == "profiles":
             return {"subscriptions": more["subscriptions"]}
         if stream == "global_exclusions":
@@ -245,6 +304,13 @@ class Recorded(Sandbox):
             yield beside, made
 
     def _rows(self, stream: str, *, stayed: bool) -> Iterator[tuple[Row, Resource]]:
+        if stream == "catalog_variants":  # which are told of by their items
+            for args, item in self._rows("catalog_items", stayed=stayed):
+                for link in item["relationships"]["variants"]["data"]:
+                    variant = self.account.find(link)
+                    assert variant is not None
+                    yield args, variant
+            return
         endpoint = BY_STREAM[stream]
         for args in self._parents(endpoint, stayed=stayed):
             try:
@@ -270,20 +336,17 @@ class Recorded(Sandbox):
             yield {name: row["id"]}
 
 
-_ASKED_STATISTICS: Mapping[str, tuple[str, ...]] = {
-    "campaign": (
-        "average_order_value", "bounce_rate", "bounced", "click_rate", "clicks", "clicks_unique", "conversion_rate",
-        "conversion_uniques", "conversion_value", "conversions", "delivered", "delivery_rate", "failed", "open_rate",
-        "opens", "opens_unique", "recipients", "revenue_per_recipient", "spam_complaints", "unsubscribe_rate",
-        "unsubscribe_uniques", "unsubscribes",
-    ),
-    "form": (
-        "closed_form", "closed_form_uniques", "qualified_form", "qualified_form_uniques", "submit_rate", "submits",
-        "viewed_form", "viewed_form_uniques",
-    ),
-    "segment": ("members_added", "members_removed", "net_members_changed", "total_members"),
-}  # fmt: skip
-_ASKED_STATISTICS = {**_ASKED_STATISTICS, "flow": _ASKED_STATISTICS["campaign"]}
+_FROM_EVENTS = ("event_attributions", "merged_profiles")
+_PAIRS = {f"{kind}_tags": f"{kind}s" for kind in ("campaign", "flow", "list", "segment")}
+_ATTRIBUTED = {
+    "attributed_event_id": "attributed-event",
+    "flow_id": "flow",
+    "flow_message_id": "flow-message",
+    "flow_message_variation_id": "flow-message-variation",
+    "campaign_id": "campaign",
+    "campaign_message_id": "campaign-message",
+}
+"""Column → the relation of an attribution that it comes from."""
 _REASON, _CHANNEL = "subscriptions.email.marketing.suppression.reason", "messages.channel"
 _EMBEDDED: Mapping[str, tuple[str, ...]] = {
     "campaigns": ("tags", "campaign-messages"), "lists": ("tags",), "segments": ("tags",), "flows": ("tags",),
@@ -294,7 +357,7 @@ _MEMBERS = dict.fromkeys(
 """Stream → columns that are not selected by default."""
 _ASKED: Mapping[str, tuple[str, ...]] = {
     "tags": ("tag-group",), "mapped_metrics": ("metric", "custom-metric"), "webhooks": ("webhook-topics",),
-    "campaign_messages": ("template", "image"),
+    "campaign_messages": ("template", "image"), "push_tokens": ("profile",), "catalog_variants": ("item",),
 }  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class Report:
         return facts
 
 
+LONGEST_DAYS = {"hourly": 7, "daily": 60}
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     "campaign": ("campaign_id", "campaign_message_id", "send_channel"),
     "flow": ("flow_id", "flow_message_id", "send_channel"),
@@ -61,6 +62,8 @@ def attributes(report: Report, body: Any) -> Row:
         raise Refusal(400, f"statistics: {', '.join(sorted(unknown))} is unknown")
     if not {"key"} <= asked["timeframe"].keys() and not {"start", "end"} <= asked["timeframe"].keys():
         raise Refusal(400, "timeframe needs a key, or start and end")
+    if report.series and len(dates(asked["timeframe"])) > LONGEST_DAYS.get(asked.get("interval", ""), 366):
+        raise Refusal(400, "The timeframe is too long for the interval.")
     if "group_by" in asked and not set(report.groups[:2]) <= set(asked["group_by"]):
         raise Refusal(400, f"group_by has to hold {', '.join(report.groups[:2])}")
     return asked
