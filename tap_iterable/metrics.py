@@ -10,11 +10,9 @@ import csv
 import io
 import re
 from collections.abc import Generator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.api.answers import Response
-from shared.errors import TooLargeError
 from shared.streams import Checkpoint, Rows, Step, Unit
 from shared.timestamps import EPOCH, canonical, from_milliseconds, shift
 
@@ -41,36 +39,50 @@ _TEXTS = {
     "Subject": "subject",
 }
 _OTHERS = re.compile(r"[^0-9a-z]+")
-_NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+_PER_MILLE = re.compile(r"/ m\b")
+_NUMBER = re.compile(r"([-+]?)\s*[$€£]?\s*(\d{1,3}(?:,\d{3})+|\d*)(\.\d*)?([eE][-+]?\d{1,3})?\s*%?")
+_NOTHING = frozenset({"", "nan", "n/a", "infinity", "-infinity", "+infinity"})
 
 
 def column(header: str) -> str:
     """A column's name: `Purchases / M (Email)` → `purchases_per_mille_email`."""
     if header in _TEXTS:
         return _TEXTS[header]
-    return _OTHERS.sub("_", header.strip().lower().replace("/ m", " per_mille ")).strip("_")
+    return _OTHERS.sub("_", _PER_MILLE.sub(" per_mille", header.strip().lower())).strip("_")
 
 
 def value(name: str, cell: str) -> Any:
-    """A cell: text as it is, a number as one, and null for `NaN`, `N/A`, `Infinity` and nothing."""
+    """A cell: text as it is, a number as one (`1,234`, `.25`, `$5.00`, `12.5%`), null where it says that there is
+    none. What is no number stays the text that it is, for `_extra`.
+    """
     if name in _TEXTS.values():
         return cell or None
-    if not _NUMBER.fullmatch(cell):
+    text = cell.strip()
+    if text.lower() in _NOTHING:
         return None
-    return float(cell) if "." in cell or "e" in cell.lower() else int(cell)
+    found = _NUMBER.fullmatch(text)
+    if found is None or not (found[2] or (found[3] or "").strip(".")):
+        return text
+    digits = f"{found[1]}{found[2].replace(',', '') or 0}{found[3] or ''}{found[4] or ''}"
+    number = float(digits)
+    if number - number:  # beyond what a number holds
+        return text
+    return number if found[3] or found[4] else int(digits)
 
 
 def rows(response: Response) -> list[Row]:
-    """The rows of a CSV answer; of columns that come twice, the first that is not empty."""
+    """The rows of a CSV answer; of columns that come twice, the first that is not empty. A column that no schema may
+    know is left out where it is empty.
+    """
     reader = csv.reader(io.StringIO(response.content.decode("utf-8-sig"), newline=""))
     names = [column(header) for header in next(reader, [])]
     found = []
     for cells in reader:
         row: dict[str, Any] = {}
         for name, cell in zip(names, cells, strict=False):
-            if name and row.get(name) is None:
-                row[name] = value(name, cell)
-        if any(member is not None for member in row.values()):
+            if name and name not in row and (made := value(name, cell)) is not None:
+                row[name] = made
+        if row:
             found.append(row)
     return found
 
@@ -89,24 +101,21 @@ def settled(unit: Unit) -> Any:
 
 
 def of_campaigns(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    """The metrics of up to 100 campaigns over their whole life; of half as many where that is too much for a URL."""
+    """The metrics of up to 100 campaigns over their whole life. The narrower the range, the sooner they come."""
     from shared.api.request import Request
     from shared.sync.reader import in_turn
 
+    made = [from_milliseconds(part.parent.get("createdAt")) for part in unit.units]
     params: Mapping[str, Any] = {
         "campaignId": [part.parent["id"] for part in unit.units],
-        # What the range is without dates is not documented.
-        "startDateTime": "1970-01-01 00:00:00",
+        "startDateTime": _spelled(min(each or canonical(EPOCH) for each in made)),
+        "endDateTime": _spelled(shift(unit.now, DAY_SECONDS)),
     }
     yield from in_turn(client, METRICS)
-    try:
-        found = client.send(Request("/api/campaigns/metrics", params, quota=METRICS), stream=unit.stream, read=rows)
-    except TooLargeError:
-        middle = len(unit.units) // 2
-        if not middle:
-            raise
-        yield from of_campaigns(client, replace(unit, units=unit.units[:middle]))
-        yield from of_campaigns(client, replace(unit, units=unit.units[middle:]))
-        return
-    yield Rows(found)
+    request = Request("/api/campaigns/metrics", params, quota=METRICS)
+    yield Rows(client.send(request, stream=unit.stream, read=rows, shrinkable=True))
     yield from (Checkpoint(unit=part) for part in unit.units)
+
+
+def _spelled(moment: str) -> str:
+    return f"{moment[:10]} {moment[11:19]}"

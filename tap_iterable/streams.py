@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from shared.api.paginators import cursor, overlapping, smaller_overlapping
 from shared.api.request import Page, Params, Request, Row
-from shared.errors import GoneError
-from shared.streams import Parent, Record, Rows, Settings, Step, Stream, Unit
+from shared.errors import ApiError, AuthError, GoneError, QuotaError, RetryableError
+from shared.streams import LeftOut, Parent, Record, Rows, Settings, Step, Stream, Unit
 
 from . import exports, members, metrics, profiles
 from .client import LIST_SIZE, PLAIN
@@ -96,37 +96,46 @@ def is_campaign_new(record: Record, unit: Unit) -> bool:
     return max((time for time in times if time), default=unit.since) >= unit.since
 
 
-def templates(client: Client, unit: Unit) -> Iterator[Rows]:
-    """All templates, with the type and medium that only the filters tell."""
+def templates(client: Client, unit: Unit) -> Iterator[Step]:
+    """All templates, with the type and medium that only the filters tell, as far as these are answered."""
     from shared.sync.paging import pages
 
     kinds: dict[Any, dict[str, str]] = {}
-    for field, param, values in (
-        ("messageMedium", "messageMedium", MEDIA),
-        ("templateType", "templateType", TEMPLATE_TYPES),
-    ):
+    for field, values in (("messageMedium", MEDIA), ("templateType", TEMPLATE_TYPES)):
         for value in values:
-            listing = plain_templates(params=numbered(1000, sort="id", **{param: value}))
-            for batch in pages(client, unit, listing):
-                for row in batch.rows:
-                    kinds.setdefault(row.get("templateId"), {})[field] = value
+            listing = plain_templates(params=numbered(1000, sort="id", **{field: value}))
+            try:
+                for batch in pages(client, unit, listing):
+                    for row in batch.rows:
+                        kinds.setdefault(row.get("templateId"), {})[field] = value
+            except (AuthError, QuotaError):
+                raise
+            except RetryableError as error:
+                yield LeftOut(f"{field} {value}", f"the templates have no {field} where it is {value}: {error}")
+            except ApiError as error:
+                client.report.warn(unit.stream, f"without the {field} {value} of templates: {error}")
     for batch in pages(client, unit, plain_templates()):
         yield Rows(
             [{**row, **kinds.get(row.get("templateId"), {})} for row in batch.rows], size=batch.size, care=batch.care
         )
 
 
-def catalogs(client: Client, unit: Unit) -> Iterator[Rows]:
-    """All catalogs, with the types of their fields."""
+def catalogs(client: Client, unit: Unit) -> Iterator[Step]:
+    """All catalogs, with the types of their fields where these are told."""
     from shared.sync.paging import pages
 
     for batch in pages(client, unit, CATALOG_NAMES):
         for row in batch.rows:
             path = f"/api/catalogs/{_segment(row['name'])}/fieldMappings"
+            found: Mapping[str, Any] = {}
             try:
                 found = _inside(client.json(Request(path), stream=unit.stream))
             except GoneError:
                 continue
+            except (AuthError, QuotaError):
+                raise
+            except ApiError as error:
+                yield LeftOut(f"the field types of catalog {row['name']}", str(error))
             yield Rows([{**row, **{name: found.get(name) for name in ("definedMappings", "undefinedFields")}}])
 
 
@@ -323,6 +332,8 @@ STREAMS = (
         at_once=2,
         key_properties=("email", "listId"),
         choose_key=profiles.member_key,
+        extend_schema=profiles.extend_members,
+        checks=members.unmatched,
         seed=True,
         cost="1 of 5 requests a minute per list",
     ),
@@ -333,7 +344,7 @@ STREAMS = (
         parent=Parent(
             stream="campaigns",
             keys={"id": "id"},
-            carry=("campaignState", "updatedAt", "endedAt"),
+            carry=("campaignState", "createdAt", "updatedAt", "endedAt"),
             where=metrics.is_sent,
             batch=metrics.CAMPAIGNS_A_REQUEST,
             inject=False,
@@ -464,12 +475,12 @@ STREAMS = (
         name="users",
         description="Users, with the project's own fields",
         path="/api/export/data.json",
-        fetch=exports.fetch(Export(data_type="user", is_event=False)),
+        fetch=profiles.fetch(Export(data_type="user", is_event=False)),
         cancel=exports.cancel,
         transform=profiles.records,
         extend_schema=profiles.extend,
         window=exports.WINDOW,
-        lookback=lambda settings: 60.0 * float(settings["lookback_minutes"]),
+        lookback=profiles.lookback_seconds,
         key_properties=("email",),
         choose_key=profiles.key,
         replication_key="profileUpdatedAt",
@@ -481,8 +492,8 @@ STREAMS = (
 )
 
 
-def _generated(batches: Iterator[Rows]) -> Generator[Step, None, None]:
-    yield from batches
+def _generated(steps: Iterator[Step]) -> Generator[Step, None, None]:
+    yield from steps
 
 
 def forecast(units: Sequence[Unit]) -> str | None:
