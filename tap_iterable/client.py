@@ -8,6 +8,7 @@ writes code "Success" under an error status, so the status decides.
 from __future__ import annotations
 
 import re
+
 from shared.api.answers import Response, answered, retry_after, standard_verdict, words
 from shared.api.client import Client, Context, Retry
 from shared.api.limits import Limits, Quota, Rates
@@ -151,7 +152,10 @@ def verdict(request: Request, response: Response) -> ApiError | None:
         return GoneError(text())
     if (status == 409 and request.path in _MANY_IDS) or (status == 400 and _OF_ANY_SIZE.fullmatch(request.path)):
         return TooLargeError(text())
-    return standard_verdict(request, response)
+    found = standard_verdict(request, response)
+    if found is not None and "templateId" in request.params:
+        found.args = (f"{found} The template was {request.params['templateId']}.",)
+    return found
 
 
 def _is_own(request: Request) -> bool:

@@ -19,7 +19,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from shared.api.request import Request
-from shared.errors import ApiError, GoneError, RefusedError, RetryableError, TooLargeError
+from shared.errors import ApiError, GoneError, PartError, RefusedError, RetryableError, TooLargeError
 from shared.streams import Checkpoint, Outcome, Received, Rows, Settings, Step, Unit, Wait, Window
 from shared.sync import jobs
 from shared.sync.spool import spooled
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shared.api.answers import Response
     from shared.api.client import Client
 
-    from .spooled import UnfinishedError
+    from .spooled import Broken, UnfinishedError
 
 logger = logging.getLogger("tap-iterable")
 
@@ -147,7 +147,9 @@ def _is_for_a_job(unit: Unit) -> bool:
     if not _may_choose(unit):
         return bool(unit.settings["export_mode"] == "job")
     backfill = seconds_between(unit.since or _window(unit)[0], unit.now)
-    return unit.resume is not None or backfill > float(unit.settings["job_threshold_days"]) * DAY_SECONDS
+    return (unit.resume or {}).get("id") is not None or backfill > float(
+        unit.settings["job_threshold_days"]
+    ) * DAY_SECONDS
 
 
 def _window(unit: Unit) -> tuple[str, str]:
@@ -262,7 +264,22 @@ def _rows_of(file: IO[bytes], unit: Unit, export: Export, lines: int) -> Generat
     file.seek(0)
     for batch in batches(file, export, numbers, broken):
         yield _news(batch, unit, export)
-    yield from broken.left_out(_window(unit))
+    yield from _left_out(unit, broken)
+
+
+def _left_out(unit: Unit, broken: Broken) -> Generator[Step, None, None]:
+    """Names the broken lines of a window that is written. The next run reads it once more, in case they are mended by
+    then; a window that was read before, or begins before the bookmark, is done with.
+    """
+    if not broken.lines:
+        return
+    left = broken.left_out(_window(unit))
+    start, end = _window(unit)
+    if unit.resume is not None or (unit.bookmark and start <= unit.bookmark < end):
+        yield left
+        return
+    yield Checkpoint(resume={"window": [start, end], "broken": broken.lines})
+    raise PartError(f"{unit.stream}: {left.what}: {left.why} The next run looks again.", part=left.what)
 
 
 def _news(batch: Rows, unit: Unit, export: Export) -> Rows:
@@ -334,7 +351,7 @@ def _through_job(client: Client, unit: Unit, export: Export) -> Generator[Step, 
             if name == emitted:
                 is_skipped = False
             yield Checkpoint(resume=jobs.kept(unit, identifier, after=name, done=True))
-        yield from broken.left_out(_window(unit))
+        yield from _left_out(unit, broken)
 
 
 def _end_line(spool: IO[bytes]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shared.api.answers import Response
+from shared.errors import ApiError
 from shared.streams import Checkpoint, Rows, Step, Unit
 from shared.timestamps import EPOCH, canonical, from_milliseconds, shift
 
@@ -113,7 +114,13 @@ def of_campaigns(client: Client, unit: Unit) -> Generator[Step, None, None]:
     }
     yield from in_turn(client, METRICS)
     request = Request("/api/campaigns/metrics", params, quota=METRICS)
-    yield Rows(client.send(request, stream=unit.stream, read=rows, shrinkable=True))
+    try:
+        found = client.send(request, stream=unit.stream, read=rows, shrinkable=True)
+    except ApiError as error:
+        if len(unit.units) == 1:
+            error.args = (f"{error} The campaign was {params['campaignId'][0]}.",)
+        raise
+    yield Rows(found)
     yield from (Checkpoint(unit=part) for part in unit.units)
 
 

@@ -108,16 +108,14 @@ class Broken:
             self.first, self.how = self.read, line
         self.lines += 1
 
-    def left_out(self, window: Sequence[str]) -> Iterator[LeftOut]:
-        """What to tell of them: nothing where there are none."""
-        if not self.lines:
-            return
+    def left_out(self, window: Sequence[str]) -> LeftOut:
+        """What to tell of them."""
         start, end = (moment[:19] for moment in window)
         lines = f"line {self.first}" if self.lines == 1 else f"{self.lines} lines, the first line {self.first},"
         at = time_of(self.how)
-        yield LeftOut(
+        return LeftOut(
             f"{lines} of the export of {start} to {end}",
-            f"{'it' if self.lines == 1 else 'that one'} is no JSON object"
+            f"{'it' if self.lines == 1 else 'the first'} is no JSON object"
             f"{f' (its time is {at[:19]})' if at else ''}; the rows around it are written.",
         )
 
