@@ -10,6 +10,9 @@ Facts are from the vendor's specification of 2026-03 unless said. What may surpr
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from shared.api.paginators import cursor, overlapping, smaller_overlapping
 from shared.api.request import Page, Params, Request, Row
 from shared.errors import ApiError, AuthError, GoneError, QuotaError, RetryableError
-from shared.streams import LeftOut, Parent, Record, Rows, Settings, Step, Stream, Unit
+from shared.streams import Anyway, LeftOut, Parent, Record, Rows, Settings, Step, Stream, Unit
 
 from . import exports, members, metrics, profiles
 from .client import LIST_SIZE, PLAIN
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 MEDIA = ("Email", "Push", "InApp", "SMS")
 """Those that templates can be filtered by; the rest (web push, embedded, WhatsApp, RCS) are in the plain list alone."""
 TEMPLATE_TYPES = ("Base", "Blast", "Triggered", "Workflow")
+PRINT_BYTES = 5
 NOT_FINAL = ("Scheduled", "Starting", "Running", "Ready", "Recurring", "Recalling")
 
 # Pages
@@ -87,13 +91,44 @@ half_the_size = smaller_overlapping(smallest=10)
 
 
 def is_campaign_new(record: Record, unit: Unit) -> bool:
-    """A campaign that ends moves `endedAt`, `campaignState` and `sendSize`, and not `updatedAt`."""
-    if unit.since is None or record.get("campaignState") in NOT_FINAL:
+    """Whether anything of a campaign differs from what it was: one that ends, or is given a label, may move no time.
+    Without a memory of the last run's campaigns, by the times that they have, of which the end does not move
+    `updatedAt`.
+    """
+    made = _print(record)
+    unit.scratch.setdefault("prints", set()).add(made)
+    if unit.since is None:
+        return True
+    if unit.mark is not None:
+        if "known" not in unit.scratch:
+            unit.scratch["known"] = unpacked(unit.mark)
+        return made not in unit.scratch["known"]
+    if record.get("campaignState") in NOT_FINAL:
         return True
     start = record.get("startAt")
     times = [record.get("updatedAt"), record.get("createdAt"), record.get("endedAt")]
     times.append(start if start and start <= unit.now else None)
     return max((time for time in times if time), default=unit.since) >= unit.since
+
+
+def _print(record: Record) -> bytes:
+    """Five bytes that stand for all of a record."""
+    text = json.dumps(record, sort_keys=True, ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=PRINT_BYTES).digest()
+
+
+def remembered(unit: Unit) -> Anyway:
+    """Campaigns are read whole in every run; what they were is kept, to tell which of them changed."""
+    return Anyway(lambda built: base64.b64encode(b"".join(sorted(built.scratch.get("prints", ())))).decode() or None)
+
+
+def unpacked(mark: Any) -> frozenset[bytes]:
+    """What the state remembers of campaigns; nothing where that cannot be read, so that all are written."""
+    try:
+        data = base64.b64decode(mark, validate=True)
+    except (TypeError, ValueError):
+        return frozenset()
+    return frozenset(data[at : at + PRINT_BYTES] for at in range(0, len(data), PRINT_BYTES))
 
 
 def templates(client: Client, unit: Unit) -> Iterator[Step]:
@@ -273,6 +308,7 @@ STREAMS = (
         params=numbered(1000, sort="id"),
         replication_key="updatedAt",
         is_new=is_campaign_new,
+        gate=remembered,
         next_page=by_number,
         seed=True,
         deletions="archived campaigns say so",
