@@ -13,7 +13,7 @@ from shared.api.answers import Response, answered, retry_after, standard_verdict
 from shared.api.client import Client, Context, Retry
 from shared.api.limits import Limits, Quota, Rates
 from shared.api.request import Request
-from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, TooLargeError
+from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, TooLargeError, UnavailableError
 from shared.streams import Settings
 
 from .project import project
@@ -32,6 +32,7 @@ EXPORT, JOB_START, JOB_FILES, LIST_USERS, LIST_SIZE, METRICS, PLAIN, USERS = (
     "plain",
     "users",
 )
+EXPERIMENTS = "/api/experiments"
 MARGIN_SECONDS = 0.5
 """Iterable counts at arrival: the windows are a little longer than it says."""
 QUOTA_PATIENCE_SECONDS = 1800
@@ -148,6 +149,8 @@ def verdict(request: Request, response: Response) -> ApiError | None:
         return RefusedError(
             text("The type of this key does not reach that endpoint: use a server-side key, or deselect the stream.")
         )
+    if status == 404 and request.path == EXPERIMENTS:
+        return UnavailableError(text("The project has no experiments to be read so."))
     if status == 400 and _VANISHING.fullmatch(request.path):
         return GoneError(text())
     if (status == 409 and request.path in _MANY_IDS) or (status == 400 and _OF_ANY_SIZE.fullmatch(request.path)):

@@ -33,6 +33,7 @@ def export(name: str, data_type: str, description: str, **members: Any) -> Strea
         "lookback": exports.lookback_seconds,
         "fetch": exports.fetch(made),
         "cancel": exports.cancel,
+        "probe": "/api/export/jobs",
         "cost": "1 of 4 requests a minute for each window, at least one a run",
         "deletions": "events are not deleted",
         "selected": False,

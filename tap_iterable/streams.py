@@ -10,186 +10,27 @@ Facts are from the vendor's specification of 2026-03 unless said. What may surpr
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.api.paginators import cursor, overlapping, smaller_overlapping
-from shared.api.request import Page, Params, Request, Row
-from shared.errors import ApiError, AuthError, GoneError, QuotaError, RetryableError
-from shared.streams import Anyway, LeftOut, Parent, Record, Rows, Settings, Step, Stream, Unit
+from shared.api.paginators import cursor, offset
+from shared.api.request import Params, Request, Row
+from shared.errors import GoneError
+from shared.streams import Parent, Record, Rows, Settings, Step, Stream, Unit
 
-from . import exports, members, metrics, profiles
+from . import campaigns, catalogs, experiments, exports, members, metrics, profiles, templates
 from .client import LIST_SIZE, PLAIN
 from .event_streams import EVENTS
 from .events import Export
+from .pages import by_number, by_number_of_a_size, enveloped, half_the_size, numbered
 
 if TYPE_CHECKING:
     from shared.api.answers import Response
     from shared.api.client import Client
 
-MEDIA = ("Email", "Push", "InApp", "SMS")
-"""Those that templates can be filtered by; the rest (web push, embedded, WhatsApp, RCS) are in the plain list alone."""
-TEMPLATE_TYPES = ("Base", "Blast", "Triggered", "Workflow")
-PRINT_BYTES = 5
-NOT_FINAL = ("Scheduled", "Starting", "Running", "Ready", "Recurring", "Recalling")
 
-# Pages
-
-
-def numbered(most: int, **params: Any) -> Callable[[Unit], Params]:
-    """The first page, as large as may be."""
-
-    def of(unit: Unit) -> Params:
-        return {"page": 1, "pageSize": min(most, int(unit.settings["page_size"])), **params}
-
-    return of
-
-
-def has_more(body: Any) -> bool:
-    """Whether there is a next page. Only the presence of its URL counts: the key goes to no host that a body names."""
-    return bool(_inside(body).get("nextPageUrl"))
-
-
-def _inside(body: Any) -> Mapping[str, Any]:
-    """Catalogs answer in an envelope that the specification does not show."""
-    inner = body.get("params") if isinstance(body, dict) else None
-    return inner if isinstance(inner, dict) else body if isinstance(body, dict) else {}
-
-
-def enveloped(name: str) -> Callable[[Any], Sequence[Any]]:
-    """The rows in an answer that may come in an envelope."""
-
-    def rows(body: Any) -> Sequence[Any]:
-        found = _inside(body).get(name)
-        if not isinstance(found, list):
-            raise ValueError(f"the answer has no {name!r}")
-        return found
-
-    return rows
-
-
-by_number = overlapping(more=has_more)
-
-
-def by_number_of_a_size(page: Page) -> Sequence[Request]:
-    """The same where the largest page is not documented: an API that gives less than it was asked for, and has more, is
-    asked again for what it gives. One that refuses is asked for half as much (`shrink`).
-    """
-    asked, given = int(page.request.params["pageSize"]), len(page.rows)
-    if page.request.params["page"] == 1 and 0 < given < asked and has_more(page.body):
-        return [page.request.with_params({"pageSize": given})]
-    return by_number(page)
-
-
-half_the_size = smaller_overlapping(smallest=10)
-
-# Hooks
-
-
-def is_campaign_new(record: Record, unit: Unit) -> bool:
-    """Whether anything of a campaign differs from what it was: one that ends, or is given a label, may move no time.
-    Without a memory of the last run's campaigns, by the times that they have, of which the end does not move
-    `updatedAt`.
-    """
-    made = _print(record)
-    unit.scratch.setdefault("prints", set()).add(made)
-    if unit.since is None:
-        return True
-    if unit.mark is not None:
-        if "known" not in unit.scratch:
-            unit.scratch["known"] = unpacked(unit.mark)
-        return made not in unit.scratch["known"]
-    if record.get("campaignState") in NOT_FINAL:
-        return True
-    start = record.get("startAt")
-    times = [record.get("updatedAt"), record.get("createdAt"), record.get("endedAt")]
-    times.append(start if start and start <= unit.now else None)
-    return max((time for time in times if time), default=unit.since) >= unit.since
-
-
-def _print(record: Record) -> bytes:
-    """Five bytes that stand for all of a record."""
-    text = json.dumps(record, sort_keys=True, ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), digest_size=PRINT_BYTES).digest()
-
-
-def remembered(unit: Unit) -> Anyway:
-    """Campaigns are read whole in every run; what they were is kept, to tell which of them changed."""
-    return Anyway(lambda built: base64.b64encode(b"".join(sorted(built.scratch.get("prints", ())))).decode() or None)
-
-
-def unpacked(mark: Any) -> frozenset[bytes]:
-    """What the state remembers of campaigns; nothing where that cannot be read, so that all are written."""
-    try:
-        data = base64.b64decode(mark, validate=True)
-    except (TypeError, ValueError):
-        return frozenset()
-    return frozenset(data[at : at + PRINT_BYTES] for at in range(0, len(data), PRINT_BYTES))
-
-
-def templates(client: Client, unit: Unit) -> Iterator[Step]:
-    """All templates, with the type and medium that only the filters tell, as far as these are answered."""
-    from shared.sync.paging import pages
-
-    kinds: dict[Any, dict[str, str]] = {}
-    for field, values in (("messageMedium", MEDIA), ("templateType", TEMPLATE_TYPES)):
-        for value in values:
-            listing = plain_templates(params=numbered(1000, sort="id", **{field: value}))
-            try:
-                for batch in pages(client, unit, listing):
-                    for row in batch.rows:
-                        kinds.setdefault(row.get("templateId"), {})[field] = value
-            except (AuthError, QuotaError):
-                raise
-            except RetryableError as error:
-                yield LeftOut(f"{field} {value}", f"the templates have no {field} where it is {value}: {error}")
-            except ApiError as error:
-                client.report.warn(unit.stream, f"without the {field} {value} of templates: {error}")
-    for batch in pages(client, unit, plain_templates()):
-        yield Rows(
-            [{**row, **kinds.get(row.get("templateId"), {})} for row in batch.rows], size=batch.size, care=batch.care
-        )
-
-
-def catalogs(client: Client, unit: Unit) -> Iterator[Step]:
-    """All catalogs, with the types of their fields where these are told."""
-    from shared.sync.paging import pages
-
-    for batch in pages(client, unit, CATALOG_NAMES):
-        for row in batch.rows:
-            path = f"/api/catalogs/{_segment(row['name'])}/fieldMappings"
-            found: Mapping[str, Any] = {}
-            try:
-                found = _inside(client.json(Request(path), stream=unit.stream))
-            except GoneError:
-                continue
-            except (AuthError, QuotaError):
-                raise
-            except ApiError as error:
-                yield LeftOut(f"the field types of catalog {row['name']}", str(error))
-            yield Rows([{**row, **{name: found.get(name) for name in ("definedMappings", "undefinedFields")}}])
-
-
-def _segment(text: Any) -> str:
-    from urllib.parse import quote
-
-    return quote(str(text), safe="")
-
-
-def embedded_template(client: Client, unit: Unit) -> Iterator[Rows]:
-    """A template whose medium no filter tells, if it turns out to be an embedded one."""
-    request = Request("/api/templates/embedded/get", {"templateId": unit.parent["templateId"]})
-    try:
-        yield Rows([client.json(request, stream=unit.stream)])
-    except GoneError:
-        return
-
-
-def forgotten(client: Client, unit: Unit) -> Iterator[Rows]:
+def forgotten(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """The hashes of forgotten users. A project has those of its kind; asked for the other it answers an error."""
     for path, name, kind in (
         ("/api/users/forgotten", "hashedEmails", "email"),
@@ -241,6 +82,7 @@ def metadata_key(settings: Settings) -> tuple[str, ...] | None:
 
 # The table
 
+in_experiments = partial(Parent, stream="experiment_ids", keys={"experimentId": "id"})
 in_lists = partial(Parent, stream="lists", keys={"listId": "id"}, carry=("listType",))
 
 
@@ -265,25 +107,6 @@ def detail(name: str, medium: str, kind: str, description: str) -> Stream:
     )
 
 
-plain_templates = partial(
-    Stream,
-    name="templates",
-    path="/api/templates",
-    records="templates",
-    params=numbered(1000, sort="id"),
-    identity=("templateId",),
-    next_page=by_number,
-)
-CATALOG_NAMES = Stream(
-    name="catalogs",
-    path="/api/catalogs",
-    records=enveloped("catalogNames"),
-    params=numbered(1000),
-    identity=("name",),
-    next_page=by_number_of_a_size,
-    shrink=half_the_size,
-)
-
 STREAMS = (
     Stream(
         name="channels",
@@ -307,8 +130,8 @@ STREAMS = (
         records="campaigns",
         params=numbered(1000, sort="id"),
         replication_key="updatedAt",
-        is_new=is_campaign_new,
-        gate=remembered,
+        is_new=campaigns.is_new,
+        gate=campaigns.remembered,
         next_page=by_number,
         seed=True,
         deletions="archived campaigns say so",
@@ -317,7 +140,7 @@ STREAMS = (
         name="templates",
         description="Templates, with type and medium as far as the API tells",
         path="/api/templates",
-        fetch=lambda client, unit: _generated(templates(client, unit)),
+        fetch=templates.listed,
         key_properties=("templateId",),
         replication_key="updatedAt",
         seed=True,
@@ -401,6 +224,59 @@ STREAMS = (
         key_properties=("experimentId", "templateId"),
         selected=False,
     ),
+    Stream(
+        name="experiment_ids",
+        path="/api/experiments",
+        records="experiments",
+        params={"limit": 1000, "offset": 0},
+        next_page=offset("limit", "offset"),
+        total="totalCount",
+        quota=PLAIN,
+        hidden=True,
+    ),
+    Stream(
+        name="experiments",
+        description="Experiments, with their settings and variants",
+        path="/api/experiments/{id}",
+        parent=Parent(stream="experiment_ids", keys={"id": "id"}, carry=("name", "author")),
+        transform=experiments.described,
+        quota=PLAIN,
+        selected=False,
+        cost="1 request per experiment",
+    ),
+    Stream(
+        name="experiment_variants",
+        description="Variants of experiments, with their contents",
+        path="/api/experiments/{experimentId}/variants",
+        records="variants",
+        parent=in_experiments(),
+        key_properties=("experimentId", "variantId"),
+        quota=PLAIN,
+        selected=False,
+        cost="1 request per experiment",
+    ),
+    Stream(
+        name="experiment_totals",
+        description="What each variant of an experiment came to so far",
+        path="/api/experiments/{experimentId}/totals",
+        records=experiments.totals,
+        parent=in_experiments(carry=("status",), where=experiments.has_begun),
+        key_properties=("experimentId", "variantId"),
+        quota=PLAIN,
+        selected=False,
+        cost="1 request per experiment",
+    ),
+    Stream(
+        name="experiment_trends",
+        description="The same over time, one record a point of a metric",
+        path="/api/experiments/{experimentId}/trends",
+        records=experiments.trends,
+        parent=in_experiments(carry=("status",), where=experiments.has_begun),
+        key_properties=("experimentId", "variantId", "metric", "time"),
+        quota=PLAIN,
+        selected=False,
+        cost="1 request per experiment",
+    ),
     detail("email_templates", "Email", "email", "Contents of email templates"),
     detail("push_templates", "Push", "push", "Contents of push templates"),
     detail("sms_templates", "SMS", "sms", "Contents of SMS templates"),
@@ -409,7 +285,7 @@ STREAMS = (
         name="embedded_templates",
         description="Contents of embedded templates",
         path="/api/templates/embedded/get",
-        fetch=lambda client, unit: _generated(embedded_template(client, unit)),
+        fetch=templates.embedded,
         parent=Parent(
             stream="templates",
             keys={"templateId": "templateId"},
@@ -437,7 +313,7 @@ STREAMS = (
         name="catalogs",
         description="Catalogs, with the types of their fields",
         path="/api/catalogs",
-        fetch=lambda client, unit: _generated(catalogs(client, unit)),
+        fetch=catalogs.described,
         key_properties=("name",),
         selected=False,
         cost="1 request per catalog",
@@ -482,7 +358,7 @@ STREAMS = (
         name="forgotten_users",
         description="Hashes of users that were forgotten",
         path="/api/users/forgotten",
-        fetch=lambda client, unit: _generated(forgotten(client, unit)),
+        fetch=forgotten,
         key_properties=("hash", "kind"),
         selected=False,
     ),
@@ -515,6 +391,7 @@ STREAMS = (
         cancel=exports.cancel,
         transform=profiles.records,
         extend_schema=profiles.extend,
+        probe="/api/export/jobs",
         window=exports.WINDOW,
         lookback=profiles.lookback_seconds,
         key_properties=("email",),
@@ -526,10 +403,6 @@ STREAMS = (
     ),
     *EVENTS,
 )
-
-
-def _generated(steps: Iterator[Step]) -> Generator[Step, None, None]:
-    yield from steps
 
 
 def forecast(units: Sequence[Unit]) -> str | None:
