@@ -198,7 +198,7 @@ STREAMS = (
     ),
     Stream(
         name="campaign_metrics",
-        description="Metrics of campaigns over their whole life",
+        description="Metrics of campaigns, over their whole life or by day or week",
         path="/api/campaigns/metrics",
         parent=Parent(
             stream="campaigns",
@@ -209,10 +209,11 @@ STREAMS = (
             inject=False,
         ),
         fetch=metrics.of_campaigns,
+        choose_key=metrics.key,
         gate=metrics.settled,
         gate_full_table=True,
         selected=False,
-        cost="1 of 10 requests a minute per 100 campaigns",
+        cost="1 of 10 requests a minute per 100 campaigns, and window",
     ),
     Stream(
         name="experiment_metrics",

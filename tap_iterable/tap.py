@@ -174,9 +174,17 @@ SETTINGS = (
         "Default: all.",
     ),
     Setting(
+        name="metrics_window",
+        description="campaign_metrics: one record for the whole life of a campaign, or one for each day or week in "
+        "which anything was counted, which takes a request for each of them.",
+        default="lifetime",
+        options=("lifetime", "day", "week"),
+    ),
+    Setting(
         name="metrics_lookback_days",
         type="integer",
-        description="campaign_metrics: campaigns that ended, and were last edited, longer ago are not read again.",
+        description="campaign_metrics: campaigns that ended, and were last edited, longer ago are not read again; days "
+        "and weeks longer ago neither.",
         default=30,
         minimum=0,
     ),

@@ -99,6 +99,20 @@ def test_an_unknown_campaign_costs_its_own_metrics_and_is_named(tmp_path: Path) 
     assert "122" in result.stderr
 
 
+@pytest.mark.parametrize("window", ["day", "week"])
+def test_metrics_come_by_day_and_week_and_what_is_not_settled_is_read_again(window: str, tmp_path: Path) -> None:
+    config = {"metrics_window": window, "metrics_lookback_days": 5, "concurrency": 2}
+    first = run(tmp_path, ["campaign_metrics"], **config)
+    assert_exact(first, IterableSandbox({}), **config)
+    assert first.keys("campaign_metrics") == ["id", "windowStart"]
+    again = run(tmp_path, ["campaign_metrics"], state=first.state, **config)
+    assert (again.status, again.records("campaign_metrics")) == (0, []), "all are settled"
+    later = run(tmp_path, ["campaign_metrics"], "day=2", state=first.state, **config)
+    written = [*first.records("campaign_metrics"), *later.records("campaign_metrics")]
+    assert missing(written, IterableSandbox({"day": "2"}).truth("campaign_metrics", config)) == []
+    assert 0 < len(later.records("campaign_metrics")) < len(first.records("campaign_metrics")) / 4
+
+
 def test_what_comes_or_moves_while_it_is_read_arrives_in_this_run_or_the_next(tmp_path: Path) -> None:
     streams = ["email_bounce", "email_click", "users", "list_users"]
     with IterableSandbox({"drift": "1", "cut": "150"}) as box:

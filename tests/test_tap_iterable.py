@@ -755,14 +755,24 @@ def test_a_campaign_that_fails_alone_is_named() -> None:
 
 
 def test_a_campaign_that_nothing_moves_is_read_once() -> None:
-    def mark(moved: str) -> Any:
+    def mark(moved: str, state: str = "Finished") -> Any:
         from shared.timestamps import parse
 
         milliseconds = int(parse(moved).timestamp() * 1000)
-        return metrics.settled(unit("campaign_metrics", parent={"updatedAt": milliseconds, "endedAt": None}))
+        parent = {"updatedAt": milliseconds, "endedAt": None, "campaignState": state}
+        return metrics.settled(unit("campaign_metrics", parent=parent))
 
     assert mark("2026-11-01") is True
     assert mark("2026-09-01") == "2026-09-01T00:00:00"
+    assert mark("2026-09-01", "Running") is True, "it still sends, and nothing of it moves"
+
+
+def test_windows_are_whole_days_or_weeks_from_monday() -> None:
+    sunday, tuesday = "2026-11-08T23:00:00.000000Z", "2026-11-10T00:00:00.000000Z"
+    days = [start[:10] for start, _ in metrics.windows(sunday, tuesday, 1)]
+    assert days == ["2026-11-08", "2026-11-09", "2026-11-10"]
+    weeks = [(start[:10], end[:10]) for start, end in metrics.windows(sunday, tuesday, 7)]
+    assert weeks == [("2026-11-02", "2026-11-09"), ("2026-11-09", "2026-11-16")]
 
 
 def test_a_webhook_s_secrets_are_left_out() -> None:

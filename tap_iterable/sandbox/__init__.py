@@ -328,6 +328,10 @@ class IterableSandbox(Sandbox):
             there = (campaigns.row(number) for number in range(campaigns.count) if stays("campaigns", number))
             refused = self.options["unknown"]
             rows = [row for row in there if row["campaignState"] != "Draft" and row["id"] != refused]
+            if days := {"day": 1, "week": 7}.get(str(settings.get("metrics_window"))):
+                for row in rows:
+                    yield from answers.windows_of(self, row["id"], days)
+                return
             found = ((row["id"], answers.cells(row["id"])) for row in rows)
             yield from truth.metrics(found, answers.HEADERS, answers.METRIC_COLUMNS)
         elif stream == "experiment_metrics":

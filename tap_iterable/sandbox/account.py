@@ -254,6 +254,14 @@ class Account:
 
     # The rest
 
+    @cached_property
+    def _made(self) -> dict[int, datetime]:
+        return {row["id"]: datetime.fromtimestamp(row["createdAt"] / 1000, timezone.utc) for row in self.campaigns()}
+
+    def made(self, campaign: int) -> datetime:
+        """When a campaign was made."""
+        return self._made[campaign]
+
     def campaigns(self) -> list[Row]:
         """Campaigns. On each day one ends, which does not move `updatedAt`, and one is edited."""
         found = []
