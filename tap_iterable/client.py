@@ -7,18 +7,16 @@ writes code "Success" under an error status, so the status decides.
 
 from __future__ import annotations
 
-import logging
 import re
-from typing import Any, cast
 
 from shared.api.answers import Response, answered, retry_after, standard_verdict, words
 from shared.api.client import Client, Context, Retry
 from shared.api.limits import Limits, Quota, Rates
 from shared.api.request import Request
-from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, TooLargeError
+from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, TooLargeError, UnavailableError
 from shared.streams import Settings
 
-logger = logging.getLogger("tap-iterable")
+from .project import project
 
 HOSTS = {"US": "https://api.iterable.com", "EU": "https://api.eu.iterable.com"}
 CHECK = "/api/channels"
@@ -34,6 +32,7 @@ EXPORT, JOB_START, JOB_FILES, LIST_USERS, LIST_SIZE, METRICS, PLAIN, USERS = (
     "plain",
     "users",
 )
+EXPERIMENTS = "/api/experiments"
 MARGIN_SECONDS = 0.5
 """Iterable counts at arrival: the windows are a little longer than it says."""
 QUOTA_PATIENCE_SECONDS = 1800
@@ -47,8 +46,10 @@ _KEY_IS_OF_A_WRONG_TYPE = (
     "apps, websites or JWT, and the project's list of allowed IP addresses has to let it in."
 )
 _RATE = re.compile(r"rate limit of (\d+(?:\.\d+)?) per (minute|second)")
-_VANISHING = re.compile(r"/api/(lists/getUsers|lists/\d+/size|templates/\w+/get|users/forgotten\w*|export/[^/]+/files)")
-"""Where 400 means that the object vanished, or that the project has nothing of the kind."""
+_VANISHING = re.compile(
+    r"/api/(lists/getUsers|lists/\d+/size|templates/\w+/get|users/forgotten\w*|export/([^/]+/files|data\.json|start))"
+)
+"""Where 400 means that the object vanished, or that the project has nothing of the kind (no such type of data)."""
 _OF_ANY_SIZE = re.compile(r"/api/catalogs(/[^/]+/items)?")
 """Where the largest page is not documented: a 400 may mean that it is smaller."""
 _MANY_IDS = ("/api/campaigns/metrics", "/api/experiments/metrics")
@@ -96,7 +97,7 @@ def connect(context: Context) -> Client:
     return Client(
         context,
         # `check` may have a look at the other data centre.
-        base_url=lambda: settings.get("base_url") or HOSTS[settings["region"]],
+        base_url=lambda: settings.get("base_url") or HOSTS[project(settings).region or settings["region"]],
         authenticate=lambda request: {"Api-Key": str(settings["api_key"])},
         verdict=judge,
         headers={"Accept": "*/*"},  # much of it is text, CSV, or lines of JSON
@@ -148,55 +149,40 @@ def verdict(request: Request, response: Response) -> ApiError | None:
         return RefusedError(
             text("The type of this key does not reach that endpoint: use a server-side key, or deselect the stream.")
         )
+    if status == 404 and request.path == EXPERIMENTS:
+        return UnavailableError(text("The project has no experiments to be read so."))
     if status == 400 and _VANISHING.fullmatch(request.path):
         return GoneError(text())
     if (status == 409 and request.path in _MANY_IDS) or (status == 400 and _OF_ANY_SIZE.fullmatch(request.path)):
         return TooLargeError(text())
-    return standard_verdict(request, response)
+    found = standard_verdict(request, response)
+    if found is not None and "templateId" in request.params:
+        found.args = (f"{found} The template was {request.params['templateId']}.",)
+    return found
 
 
 def _is_own(request: Request) -> bool:
     return not request.path.startswith(("https://", "http://"))
 
 
-def _home(client: Client, settings: dict[str, Any]) -> str | None:
+def _home(client: Client) -> str | None:
     """The other data centre, if that is where the key belongs: both answer 401 to what they do not know."""
-    ours = settings["region"]
-    settings["region"] = other = next(region for region in HOSTS if region != ours)
+    known = project(client.settings)
+    known.region = other = next(region for region in HOSTS if region != client.settings["region"])
     try:
         client.parting(timeout_seconds=10).json(Request(CHECK))
     except ApiError:
         return None
     finally:
-        settings["region"] = ours
+        known.region = ""
     return other
 
 
 def check(client: Client) -> None:
-    """Proves the key, and finds out what only the project can tell: its users' fields, and by what users are told
-    apart.
-
-    The fields stand in the settings from then on, as `user_fields`, the key of users as `user_key`.
-    """
-    settings = cast("dict[str, Any]", client.settings)
+    """Proves the key."""
     try:
         client.json(Request(CHECK))
     except AuthError as error:
-        if not settings.get("base_url") and (region := _home(client, settings)):
+        if not client.settings.get("base_url") and (region := _home(client)):
             raise AuthError(f"The key is one of the {region} data centre: set region to {region}.") from error
         raise
-    try:
-        answer = client.json(Request("/api/users/getFields", quota=USERS), stream="users")
-        fields = answer.get("fields") if isinstance(answer, dict) else None
-    except (RefusedError, GoneError) as error:
-        logger.warning("users: without the project's own fields: %s", error)
-        fields = None
-    fields = {str(name): str(kind) for name, kind in fields.items()} if isinstance(fields, dict) else {}
-    settings["user_fields"] = fields
-    if settings.get("project_type") == "auto":
-        # No source says so; seen in hybrid and userID projects alone (unconfirmed), hence the setting.
-        settings["project_type"] = "hybrid" if "itblUserId" in fields else "email"
-    if settings["project_type"] == "email":
-        settings["user_key"] = "email"
-    else:
-        settings["user_key"] = "itblUserId" if "itblUserId" in fields or not fields else "userId"

@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.streams import Settings, Stream
 
-from . import events, exports
+from . import exports
 from .events import Export
 
 
@@ -21,7 +21,7 @@ def event_key(settings: Settings) -> tuple[str, ...] | None:
 
 def export(name: str, data_type: str, description: str, **members: Any) -> Stream:
     """A stream of events."""
-    shape = members.pop("shape", None)
+    made = Export(data_type=data_type, also=members.pop("also", ""), declared=frozenset(members.pop("declared", ())))
     defaults: dict[str, Any] = {
         "key_properties": ("_event_id",),
         "contract_key": ("email",),
@@ -30,9 +30,10 @@ def export(name: str, data_type: str, description: str, **members: Any) -> Strea
         "replication_key": "createdAt",
         "path": "/api/export/data.json",
         "window": exports.WINDOW,
-        "lookback": lambda settings: 60.0 * float(settings["lookback_minutes"]),
-        "fetch": exports.fetch(Export(data_type=data_type, shape=shape)),
+        "lookback": exports.lookback_seconds,
+        "fetch": exports.fetch(made),
         "cancel": exports.cancel,
+        "probe": "/api/export/jobs",
         "cost": "1 of 4 requests a minute for each window, at least one a run",
         "deletions": "events are not deleted",
         "selected": False,
@@ -42,30 +43,41 @@ def export(name: str, data_type: str, description: str, **members: Any) -> Strea
 
 seed = partial(export, seed=True, selected=True)
 default = partial(export, selected=True)
-_TRANSACTIONAL = events.with_transactional_data
-_CUSTOM_EVENT = events.with_own_fields(
-    "email", "userId", "itblUserId", "createdAt", "eventName", "campaignId", "templateId", "messageId", "contentId",
-    "messageTypeId", "channelId", "workflowId", "id", "itblInternal",
+_COMMON = (
+    "_event_id", "email", "userId", "itblUserId", "createdAt", "eventName", "campaignId", "templateId", "messageId",
+    "contentId", "messageTypeId", "channelId", "workflowId", "itblInternal", "dataFields",
 )  # fmt: skip
+CUSTOM = (*_COMMON, "id")
+PURCHASE = (*_COMMON, "id", "total", "shoppingCartItems")
+SUBSCRIBE = (
+    *_COMMON, "signupSource", "emailListId", "emailListIds", "userListIds", "channelIds", "messageTypeIds",
+    "profileUpdatedAt",
+)  # fmt: skip
+"""The fields of events that may have their own beside them, which go into `dataFields`."""
 
 EVENTS = (
     seed("email_bounce", "emailBounce", "Emails that bounced"),
     seed("email_click", "emailClick", "Clicks in emails"),
     seed("email_complaint", "emailComplaint", "Emails reported as spam"),
     seed("email_open", "emailOpen", "Opens of emails, those by machines included"),
-    seed("email_send", "emailSend", "Emails sent", shape=_TRANSACTIONAL),
-    seed("email_send_skip", "emailSendSkip", "Emails not sent, and why", shape=_TRANSACTIONAL),
-    seed("email_subscribe", "emailSubscribe", "Subscriptions to lists, channels and message types"),
+    seed("email_send", "emailSend", "Emails sent"),
+    seed("email_send_skip", "emailSendSkip", "Emails not sent, and why"),
+    seed(
+        "email_subscribe",
+        "emailSubscribe",
+        "Subscriptions to lists, channels and message types",
+        declared=SUBSCRIBE,
+    ),
     seed("email_unsubscribe", "emailUnSubscribe", "Unsubscriptions from them"),
     export("hosted_unsubscribe_click", "hostedUnsubscribeClick", "Clicks on hosted unsubscribe pages"),
-    default("purchase", "purchase", "Purchases"),
-    default("custom_event", "customEvent", "Custom events, their own fields in `dataFields`", shape=_CUSTOM_EVENT),
-    default("push_send", "pushSend", "Push notifications sent", shape=_TRANSACTIONAL),
+    default("purchase", "purchase", "Purchases, their own fields in `dataFields`", declared=PURCHASE),
+    default("custom_event", "customEvent", "Custom events, their own fields in `dataFields`", declared=CUSTOM),
+    default("push_send", "pushSend", "Push notifications sent"),
     default("push_open", "pushOpen", "Push notifications opened"),
     default("push_bounce", "pushBounce", "Push notifications that bounced"),
     export("push_uninstall", "pushUninstall", "Apps found uninstalled"),
     export("push_send_skip", "pushSendSkip", "Push notifications not sent, and why"),
-    default("sms_send", "smsSend", "SMS sent", shape=_TRANSACTIONAL),
+    default("sms_send", "smsSend", "SMS sent"),
     default("sms_click", "smsClick", "Clicks in SMS"),
     default("sms_received", "smsReceived", "SMS received"),
     default("sms_bounce", "smsBounce", "SMS that bounced"),
@@ -84,7 +96,7 @@ EVENTS = (
     export("web_push_send", "webPushSend", "Web push notifications sent"),
     export("web_push_click", "webPushClick", "Clicks on web push notifications"),
     export("web_push_send_skip", "webPushSendSkip", "Web push notifications not sent, and why"),
-    export("rcs_send", "rcsSend", "RCS messages sent", shape=_TRANSACTIONAL),
+    export("rcs_send", "rcsSend", "RCS messages sent"),
     export("rcs_send_skip", "rcsSendSkip", "RCS messages not sent, and why"),
     export("embedded_send", "embeddedSend", "Embedded messages sent"),
     export("embedded_send_skip", "embeddedSendSkip", "Embedded messages not sent, and why"),
@@ -92,7 +104,7 @@ EVENTS = (
     export("embedded_received", "embeddedReceived", "Embedded messages received"),
     export("embedded_impression", "embeddedImpression", "Embedded messages seen"),
     export("embedded_session", "embeddedSession", "Visits that showed embedded messages"),
-    export("whatsapp_send", "whatsAppSend", "WhatsApp messages sent", shape=_TRANSACTIONAL),
+    export("whatsapp_send", "whatsAppSend", "WhatsApp messages sent"),
     export("whatsapp_bounce", "whatsAppBounce", "WhatsApp messages that bounced"),
     export("whatsapp_click", "whatsAppClick", "Clicks in WhatsApp messages"),
     export("whatsapp_received", "whatsAppReceived", "WhatsApp messages received"),
@@ -100,5 +112,11 @@ EVENTS = (
     export("whatsapp_send_skip", "whatsAppSendSkip", "WhatsApp messages not sent, and why"),
     export("whatsapp_usage_info", "whatsAppUsageInfo", "Use of WhatsApp"),
     export("journey_exit", "journeyExit", "Exits from journeys"),
-    export("unknown_session", "unknownSession", "Visits of unknown users", aliases=("anon_session",)),
+    export(
+        "unknown_session",
+        "unknownSession",
+        "Visits of unknown users",
+        also="anonSession",
+        aliases=("anon_session",),
+    ),
 )

@@ -7,22 +7,23 @@ unconfirmed), so that one export of all users can stand for many lists.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shared.api.request import Request, Row
-from shared.errors import ApiError, GoneError, PartError, QuotaError, RefusedError, TooLargeError
-from shared.protocol.state import Bookmark
-from shared.streams import Checkpoint, Received, Rows, Settings, Step, Unit, Window
+from shared.errors import ApiError, GoneError, PartError, QuotaError, RefusedError
+from shared.streams import Checkpoint, Received, Rows, Step, Unit, Window
 from shared.sync.spool import spooled
-from shared.sync.windows import WindowPlan
+from shared.sync.windows import each_window
 from shared.timestamps import floor_seconds, shift
 
 from . import exports
 from .client import LIST_USERS
-from .events import Export
+from .events import Export, as_ids
+from .project import project
 
 if TYPE_CHECKING:
     from shared.api.answers import Response
@@ -77,29 +78,35 @@ def of_profiles(client: Client, unit: Unit) -> Generator[Step, None, None]:
     Who is updated meanwhile moves out of windows yet to come: those are read once more at the end.
     """
     begun = floor_seconds(unit.now)
-    plan = WindowPlan.of(replace(unit, since=FIRST_PROFILES), WHOLE, Bookmark())
-    while (found := plan.next()) is not None and found.window:
-        try:
-            yield from _exported(client, found)
-        except TooLargeError:
-            if not plan.split(found.window):
-                raise
-        plan.active -= 1
-    yield from _exported(client, replace(unit, window=(begun, floor_seconds(shift(client.now(), CLOCK_SECONDS)))))
+    met: set[str] = set()
+    exported = partial(_exported, client, met)
+    yield from each_window(replace(unit, since=FIRST_PROFILES), WHOLE, exported)
+    yield from exported(replace(unit, window=(begun, floor_seconds(shift(client.now(), CLOCK_SECONDS)))))
+    if met == {"profiles"}:
+        client.report.warn(
+            unit.stream,
+            "none of the profiles exported names a list (emailListIds, userListIds), so no members were found there: "
+            "set list_users_source to api.",
+        )
     for part in unit.units:
         yield Checkpoint(unit=part)
 
 
-def _exported(client: Client, unit: Unit) -> Generator[Step, None, None]:
+def _exported(client: Client, met: set[str], unit: Unit) -> Generator[Step, None, None]:
+    """The members in one window of profiles; whether there were "profiles", and "lists" on them, is added to `met`."""
     wanted = {part.parent["listId"] for part in unit.units}
-    by_user_id = unit.settings["project_type"] == "userid"
+    by_user_id = project(unit.settings).kind == "userid"
     for step in exports.fetch(PROFILES)(client, unit):
         if isinstance(step, Rows):
+            listed = [(row, _lists(row)) for row in step.rows]
+            met.add("profiles")
+            if any(ids for _, ids in listed):
+                met.add("lists")
             found = [
                 member(list_id, str(name), unit)
-                for row in step.rows
+                for row, ids in listed
                 if (name := row.get("userId") if by_user_id else row.get("email") or row.get("userId"))
-                for list_id in sorted(wanted.intersection(_lists(row)))
+                for list_id in sorted(wanted.intersection(ids))
             ]
             yield Rows(found, size=step.size)
         elif not isinstance(step, Received):
@@ -108,8 +115,8 @@ def _exported(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
 def _lists(row: Row) -> list[Any]:
     """The lists on a profile; those in `userListIds` in projects that know users by more than their email."""
-    found = [row.get("emailListIds"), row.get("userListIds")]
-    return [each for ids in found if ids is not None for each in (ids if isinstance(ids, list) else [ids])]
+    found = [as_ids(row.get("emailListIds")), as_ids(row.get("userListIds"))]
+    return [each for ids in found if isinstance(ids, list) for each in ids if isinstance(each, int)]
 
 
 def _check(response: Response) -> None:
@@ -126,7 +133,7 @@ def rows(lines: Sequence[bytes], unit: Unit) -> list[dict[str, Any]]:
 
 def member(list_id: Any, text: str, unit: Unit) -> dict[str, Any]:
     """The record of one member, called by an email or by a userId."""
-    is_email = "@" in text or unit.settings.get("user_key", "email") == "email"
+    is_email = "@" in text or project(unit.settings).user_key == "email"
     return {
         "listId": list_id,
         "email": text if is_email else None,
@@ -149,8 +156,27 @@ def is_asked(unit: Unit) -> bool:
 
 def is_wanted(unit: Unit) -> bool:
     """Whether the settings leave the list in."""
-    ids: Settings = unit.settings
-    wanted, types = ids.get("list_ids"), ids.get("list_types")
-    return (not wanted or str(unit.parent["listId"]) in map(str, wanted)) and (
-        not types or unit.parent.get("listType") in types
-    )
+    list_id, kind = str(unit.parent["listId"]), kind_of_list(unit.parent.get("listType"))
+    project(unit.settings).lists[list_id] = kind
+    ids, types = unit.settings.get("list_ids"), unit.settings.get("list_types")
+    return (not ids or list_id in ids) and (not types or kind in map(kind_of_list, types))
+
+
+def kind_of_list(word: Any) -> str:
+    """A type of lists, in the API's words or in those of its web pages, which call standard lists static."""
+    text = str(word).strip().casefold().removesuffix("lists").removesuffix("list").strip()
+    return "standard" if text == "static" else text
+
+
+def unmatched(client: Client, counts: Mapping[str, int]) -> Iterator[str]:
+    """What of `list_ids` and `list_types` no list matched."""
+    lists = project(client.settings).lists
+    ids = [each for each in client.settings.get("list_ids") or () if each not in lists]
+    if ids:
+        yield f"list_ids: the project has no list {', '.join(ids)}."
+    types = [each for each in client.settings.get("list_types") or () if kind_of_list(each) not in lists.values()]
+    if types:
+        yield (
+            f"list_types: no list is of type {', '.join(types)}; the project's are "
+            f"{', '.join(sorted({kind.capitalize() for kind in lists.values()})) or 'none'}."
+        )

@@ -7,14 +7,19 @@ contradict them; what does not fit its column goes to `_extra`, like every field
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.api.request import Row
+from shared.errors import ApiError
 from shared.protocol.schema import JsonSchema, columns
-from shared.streams import Record, Settings, Unit
+from shared.streams import Record, Rows, Settings, Step, Unit
+
+from . import exports
+from .events import Export
+from .project import project
 
 if TYPE_CHECKING:
     from shared.api.client import Client
@@ -34,15 +39,61 @@ _DOUBLE_FRACTION = re.compile(r"(.+\.\d+)\.\d+(Z?)")
 
 
 def extend(schema: JsonSchema, client: Client) -> JsonSchema:
-    """The schema with the account's own fields, as far as `check` found any."""
+    """The schema with the account's own fields."""
+    known = project(client.settings)
+    known.learn(client)
     fixed = {name: part for name, part in schema["properties"].items() if name != FIELDS}
     if client.settings["users_layout"] == "data_fields":
         return schema
-    names = names_of(tuple(client.settings.get("user_fields") or {}), tuple(fixed))
-    own = client.settings.get("user_fields") or {}
+    own = known.fields
+    names = names_of(tuple(own), tuple(fixed))
     properties = {names[name]: part for name, part in fixed.items()}
     properties.update((names[name], _TYPES.get(kind, _TEXT)) for name, kind in own.items() if name not in fixed)
     return {**schema, "properties": properties}
+
+
+def extend_members(schema: JsonSchema, client: Client) -> JsonSchema:
+    """The schema as it is; members are told apart as users are, so the project has to be known."""
+    known = project(client.settings)
+    if known.kind == "auto":
+        known.learn(client)
+    if known.kind == "auto":
+        client.report.warn(
+            "list_users",
+            f"the project's type could not be asked for and is taken for email; set project_type. {known.failure}",
+        )
+    return schema
+
+
+def fetch(export: Export) -> Callable[[Client, Unit], Generator[Step, None, None]]:
+    """The profiles of one window. Without the account's own fields there are none: they would have other columns."""
+    read = exports.fetch(export)
+
+    def fetched(client: Client, unit: Unit) -> Generator[Step, None, None]:
+        known = project(unit.settings)
+        if known.failure:
+            raise ApiError(f"{known.failure} Without the project's own fields users are not read.")
+        for step in read(client, unit):
+            if isinstance(step, Rows) and any(not _names(row, known.user_key) for row in step.rows):
+                client.report.warn(
+                    unit.stream,
+                    f"there are profiles without {known.user_key}, by which a project of type {known.kind} tells users "
+                    "apart; they cannot be written. Set project_type to userid, or hybrid.",
+                )
+            yield step
+
+    return fetched
+
+
+def lookback_seconds(settings: Settings) -> float:
+    """How much is read again behind a bookmark: profiles are indexed within the hour."""
+    minutes = settings.get("lookback_minutes")
+    return 60.0 * float(exports.SOON_MINUTES if minutes is None else minutes)
+
+
+def _names(row: Row, key: str) -> bool:
+    """Whether a profile has what users are told apart by, or what stands for it."""
+    return bool(row.get(key) or (key == "itblUserId" and (row.get("userId") or row.get("email"))))
 
 
 @lru_cache(maxsize=8)
@@ -70,10 +121,10 @@ def names_of(own: tuple[str, ...], fixed: tuple[str, ...]) -> Mapping[str, str]:
 def records(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Profiles under their columns' names."""
     settings = unit.settings
-    own: Mapping[str, str] = settings.get("user_fields") or {}
+    known_project = project(settings)
+    own, key = known_project.fields, known_project.user_key
     fixed = fixed_names()
     in_one = settings["users_layout"] == "data_fields"
-    key = settings.get("user_key") or "email"
     names = {} if in_one else names_of(tuple(own), fixed)
     renamed = {name: column for name, column in names.items() if name != column}
     dates = [name for name, kind in own.items() if kind == "date"]
@@ -110,14 +161,9 @@ def fixed_names() -> tuple[str, ...]:
 
 def key(settings: Settings) -> tuple[str, ...] | None:
     """By what users of this project are told apart."""
-    return (str(settings.get("user_key") or _assumed(settings)),)
-
-
-def _assumed(settings: Settings) -> str:
-    return "itblUserId" if settings.get("project_type") in ("userid", "hybrid") else "email"
+    return (project(settings).user_key,)
 
 
 def member_key(settings: Settings) -> tuple[str, ...] | None:
     """By what members of lists are told apart."""
-    name = "email" if (settings.get("user_key") or _assumed(settings)) == "email" else "userIdentifier"
-    return (name, "listId")
+    return ("email" if project(settings).user_key == "email" else "userIdentifier", "listId")

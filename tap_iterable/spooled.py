@@ -1,117 +1,181 @@
 """From a spooled export to its rows. Events have no id, and even all that tells them apart repeats: equal ones are
-numbered, for which the whole window has to be seen once before its first row is written.
+numbered. A line that is no JSON object costs that line, and is told of.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
+import io
+import re
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import IO
-
-import orjson
 
 from shared.api.request import Row
 from shared.records.values import parse
-from shared.streams import Rows
+from shared.streams import LeftOut, Rows
 from shared.timestamps import instant
 
-from .events import IDENTITY, Export
+from .events import Export, shaped
 
-BATCH_ROWS, BATCH_BYTES = 1000, 256 * 1024
-BUCKETS = 256
+BATCH_BYTES = 128 * 1024
+_COUNT_BYTES = 1024 * 1024
+_TAIL_BYTES = 64 * 1024
+_ERROR = {"msg", "code", "params"}
+_TIME = re.compile(rb'"(?:createdAt|profileUpdatedAt)"\s*:\s*"([^"]+)"')
 
 
-def scanned(file: IO[bytes], export: Export) -> tuple[int, array[int]]:
-    """How many rows there are, and eight bytes for each event, by which equal ones are found. ValueError: the body is
-    not whole lines of JSON.
-    """
-    hashes: array[int] = array("Q")
-    rows = 0
+class UnfinishedError(ValueError):
+    """A body that does not end in a whole row. `tail` is its last line of so many `lines`."""
+
+    def __init__(self, tail: bytes, lines: int) -> None:
+        super().__init__("its last line is no JSON object")
+        self.tail, self.lines = tail, lines
+
+
+def counted(file: IO[bytes]) -> int:
+    """How many lines there are. Raises UnfinishedError where the last one is no row: the body may have been cut."""
     file.seek(0)
-    for number, line in enumerate(file, 1):
-        if line.isspace():
-            continue
-        row, _ = parse(line)
-        if row.__class__ is not dict:
-            raise ValueError(f"line {number} is no JSON object")
-        rows += 1
-        if export.is_event:
-            hashes.append(_short(identity(export.data_type, row)))
-    return rows, hashes
+    lines = sum(part.count(b"\n") for part in iter(lambda: file.read(_COUNT_BYTES), b"")) + 1
+    last = last_line(file)
+    if last and row_of(last)[0] is None:
+        raise UnfinishedError(last, lines)
+    return lines if last else 0
 
 
-def repeated(hashes: Iterable[array[int]]) -> frozenset[int]:
-    """The values that are met more than once, found without holding all of them in a set."""
-    buckets: list[array[int]] = [array("Q") for _ in range(BUCKETS)]
-    for part in hashes:
-        for value in part:
-            buckets[value % BUCKETS].append(value)
-    found: set[int] = set()
-    for bucket in buckets:
-        seen: set[int] = set()
-        for value in bucket:
-            (found if value in seen else seen).add(value)
-    return frozenset(found)
+def last_line(file: IO[bytes]) -> bytes:
+    """The last line that is not blank."""
+    end = file.seek(0, 2)
+    size = _TAIL_BYTES
+    while True:
+        file.seek(max(0, end - size))
+        text = file.read(size).rstrip()
+        if b"\n" in text or size >= end:
+            return text.rpartition(b"\n")[2].strip()
+        size *= 2
+
+
+def row_of(line: bytes) -> tuple[Row | None, bool]:
+    """The row that a line holds, and whether it needs care; None where it is none, or says that the export failed."""
+    try:
+        row, care = parse(line)
+    except ValueError:
+        return None, False
+    is_row = row.__class__ is dict and not ("code" in row and row.keys() <= _ERROR)
+    return (row, care) if is_row else (None, False)
+
+
+def time_of(line: bytes) -> str | None:
+    """The instant that a broken line names."""
+    found = _TIME.search(line)
+    return instant(found[1].decode("utf-8", "replace")) if found else None
 
 
 class Numbers:
-    """Numbers events that are equal, 0, 1, 2 …; only those that were met more than once are kept count of."""
+    """Numbers events that are equal, 0, 1, 2 …, with eight bytes for each of at most `rows` events."""
 
-    def __init__(self, doubtful: frozenset[int]) -> None:
-        self._doubtful = doubtful
-        self._met: dict[bytes, int] = {}
+    def __init__(self, rows: int) -> None:
+        self._size = rows * 4 // 3 + 17
+        self._table = array("Q", bytes(8)) * self._size
+        self._repeats: dict[bytes, int] = {}
 
     def count(self, digest: bytes) -> int:
         """How many equal ones came before."""
-        if int.from_bytes(digest[:8], "big") not in self._doubtful:
-            return 0
-        number = self._met.get(digest, 0)
-        self._met[digest] = number + 1
-        return number
+        wanted = int.from_bytes(digest[:8], "big") or 1
+        table, place = self._table, wanted % self._size
+        while found := table[place]:
+            if found == wanted:
+                number = self._repeats[digest] = self._repeats.get(digest, 0) + 1
+                return number
+            place = (place + 1) % self._size
+        table[place] = wanted
+        return 0
+
+
+@dataclass
+class Broken:
+    """The lines of an export that are no rows, among those `read`."""
+
+    read: int = 0
+    lines: int = 0
+    first: int = 0
+    how: bytes = b""
+
+    def add(self, line: bytes) -> None:
+        """The line just read is broken."""
+        if not self.lines:
+            self.first, self.how = self.read, line
+        self.lines += 1
+
+    def left_out(self, window: Sequence[str]) -> LeftOut:
+        """What to tell of them."""
+        start, end = (moment[:19] for moment in window)
+        lines = f"line {self.first}" if self.lines == 1 else f"{self.lines} lines, the first line {self.first},"
+        at = time_of(self.how)
+        return LeftOut(
+            f"{lines} of the export of {start} to {end}",
+            f"{'it' if self.lines == 1 else 'the first'} is no JSON object"
+            f"{f' (its time is {at[:19]})' if at else ''}; the rows around it are written.",
+        )
 
 
 def batches(
-    file: IO[bytes], export: Export, count: Callable[[bytes], int], *, end: int | None = None
+    file: IO[bytes], export: Export, numbers: Numbers, broken: Broken, *, end: int | None = None
 ) -> Iterator[Rows]:
     """The rows from where `file` stands, up to `end`, in handy portions."""
-    rows: list[Row] = []
-    size, needs_care = 0, False
-    while (end is None or file.tell() < end) and (line := file.readline()):
+    while lines := _lines(file, end):
+        rows, care = _rows(lines, broken)
+        if export.is_event:
+            for row in rows:
+                row["_event_id"] = event_id(shaped(export, row), numbers)
+        if rows:
+            yield Rows(rows, size=sum(map(len, lines)), care=care)
+
+
+def _lines(file: IO[bytes], end: int | None) -> list[bytes]:
+    if end is None:
+        return file.readlines(BATCH_BYTES)
+    left = end - file.tell()
+    text = file.read(min(BATCH_BYTES, left)) + (file.readline() if left > BATCH_BYTES else b"")
+    return io.BytesIO(text).readlines()
+
+
+def _rows(lines: Sequence[bytes], broken: Broken) -> tuple[list[Row], bool]:
+    """The rows of lines, and whether they need care. Those that are whole objects all are read at once."""
+    if all(line[:1] == b"{" and line.rstrip()[-1:] == b"}" for line in lines):
+        try:
+            rows, care = parse(b"[" + b",".join(lines) + b"]")
+        except ValueError:
+            rows = ()
+        if len(rows) == len(lines) and not any(row.keys() <= _ERROR for row in rows):
+            broken.read += len(lines)
+            return rows, care
+    return _one_by_one(lines, broken)
+
+
+def _one_by_one(lines: Sequence[bytes], broken: Broken) -> tuple[list[Row], bool]:
+    rows, needs_care = [], False
+    for line in lines:
+        broken.read += 1
         if line.isspace():
             continue
-        row, care = parse(line)
+        row, care = row_of(line)
         needs_care |= care
-        if export.is_event:
-            row["_event_id"] = event_id(identity(export.data_type, row), count)
-        rows.append(export.shape(row) if export.shape else row)
-        size += len(line)
-        if len(rows) >= BATCH_ROWS or size >= BATCH_BYTES:
-            yield Rows(rows, size=size, care=needs_care)
-            rows, size, needs_care = [], 0, False
-    if rows:
-        yield Rows(rows, size=size, care=needs_care)
+        if row is None:
+            broken.add(line)
+        else:
+            rows.append(row)
+    return rows, needs_care
 
 
-def identity(data_type: str, row: Row) -> bytes:
-    """The text that tells an event from others: a canonical JSON list."""
-    created = row.get("createdAt")
-    values = [data_type, (instant(created) or created or "")[:19] if isinstance(created, str) else created]
-    values += [row.get(name) for name in IDENTITY]
-    try:
-        return orjson.dumps(values, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # lone surrogates, integers beyond 64 bits
-        return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
-
-
-def event_id(text: bytes, count: Callable[[bytes], int]) -> str:
+def event_id(text: bytes, numbers: Numbers) -> str:
     """The id of an event: the same on every read, since equal ones share their second, and thus their window."""
     digest = hashlib.sha256(text)
-    number = count(digest.digest())
-    digest.update(b"#%d" % number)
-    return digest.hexdigest()[:32]
-
-
-def _short(text: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big")
+    first = digest.copy()
+    first.update(b"#0")
+    made = first.digest()
+    if number := numbers.count(made):
+        digest.update(b"#%d" % number)
+        made = digest.digest()
+    return made[:16].hex()

@@ -10,142 +10,27 @@ Facts are from the vendor's specification of 2026-03 unless said. What may surpr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from shared.api.paginators import cursor, overlapping, smaller_overlapping
-from shared.api.request import Page, Params, Request, Row
+from shared.api.paginators import cursor, offset
+from shared.api.request import Params, Request, Row
 from shared.errors import GoneError
 from shared.streams import Parent, Record, Rows, Settings, Step, Stream, Unit
 
-from . import exports, members, metrics, profiles
+from . import campaigns, catalogs, experiments, exports, members, metrics, profiles, templates
 from .client import LIST_SIZE, PLAIN
 from .event_streams import EVENTS
 from .events import Export
+from .pages import by_number, by_number_of_a_size, enveloped, half_the_size, numbered
 
 if TYPE_CHECKING:
     from shared.api.answers import Response
     from shared.api.client import Client
 
-MEDIA = ("Email", "Push", "InApp", "SMS")
-"""Those that templates can be filtered by; the rest (web push, embedded, WhatsApp, RCS) are in the plain list alone."""
-TEMPLATE_TYPES = ("Base", "Blast", "Triggered", "Workflow")
-NOT_FINAL = ("Scheduled", "Starting", "Running", "Ready", "Recurring", "Recalling")
 
-# Pages
-
-
-def numbered(most: int, **params: Any) -> Callable[[Unit], Params]:
-    """The first page, as large as may be."""
-
-    def of(unit: Unit) -> Params:
-        return {"page": 1, "pageSize": min(most, int(unit.settings["page_size"])), **params}
-
-    return of
-
-
-def has_more(body: Any) -> bool:
-    """Whether there is a next page. Only the presence of its URL counts: the key goes to no host that a body names."""
-    return bool(_inside(body).get("nextPageUrl"))
-
-
-def _inside(body: Any) -> Mapping[str, Any]:
-    """Catalogs answer in an envelope that the specification does not show."""
-    inner = body.get("params") if isinstance(body, dict) else None
-    return inner if isinstance(inner, dict) else body if isinstance(body, dict) else {}
-
-
-def enveloped(name: str) -> Callable[[Any], Sequence[Any]]:
-    """The rows in an answer that may come in an envelope."""
-
-    def rows(body: Any) -> Sequence[Any]:
-        found = _inside(body).get(name)
-        if not isinstance(found, list):
-            raise ValueError(f"the answer has no {name!r}")
-        return found
-
-    return rows
-
-
-by_number = overlapping(more=has_more)
-
-
-def by_number_of_a_size(page: Page) -> Sequence[Request]:
-    """The same where the largest page is not documented: an API that gives less than it was asked for, and has more, is
-    asked again for what it gives. One that refuses is asked for half as much (`shrink`).
-    """
-    asked, given = int(page.request.params["pageSize"]), len(page.rows)
-    if page.request.params["page"] == 1 and 0 < given < asked and has_more(page.body):
-        return [page.request.with_params({"pageSize": given})]
-    return by_number(page)
-
-
-half_the_size = smaller_overlapping(smallest=10)
-
-# Hooks
-
-
-def is_campaign_new(record: Record, unit: Unit) -> bool:
-    """A campaign that ends moves `endedAt`, `campaignState` and `sendSize`, and not `updatedAt`."""
-    if unit.since is None or record.get("campaignState") in NOT_FINAL:
-        return True
-    start = record.get("startAt")
-    times = [record.get("updatedAt"), record.get("createdAt"), record.get("endedAt")]
-    times.append(start if start and start <= unit.now else None)
-    return max((time for time in times if time), default=unit.since) >= unit.since
-
-
-def templates(client: Client, unit: Unit) -> Iterator[Rows]:
-    """All templates, with the type and medium that only the filters tell."""
-    from shared.sync.paging import pages
-
-    kinds: dict[Any, dict[str, str]] = {}
-    for field, param, values in (
-        ("messageMedium", "messageMedium", MEDIA),
-        ("templateType", "templateType", TEMPLATE_TYPES),
-    ):
-        for value in values:
-            listing = plain_templates(params=numbered(1000, sort="id", **{param: value}))
-            for batch in pages(client, unit, listing):
-                for row in batch.rows:
-                    kinds.setdefault(row.get("templateId"), {})[field] = value
-    for batch in pages(client, unit, plain_templates()):
-        yield Rows(
-            [{**row, **kinds.get(row.get("templateId"), {})} for row in batch.rows], size=batch.size, care=batch.care
-        )
-
-
-def catalogs(client: Client, unit: Unit) -> Iterator[Rows]:
-    """All catalogs, with the types of their fields."""
-    from shared.sync.paging import pages
-
-    for batch in pages(client, unit, CATALOG_NAMES):
-        for row in batch.rows:
-            path = f"/api/catalogs/{_segment(row['name'])}/fieldMappings"
-            try:
-                found = _inside(client.json(Request(path), stream=unit.stream))
-            except GoneError:
-                continue
-            yield Rows([{**row, **{name: found.get(name) for name in ("definedMappings", "undefinedFields")}}])
-
-
-def _segment(text: Any) -> str:
-    from urllib.parse import quote
-
-    return quote(str(text), safe="")
-
-
-def embedded_template(client: Client, unit: Unit) -> Iterator[Rows]:
-    """A template whose medium no filter tells, if it turns out to be an embedded one."""
-    request = Request("/api/templates/embedded/get", {"templateId": unit.parent["templateId"]})
-    try:
-        yield Rows([client.json(request, stream=unit.stream)])
-    except GoneError:
-        return
-
-
-def forgotten(client: Client, unit: Unit) -> Iterator[Rows]:
+def forgotten(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """The hashes of forgotten users. A project has those of its kind; asked for the other it answers an error."""
     for path, name, kind in (
         ("/api/users/forgotten", "hashedEmails", "email"),
@@ -197,6 +82,7 @@ def metadata_key(settings: Settings) -> tuple[str, ...] | None:
 
 # The table
 
+in_experiments = partial(Parent, stream="experiment_ids", keys={"experimentId": "id"})
 in_lists = partial(Parent, stream="lists", keys={"listId": "id"}, carry=("listType",))
 
 
@@ -221,25 +107,6 @@ def detail(name: str, medium: str, kind: str, description: str) -> Stream:
     )
 
 
-plain_templates = partial(
-    Stream,
-    name="templates",
-    path="/api/templates",
-    records="templates",
-    params=numbered(1000, sort="id"),
-    identity=("templateId",),
-    next_page=by_number,
-)
-CATALOG_NAMES = Stream(
-    name="catalogs",
-    path="/api/catalogs",
-    records=enveloped("catalogNames"),
-    params=numbered(1000),
-    identity=("name",),
-    next_page=by_number_of_a_size,
-    shrink=half_the_size,
-)
-
 STREAMS = (
     Stream(
         name="channels",
@@ -263,7 +130,8 @@ STREAMS = (
         records="campaigns",
         params=numbered(1000, sort="id"),
         replication_key="updatedAt",
-        is_new=is_campaign_new,
+        is_new=campaigns.is_new,
+        gate=campaigns.remembered,
         next_page=by_number,
         seed=True,
         deletions="archived campaigns say so",
@@ -272,7 +140,7 @@ STREAMS = (
         name="templates",
         description="Templates, with type and medium as far as the API tells",
         path="/api/templates",
-        fetch=lambda client, unit: _generated(templates(client, unit)),
+        fetch=templates.listed,
         key_properties=("templateId",),
         replication_key="updatedAt",
         seed=True,
@@ -323,26 +191,29 @@ STREAMS = (
         at_once=2,
         key_properties=("email", "listId"),
         choose_key=profiles.member_key,
+        extend_schema=profiles.extend_members,
+        checks=members.unmatched,
         seed=True,
         cost="1 of 5 requests a minute per list",
     ),
     Stream(
         name="campaign_metrics",
-        description="Metrics of campaigns over their whole life",
+        description="Metrics of campaigns, over their whole life or by day or week",
         path="/api/campaigns/metrics",
         parent=Parent(
             stream="campaigns",
             keys={"id": "id"},
-            carry=("campaignState", "updatedAt", "endedAt"),
+            carry=("campaignState", "createdAt", "updatedAt", "endedAt"),
             where=metrics.is_sent,
             batch=metrics.CAMPAIGNS_A_REQUEST,
             inject=False,
         ),
         fetch=metrics.of_campaigns,
+        choose_key=metrics.key,
         gate=metrics.settled,
         gate_full_table=True,
         selected=False,
-        cost="1 of 10 requests a minute per 100 campaigns",
+        cost="1 of 10 requests a minute per 100 campaigns, and window",
     ),
     Stream(
         name="experiment_metrics",
@@ -354,6 +225,59 @@ STREAMS = (
         key_properties=("experimentId", "templateId"),
         selected=False,
     ),
+    Stream(
+        name="experiment_ids",
+        path="/api/experiments",
+        records="experiments",
+        params=lambda unit: {"limit": int(unit.settings["page_size"]), "offset": 0},
+        next_page=offset("limit", "offset"),
+        total="totalCount",
+        quota=PLAIN,
+        hidden=True,
+    ),
+    Stream(
+        name="experiments",
+        description="Experiments, with their settings and variants",
+        path="/api/experiments/{id}",
+        parent=Parent(stream="experiment_ids", keys={"id": "id"}, carry=("name", "author")),
+        transform=experiments.described,
+        quota=PLAIN,
+        selected=False,
+        cost="1 request per experiment",
+    ),
+    Stream(
+        name="experiment_variants",
+        description="Variants of experiments, with their contents",
+        path="/api/experiments/{experimentId}/variants",
+        records="variants",
+        parent=in_experiments(),
+        key_properties=("experimentId", "variantId"),
+        quota=PLAIN,
+        selected=False,
+        cost="1 request per experiment",
+    ),
+    Stream(
+        name="experiment_totals",
+        description="What each variant of an experiment came to so far",
+        path="/api/experiments/{experimentId}/totals",
+        records=experiments.totals,
+        parent=in_experiments(carry=("status",), where=experiments.has_begun),
+        key_properties=("experimentId", "variantId"),
+        quota=PLAIN,
+        selected=False,
+        cost="1 request per experiment",
+    ),
+    Stream(
+        name="experiment_trends",
+        description="The same over time, one record a point of a metric",
+        path="/api/experiments/{experimentId}/trends",
+        records=experiments.trends,
+        parent=in_experiments(carry=("status",), where=experiments.has_begun),
+        key_properties=("experimentId", "variantId", "metric", "time"),
+        quota=PLAIN,
+        selected=False,
+        cost="1 request per experiment",
+    ),
     detail("email_templates", "Email", "email", "Contents of email templates"),
     detail("push_templates", "Push", "push", "Contents of push templates"),
     detail("sms_templates", "SMS", "sms", "Contents of SMS templates"),
@@ -362,7 +286,7 @@ STREAMS = (
         name="embedded_templates",
         description="Contents of embedded templates",
         path="/api/templates/embedded/get",
-        fetch=lambda client, unit: _generated(embedded_template(client, unit)),
+        fetch=templates.embedded,
         parent=Parent(
             stream="templates",
             keys={"templateId": "templateId"},
@@ -390,7 +314,7 @@ STREAMS = (
         name="catalogs",
         description="Catalogs, with the types of their fields",
         path="/api/catalogs",
-        fetch=lambda client, unit: _generated(catalogs(client, unit)),
+        fetch=catalogs.described,
         key_properties=("name",),
         selected=False,
         cost="1 request per catalog",
@@ -435,7 +359,7 @@ STREAMS = (
         name="forgotten_users",
         description="Hashes of users that were forgotten",
         path="/api/users/forgotten",
-        fetch=lambda client, unit: _generated(forgotten(client, unit)),
+        fetch=forgotten,
         key_properties=("hash", "kind"),
         selected=False,
     ),
@@ -464,12 +388,13 @@ STREAMS = (
         name="users",
         description="Users, with the project's own fields",
         path="/api/export/data.json",
-        fetch=exports.fetch(Export(data_type="user", is_event=False)),
+        fetch=profiles.fetch(Export(data_type="user", is_event=False)),
         cancel=exports.cancel,
         transform=profiles.records,
         extend_schema=profiles.extend,
+        probe="/api/export/jobs",
         window=exports.WINDOW,
-        lookback=lambda settings: 60.0 * float(settings["lookback_minutes"]),
+        lookback=profiles.lookback_seconds,
         key_properties=("email",),
         choose_key=profiles.key,
         replication_key="profileUpdatedAt",
@@ -479,10 +404,6 @@ STREAMS = (
     ),
     *EVENTS,
 )
-
-
-def _generated(batches: Iterator[Rows]) -> Generator[Step, None, None]:
-    yield from batches
 
 
 def forecast(units: Sequence[Unit]) -> str | None:

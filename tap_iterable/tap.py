@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared.errors import ConfigError
 from shared.settings import START_DATE, Setting
 from shared.streams import Settings
 from shared.tap import Tap
 
 from . import __version__
-from .client import check, connect
+from .client import HOSTS, check, connect
+from .project import Project
 from .streams import STREAMS, forecast
 
 if TYPE_CHECKING:
@@ -33,9 +35,8 @@ SETTINGS = (
     replace(START_DATE, required=True),
     Setting(
         name="region",
-        description="The project's data centre, US or EU.",
+        description="The project's data centre, US or EU, in either case.",
         default="US",
-        pattern="^([Uu][Ss]|[Ee][Uu])$",
         label="Data centre",
     ),
     Setting(
@@ -56,9 +57,9 @@ SETTINGS = (
     Setting(
         name="lookback_minutes",
         type="integer",
-        description="Read so much again behind the bookmark of an export, for events that arrive late. Events of "
-        "mobile devices that were offline, and imported ones, may be days late.",
-        default=60,
+        description="Read so much again behind the bookmark of an export, and write all of it again, for events that "
+        "arrive late. Default: for events a week, of which only what was indexed since is written, where windows are "
+        "wider than that and the target merges by key; else an hour, as for users.",
         minimum=0,
         aliases=("lookback_window",),
     ),
@@ -163,17 +164,27 @@ SETTINGS = (
     Setting(
         name="list_ids",
         type="array",
-        description="Only the members, and the sizes, of these lists. Default: all.",
+        description="Only the members, and the sizes, of the lists with these ids. Default: all.",
+        schema={"items": {"type": ["integer", "string"]}},
     ),
     Setting(
         name="list_types",
         type="array",
-        description="Only those of lists of these types, such as Standard and Dynamic. Default: all.",
+        description="Only those of lists of these types: Standard (or Static), Dynamic, Suppression, Internal. "
+        "Default: all.",
+    ),
+    Setting(
+        name="metrics_window",
+        description="campaign_metrics: one record for the whole life of a campaign, or one for each day or week in "
+        "which anything was counted, which takes a request for each of them.",
+        default="lifetime",
+        options=("lifetime", "day", "week"),
     ),
     Setting(
         name="metrics_lookback_days",
         type="integer",
-        description="campaign_metrics: campaigns that ended, and were last edited, longer ago are not read again.",
+        description="campaign_metrics: campaigns that ended, and were last edited, longer ago are not read again; days "
+        "and weeks longer ago neither.",
         default=30,
         minimum=0,
     ),
@@ -195,10 +206,17 @@ SETTINGS = (
 
 
 def validate(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with the region in capitals and the address worked out."""
-    changes: dict[str, Any] = {"region": str(settings["region"]).upper()}
+    """The settings with the region in capitals, lists by their words, and the address worked out."""
+    region = str(settings["region"]).strip().upper()
+    if region not in HOSTS:
+        raise ConfigError(f"region is {settings['region']!r}, and has to be US or EU: where the project lives.")
+    changes: dict[str, Any] = {"region": region, "project": Project(kind=settings["project_type"])}
     if base := settings.get("base_url"):
         changes["base_url"] = base.removesuffix("/api")  # older connectors want it with that
+    for name in ("list_ids", "list_types"):
+        changes[name] = [word.strip() for each in settings.get(name) or () for word in str(each).split(",")] or None
+    if wrong := [each for each in changes["list_ids"] or () if not each.isdecimal()]:
+        raise ConfigError(f"list_ids are numbers, as the API and the web page of a list show them, not {wrong[0]!r}.")
     if settings["event_key"] == "documented":
         logger.warning("event_key is `documented`: a target that merges by email keeps one event for each person.")
     return {**settings, **changes}

@@ -20,8 +20,9 @@ from tap_iterable.sandbox import IterableSandbox, data_type_of
 from tap_iterable.sandbox import exports as sandbox_exports
 from tap_iterable.sandbox import truth as sandbox_truth
 from tap_iterable.sandbox.account import FACTS
-from tap_iterable.streams import MEDIA, STREAMS, TEMPLATE_TYPES
+from tap_iterable.streams import STREAMS
 from tap_iterable.tap import TAP
+from tap_iterable.templates import MEDIA, TEMPLATE_TYPES
 
 BY_NAME = {stream.name: stream for stream in STREAMS}
 SETTINGS = {setting.name: setting.default for setting in settings_of(TAP)}
@@ -32,7 +33,9 @@ MADE_BY_HOOKS = {
     "push_templates": set(),
 }
 
-every_fact = pytest.mark.parametrize("name", FACTS["streams"])
+PUBLISHED = {**FACTS["streams"], **FACTS["beyond"]}
+
+every_fact = pytest.mark.parametrize("name", PUBLISHED)
 
 
 def unit(stream: Stream, **members: Any) -> Unit:
@@ -46,7 +49,7 @@ def shape(path: str) -> str:
 
 def test_every_stream_is_an_export_or_has_facts() -> None:
     exported = {stream.name for stream in EVENTS} | {"users"}
-    assert set(BY_NAME) == exported | set(FACTS["streams"])
+    assert set(BY_NAME) == exported | set(PUBLISHED)
 
 
 def test_every_type_of_data_is_a_stream() -> None:
@@ -55,7 +58,7 @@ def test_every_type_of_data_is_a_stream() -> None:
 
 @every_fact
 def test_path_and_items_are_the_published_ones(name: str) -> None:
-    stream, fact = BY_NAME[name], FACTS["streams"][name]
+    stream, fact = BY_NAME[name], PUBLISHED[name]
     assert shape(stream.path) == shape(fact["path"])
     if isinstance(stream.records, str) and stream.fetch is None and stream.decode is None:
         assert stream.records == fact["items"]
@@ -63,7 +66,7 @@ def test_path_and_items_are_the_published_ones(name: str) -> None:
 
 @every_fact
 def test_every_parameter_sent_is_published(name: str) -> None:
-    stream, known = BY_NAME[name], FACTS["streams"][name]["parameters"]
+    stream, known = BY_NAME[name], PUBLISHED[name]["parameters"]
     for params in partitions(stream, SETTINGS).values():
         for param, value in first_request(stream, unit(stream, params=params)).params.items():
             assert param in known
@@ -73,7 +76,7 @@ def test_every_parameter_sent_is_published(name: str) -> None:
 
 @every_fact
 def test_every_published_field_is_a_column(name: str) -> None:
-    published = set(FACTS["streams"][name].get("fields", ()))
+    published = set(PUBLISHED[name].get("fields", ()))
     if not published or BY_NAME[name].hidden:
         return
     properties = set(schema.load(TAP.schemas, name)["properties"])
@@ -129,7 +132,7 @@ def test_the_columns_are_those_that_were_written_twice(name: str) -> None:
 
 def test_the_sandbox_has_the_published_parameters_that_it_needs() -> None:
     routes = {shape(route.path): route for route in IterableSandbox({}).routes()}
-    for fact in FACTS["streams"].values():
+    for fact in PUBLISHED.values():
         route = routes[shape(fact["path"])]
         assert set(route.params) <= {*fact["parameters"]}
     assert set(sandbox_exports.DATA_TYPES) == set(FACTS["export"]["data_types"])

@@ -59,7 +59,10 @@ def lines(box: IterableSandbox, data_type: str, **window: str) -> list[dict[str,
         ("/api/metadata/settings/gone", {}, 404),
         ("/api/metadata/nowhere", {}, 404),
         ("/api/users/forgottenUserIds", {}, 400),
-        ("/api/campaigns/metrics", {"campaignId": list(range(401))}, 414),
+        ("/api/campaigns/metrics", {"campaignId": list(range(401)), **WIDE}, 414),
+        ("/api/campaigns/metrics", {"campaignId": 101}, 400),
+        ("/api/experiments", {"limit": 1001}, 400),
+        ("/api/experiments/1", {}, 404),
         ("/api/export/77/files", {}, 404),
     ],
 )
@@ -123,8 +126,16 @@ def test_the_other_side_of_what_is_unconfirmed() -> None:
     with IterableSandbox({"other": "1"}) as box:
         assert "catalogNames" in json.loads(ask(box, "/api/catalogs")[1])
         assert json.loads(ask(box, "/api/campaigns")[1])["nextPageUrl"].startswith("http")
-        header = ask(box, "/api/campaigns/metrics", {"campaignId": 101})[1].split(b"\n")[0]
+        header = ask(box, "/api/campaigns/metrics", {"campaignId": 101, **WIDE})[1].split(b"\n")[0]
         assert header.count(b"Revenue") == 1
+        assert ask(box, "/api/export/data.json", {"dataTypeName": "unknownSession", **WIDE})[0] == 400
+        assert lines(box, "anonSession")
+
+
+def test_an_unknown_campaign_takes_those_beside_it_with_it() -> None:
+    with IterableSandbox({"unknown": "101"}) as box:
+        statuses = [ask(box, "/api/campaigns/metrics", {"campaignId": ids, **WIDE})[0] for ids in ([101, 103], [103])]
+        assert statuses == [404, 200]
 
 
 def test_quotas_are_counted_on_request() -> None:

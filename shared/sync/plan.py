@@ -76,14 +76,14 @@ class Plan:
             params=found.params,
             resume=self.kept(run, key),
         )
-        if run.children:  # they need its rows, whether or not these are news
-            return built, None, True
-        if key in run.finished_before:
+        if key in run.finished_before and not run.children:
             return built, None, False
         gate = run.stream.gate
         if gate is None or not (run.reading.incremental or run.stream.gate_full_table):
             return built, None, True
         mark = gate(built)
+        if run.children and not isinstance(mark, Anyway):  # they need its rows, whether or not these are news
+            return built, None, True
         if mark is True or isinstance(mark, Anyway):
             return built, None if mark is True else mark.mark, True
         if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):

@@ -4,12 +4,13 @@ schedule's business.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..errors import TooLargeError
 from ..protocol.state import Bookmark, Span
-from ..streams import Outcome, Unit, Window
+from ..streams import Outcome, Step, Unit, Window
 from ..timestamps import floor_seconds, seconds_between, shift
 
 DAY_SECONDS = 86_400.0
@@ -135,6 +136,31 @@ class WindowPlan:
         self.again[:0] = [(span[0], middle), (middle, span[1])]
         self.ceiling, self.width, self.clean = 0.8 * width, half, 0
         return True
+
+
+def expected(unit: Unit, window: Window) -> list[Span]:
+    """The windows of a unit if each went at once, found nothing, and nothing had been read before."""
+    plan, spans = WindowPlan.of(unit, window, Bookmark()), []
+    while (found := plan.next()) is not None and found.window:
+        spans.append(found.window)
+        plan.ended(found.window, Outcome(0, 0, 1, 0))
+    return spans
+
+
+def each_window(
+    unit: Unit, window: Window, read: Callable[[Unit], Generator[Step, None, None]]
+) -> Generator[Step, None, None]:
+    """For a `fetch` hook whose unit has no windows of its own: what `read` gives of each, one after the other. One that
+    is too large is read in halves.
+    """
+    plan = WindowPlan.of(unit, window, Bookmark())
+    while (found := plan.next()) is not None and found.window:
+        try:
+            yield from read(found)
+        except TooLargeError:
+            if not plan.split(found.window):
+                raise
+        plan.ended(found.window, None)
 
 
 def _settled(base: Unit, done: tuple[Span, ...]) -> tuple[Span, ...]:

@@ -3,7 +3,7 @@
 `account` makes the account, `exports` serves exports and jobs, `answers` the rest, `truth`
 says what a faultless read gives. `other=1` shows the other side of what no primary source confirms: answers of catalogs
 without their envelope and in pages of ten (asked for more, names are refused, items are ten all the same), job states
-with a capital, metric columns once, whole URLs of next pages.
+with a capital, metric columns once, whole URLs of next pages, unknown sessions called anonymous ones.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class IterableSandbox(Sandbox):
         "project": (str, "email", "by what users are told apart: email, userid or hybrid"),
         "quotas": (_switch, "0", "count requests as the API does: four exports a minute"),
         "cut": (int, "", "exports of more rows are cut, or answer 504"),
+        "unknown": (int, "", "the campaign for which metrics of all that are asked beside it are refused"),
         "broken": (int, "", "the list that always answers 500"),
         "jobs": (str, "", "what befalls jobs, joined by +: fail, truncate, expire, refuse"),
         "other": (_switch, "0", "the other side of what is unconfirmed"),
@@ -194,7 +195,7 @@ class IterableSandbox(Sandbox):
             Route(
                 path="/api/campaigns/metrics",
                 handler=answers.campaign_metrics,
-                params={"campaignId": Param("integer"), **dates},
+                params={"campaignId": Param("integer"), **dict.fromkeys(dates, Param(required=True))},
                 quota="metrics",
             ),
             Route(
@@ -204,10 +205,29 @@ class IterableSandbox(Sandbox):
             ),
         ]
         made += [
+            Route(
+                path="/api/experiments",
+                handler=answers.listed_experiments,
+                params={
+                    "limit": Param("integer", default=20, least=1, most=1000),
+                    "offset": Param("integer", default=0),
+                },
+            ),
+            Route(path="/api/experiments/{experiment_id}", handler=answers.experiment),
+        ]
+        made += [
+            Route(
+                path=f"/api/experiments/{{experiment_id}}/{part}",
+                handler=partial(answers.experiment, part=part),
+                params=dates if part == "trends" else {},
+            )
+            for part in ("variants", "totals", "trends")
+        ]
+        made += [
             Route(path=f"/api/templates/{kind}/get", handler=partial(answers.template, kind=kind), params=an_id)
             for kind in ("email", "push", "sms", "inapp", "embedded")
         ]
-        return [*made, *exports.routes()]
+        return [*made, *exports.routes(exports.types(self))]
 
     # Collections.
 
@@ -306,7 +326,12 @@ class IterableSandbox(Sandbox):
         elif stream == "campaign_metrics":
             campaigns = self.table("campaigns")
             there = (campaigns.row(number) for number in range(campaigns.count) if stays("campaigns", number))
-            rows = [row for row in there if row["campaignState"] != "Draft"]
+            refused = self.options["unknown"]
+            rows = [row for row in there if row["campaignState"] != "Draft" and row["id"] != refused]
+            if days := {"day": 1, "week": 7}.get(str(settings.get("metrics_window"))):
+                for row in rows:
+                    yield from answers.windows_of(self, row["id"], days)
+                return
             found = ((row["id"], answers.cells(row["id"])) for row in rows)
             yield from truth.metrics(found, answers.HEADERS, answers.METRIC_COLUMNS)
         elif stream == "experiment_metrics":
@@ -319,6 +344,8 @@ class IterableSandbox(Sandbox):
         account = self.account
         if stream in ("campaigns", "journeys"):
             return self._staying(stream, stays)
+        if stream.startswith("experiment"):
+            return answers.experiment_rows(self, stream)
         if stream == "templates" or stream.endswith("_templates"):
             return self._templates(stream, stays)
         made: dict[str, Callable[[], Iterable[Row]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
@@ -47,6 +48,22 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
+def _dressed(row: Row, number: int) -> Row:
+    """The event as some projects have it: nested objects under dotted names, JSON as text, a single id for a list, a
+    field of its own that has another value inside `dataFields`.
+    """
+    inside = row.get("dataFields")
+    if number % 11 == 5 and isinstance(row.get("itblInternal"), dict):
+        row |= {f"itblInternal.{name}": value for name, value in row.pop("itblInternal").items()}
+    if number % 7 == 2 and isinstance(row.get("payload"), dict):
+        row["payload"] = json.dumps(row["payload"]) if number % 2 else [1, {"a": 2}]
+    if number % 5 == 3 and isinstance(row.get("emailListIds"), list):
+        row["emailListIds"] = row["emailListIds"][0] if number % 2 else json.dumps(row["emailListIds"])
+    if isinstance(inside, dict) and number % 4 == 3:
+        row["dataFields"] = json.dumps(inside) if number % 8 == 3 else {**inside, "price": "another"}
+    return row
+
+
 class Account:
     """All that is in the account on one day. `project` is email, userid or hybrid."""
 
@@ -89,9 +106,10 @@ class Account:
         return int(_LARGE.get(data_type, 40) * self.scale)
 
     def event(self, data_type: str, number: int) -> Row:
-        """One event. Every 25th is equal to the one before it."""
+        """One event. Every 25th is equal to the one before it, some of them but for a field of their own."""
         if number % 25 == 24 and number < self._count(data_type):
-            return self.event(data_type, number - 1)
+            twin = self.event(data_type, number - 1)
+            return {**twin, "price": -1} if number % 50 == 49 and data_type in ("customEvent", "purchase") else twin
         at = self.times(data_type)[number]
         chance = mix(salt(self.seed, data_type, "row"), number)
         row = {**self.person(chance % 50), "createdAt": wire(at)}
@@ -110,7 +128,9 @@ class Account:
             row["price"] = chance % 1000 / 4
             if number % 2:
                 row["dataFields"] = {"colour": _TEXTS[chance % 7].replace("\u0000", "-"), "deep": {"er": [1, None]}}
-        return row
+        if data_type in ("purchase", "emailSubscribe") and number % 3:
+            row["orderId"] = chance % 500
+        return _dressed(row, number)
 
     def _value(self, name: str, kind: Any, luck: int) -> Any:
         if isinstance(kind, dict):
@@ -128,6 +148,7 @@ class Account:
         }
         arrays: dict[str, Any] = {
             "integer": [luck % 50, luck % 7],
+            "string": [f"label {luck % 5}", "é"],
             "object": [{"id": str(luck % 99), "price": luck % 100 / 4}, {"id": "b", "price": None}],
         }
         return arrays[kind[0]] if isinstance(kind, list) else made[kind]
@@ -233,6 +254,14 @@ class Account:
 
     # The rest
 
+    @cached_property
+    def _made(self) -> dict[int, datetime]:
+        return {row["id"]: datetime.fromtimestamp(row["createdAt"] / 1000, timezone.utc) for row in self.campaigns()}
+
+    def made(self, campaign: int) -> datetime:
+        """When a campaign was made."""
+        return self._made[campaign]
+
     def campaigns(self) -> list[Row]:
         """Campaigns. On each day one ends, which does not move `updatedAt`, and one is edited."""
         found = []
@@ -261,6 +290,26 @@ class Account:
             if number >= int(130 * self.scale):
                 row["createdAt"] = row["updatedAt"] = milliseconds(EPOCH + timedelta(hours=1))
             found.append({**row, **({"messageMedium": "Email"} if number % 2 else {})})
+        return found
+
+    def experiments(self) -> list[Row]:
+        """Experiments; every third one is yet to begin."""
+        found = []
+        for number in range(int(25 * self.scale)):
+            begun = milliseconds(BEGIN + timedelta(days=number)) if number % 3 else None
+            variants = [
+                {"id": each, "name": f"Variant {each}", "value": {"templateId": 500 + each, "sendTime": None},
+                 "currentPercentage": 50 if each else 37.5, "isWinner": False, "isControl": not each}
+                for each in range(1 + number % 3)
+            ]  # fmt: skip
+            found.append({
+                "id": 700 + number, "status": "running" if begun else "draft", "creationDate": milliseconds(BEGIN),
+                "startDate": begun, "finishDate": None, "channelType": "email", "experimentType": "SubjectLine",
+                "allocationMode": "even_split", "sizing": {"holdoutPercentage": 5 if number % 2 else None},
+                "meta": {"name": f"Experiment {_TEXTS[number % 4]}", "conversionMetrics": ["opens"], "projectId": 1,
+                         "campaignId": 100 + number if number % 4 else None, "orgId": 2},
+                "variants": variants, "constraints": {"suppressionListIds": [3]} if number % 2 else None,
+            })  # fmt: skip
         return found
 
     def templates(self) -> list[tuple[str, str, Row]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shared.sandbox import Answer, Call, Refusal, Row
@@ -17,17 +19,25 @@ MOST_METRICS = 400
 HEADERS = {"Total Email Sends": "total_email_sends", "Unique Email Opens (filtered)": "unique_email_opens_filtered",
            "Purchases / M (Email)": "purchases_per_mille_email", "Revenue": "revenue"}  # fmt: skip
 METRIC_COLUMNS = (
+    "windowStart windowEnd "
     "average_order_value purchases_per_mille revenue revenue_per_mille total_complaints total_email_opens "
-    "total_email_opens_filtered total_email_sends total_email_send_skips total_emails_bounced total_emails_clicked "
-    "total_emails_delivered total_hosted_unsubscribe_clicks total_purchases total_unsubscribes unique_email_clicks "
-    "unique_email_opens unique_email_opens_filtered unique_email_opens_or_clicks unique_email_sends "
-    "unique_emails_bounced unique_emails_delivered unique_hosted_unsubscribe_clicks unique_purchases "
-    "unique_unsubscribes purchases_per_mille_email total_pushes_sent total_pushes_delivered total_pushes_bounced "
-    "total_pushes_opened unique_pushes_sent unique_pushes_delivered unique_pushes_bounced unique_pushes_opened "
-    "total_in_apps_sent total_in_apps_delivered total_in_app_opens total_in_app_clicks unique_in_app_opens "
-    "unique_in_app_clicks total_sms_sent total_sms_delivered total_sms_bounced total_sms_clicks unique_sms_sent "
-    "unique_sms_clicks total_web_pushes_sent total_web_pushes_clicked unique_web_pushes_sent unique_web_pushes_clicked "
-    "total_custom_conversions unique_custom_conversions"
+    "total_email_opens_filtered total_email_sends total_email_send_skips total_emails_bounced "
+    "total_emails_clicked total_emails_delivered total_hosted_unsubscribe_clicks total_purchases "
+    "total_unsubscribes unique_email_clicks unique_email_opens unique_email_opens_filtered "
+    "unique_email_opens_or_clicks unique_email_sends unique_emails_bounced unique_emails_delivered "
+    "unique_hosted_unsubscribe_clicks unique_purchases unique_unsubscribes purchases_per_mille_email "
+    "total_pushes_sent total_pushes_delivered total_pushes_bounced total_pushes_opened unique_pushes_sent "
+    "unique_pushes_delivered unique_pushes_bounced unique_pushes_opened total_in_apps_delivered "
+    "total_in_app_opens total_in_app_clicks unique_in_app_opens unique_in_app_clicks total_sms_sent "
+    "total_sms_delivered total_sms_bounced total_sms_clicks unique_sms_sent unique_sms_clicks "
+    "total_web_pushes_sent unique_web_pushes_sent total_custom_conversions unique_custom_conversions "
+    "average_custom_conversion_value sum_of_custom_conversions purchases_per_mille_push purchases_per_mille_sms "
+    "revenue_per_mille_email revenue_per_mille_push revenue_per_mille_sms total_app_uninstalls "
+    "total_email_holdout total_push_holdout total_webpush_holdout total_sms_holdout total_in_app_holdout "
+    "total_push_send_skips total_web_push_send_skips total_sms_send_skips total_in_app_send_skips "
+    "total_web_push_clicks unique_web_push_clicks total_inbound_sms unique_inbound_sms unique_sms_bounced "
+    "unique_sms_delivered total_in_app_closes total_in_app_deletes total_in_app_sent total_inbox_impressions "
+    "unique_in_app_sends unique_in_apps_delivered"
 )
 EXPERIMENTS = (
     "Campaign ID,Experiment ID,Template ID,Name,Type,Created by,Creation Date,Last modified,Subject,Improvement,"
@@ -37,13 +47,15 @@ EXPERIMENTS = (
     "101,12,501,Variation 1,-,me@example.com,2025-01-06T22:55:34.807Z,2025-01-06T22:55:34.807Z,Hé,1.5,NaN,,0.25\n"
 )
 EXPERIMENT_COLUMNS = (
-    "campaignId experimentId templateId name type createdBy creationDate lastModified subject improvement confidence "
-    "total_email_sends email_delivery_rate total_emails_delivered total_email_opens unique_email_opens_or_clicks "
-    "email_open_rate total_emails_clicked unique_email_clicks clicks_opens email_click_rate "
-    "total_hosted_unsubscribe_clicks unique_hosted_unsubscribe_clicks total_complaints complaint_rate "
-    "total_emails_bounced unique_emails_bounced email_bounce_rate total_unsubscribes unique_unsubscribes "
-    "email_unsubscribe_rate revenue total_purchases unique_purchases average_order_value purchases_per_mille "
-    "revenue_per_mille"
+    "campaignId experimentId templateId name type createdBy creationDate lastModified subject improvement "
+    "confidence total_email_sends email_delivery_rate total_emails_delivered total_email_opens "
+    "unique_email_opens_or_clicks email_open_rate total_emails_clicked unique_email_clicks clicks_opens "
+    "email_click_rate total_hosted_unsubscribe_clicks unique_hosted_unsubscribe_clicks total_complaints "
+    "complaint_rate total_emails_bounced unique_emails_bounced email_bounce_rate total_unsubscribes "
+    "unique_unsubscribes email_unsubscribe_rate revenue total_purchases unique_purchases average_order_value "
+    "purchases_per_mille revenue_per_mille total_in_app_sent unique_in_app_sends total_in_apps_delivered "
+    "unique_in_apps_delivered total_in_app_opens unique_in_app_opens in_app_open_rate total_in_app_clicks "
+    "unique_in_app_clicks in_app_click_rate total_in_app_closes total_in_app_deletes"
 )
 MAPPINGS = {"definedMappings": {"price": "double"}, "undefinedFields": ["stock.here"]}
 
@@ -84,25 +96,120 @@ def paged(sandbox: IterableSandbox, call: Call, name: str, total: str, key: str,
 def cells(campaign: int) -> dict[str, str]:
     """The metrics of a campaign, as the CSV has them."""
     return {
-        "Total Email Sends": str(campaign * 3),
+        "Total Email Sends": '"1,234"' if campaign % 11 == 0 else str(campaign * 3),
         "Unique Email Opens (filtered)": "" if campaign % 5 == 0 else str(campaign),
-        "Purchases / M (Email)": ("NaN", "0.0", "12.5")[campaign % 3],
-        "Revenue": "N/A" if campaign % 7 == 0 else "0",
+        "Purchases / M (Email)": ("NaN", "0.0", "12.5%", ".25")[campaign % 4],
+        "Revenue": ("N/A", "$5.00", "0")[campaign % 3],
     }
+
+
+def days_between(start: str, end: str) -> int:
+    return (date.fromisoformat(end) - date.fromisoformat(start)).days
+
+
+def daily_cells(sandbox: IterableSandbox, campaign: int, start: str, end: str) -> dict[str, str]:
+    """What was counted in some days: three days from its making on, a campaign counts its number each day."""
+    made = sandbox.account.made(campaign).date()
+    counted = sum(start <= str(made + timedelta(days=each)) < end for each in range(3))
+    return {"Total Email Sends": str(campaign * counted), "Revenue": "0", "Purchases / M (Email)": "N/A",
+            "Unique Email Opens (filtered)": ""}  # fmt: skip
+
+
+def windows_of(sandbox: IterableSandbox, campaign: int, days: int) -> Iterator[Row]:
+    """The records of a campaign by day or week."""
+    made = sandbox.account.made(campaign).date()
+    first = made - timedelta(days=made.weekday() if days == 7 else 0)
+    for number in range(3):
+        start, end = first + timedelta(days=days * number), first + timedelta(days=days * (number + 1))
+        if count := json.loads(daily_cells(sandbox, campaign, str(start), str(end))["Total Email Sends"]):
+            span = {"windowStart": f"{start}T00:00:00.000000Z", "windowEnd": f"{end}T00:00:00.000000Z"}
+            yield {"id": campaign, **dict.fromkeys(METRIC_COLUMNS.split()), **span, "revenue": 0,
+                   "total_email_sends": count}  # fmt: skip
 
 
 def campaign_metrics(sandbox: IterableSandbox, call: Call) -> Answer:
     wanted = [int(text) for name, text in call.query if name == "campaignId"]
     if len(wanted) > MOST_METRICS:
         raise Refusal(414)
+    if sandbox.options["unknown"] in wanted:
+        raise Refusal(404, f"Campaign {sandbox.options['unknown']} not found")
     twice = 1 if sandbox.options["other"] else 2
     headers = [header for header in HEADERS for _ in range(twice)]
     lines = [",".join(["id", *(headers if wanted else [""])])]
+    start, end = (call.params[name][:10] for name in ("startDateTime", "endDateTime"))
     for campaign in wanted:
         found = cells(campaign)
+        if days_between(start, end) <= 7:
+            found = daily_cells(sandbox, campaign, start, end)
         row = [found[header] if place % twice == 0 or campaign % 2 else "" for place, header in enumerate(headers)]
         lines.append(",".join([str(campaign), *row]))
     return Answer("\n".join([*lines, ""]).encode(), content_type="text/plain; charset=utf-8")
+
+
+def listed_experiments(sandbox: IterableSandbox, call: Call) -> Answer:
+    """A part of the list of experiments, which says little of each."""
+    found = sandbox.account.experiments()
+    start, size = call.params["offset"], call.params["limit"]
+    rows = [
+        {"id": row["id"], "name": row["meta"]["name"], "status": row["status"], "channelType": "email",
+         "author": f"author-{row['id'] % 3}@example.com"}
+        for row in found[start : start + size]
+    ]  # fmt: skip
+    return Answer.of({"experiments": rows, "totalCount": len(found)})
+
+
+def experiment(sandbox: IterableSandbox, call: Call, part: str = "") -> Answer:
+    """An experiment, or one part of it."""
+    for row in sandbox.account.experiments():
+        if str(row["id"]) == call.args["experiment_id"]:
+            return Answer.of(experiment_part(row, part) if part else row)
+    raise Refusal(404, "No such experiment")
+
+
+def experiment_part(row: Row, part: str) -> Row:
+    """Variants, totals or trends of an experiment, as the API has them."""
+    if part == "variants":
+        content = {"subject": "Hé", "preheader": None, "htmlSource": "<p>", "plainText": "p"}
+        made = [
+            {"variantId": each["id"], "name": each["name"], "value": each["value"],
+             "currentPercentage": each["currentPercentage"], "content": content if each["id"] else None}
+            for each in row["variants"]
+        ]  # fmt: skip
+        return {"experimentId": row["id"], "variants": made}
+    named = [{name: each[name] for name in ("id", "name", "isControl", "isWinner")} for each in row["variants"]]
+    if part == "totals":
+        found = [{**each, "metrics": {"sends": 10 + each["id"], "purchase": 1.5}} for each in named]
+        return {"id": row["id"], "status": row["status"], "variants": found}
+    days = ("2025-01-01T00:00:00.000Z", "2025-01-02T00:00:00.000Z")
+    series = {
+        metric: [{"time": day, "value": n} for n, day in enumerate(days)] for metric in ("TotalEmailSend", "Open")
+    }
+    held = {"id": -1, "name": "Holdout", "isControl": False, "isWinner": False, "series": series}
+    return {"id": row["id"], "status": row["status"], "interval": "day", "startDateTime": days[0],
+            "endDateTime": days[1], "variants": [{**each, "series": series} for each in named],
+            "holdout": held if row["sizing"]["holdoutPercentage"] else None}  # fmt: skip
+
+
+def experiment_rows(sandbox: IterableSandbox, stream: str) -> Iterator[Row]:
+    """What the tap is to make of experiments."""
+    for row in sandbox.account.experiments():
+        if stream == "experiments":
+            meta = row["meta"]
+            author = f"author-{row['id'] % 3}@example.com"
+            yield {**row, "name": meta["name"], "author": author, "campaignId": meta["campaignId"]}
+            continue
+        part = stream.removeprefix("experiment_")
+        if part != "variants" and row["status"] == "draft":
+            continue
+        body = experiment_part(row, part)
+        for variant in [*body["variants"], *filter(None, [body.get("holdout")])]:
+            named = {"experimentId": row["id"], "variantId": variant.get("id", variant.get("variantId"))}
+            named |= {name: value for name, value in variant.items() if name not in ("id", "series")}
+            if part == "trends":
+                for metric, points in variant["series"].items():
+                    yield from ({**named, "metric": metric, "interval": "day", **point} for point in points)
+            else:
+                yield {**named, **({"status": row["status"]} if part == "totals" else {})}
 
 
 def experiments() -> Iterator[Row]:

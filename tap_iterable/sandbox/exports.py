@@ -4,7 +4,7 @@ expire.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -40,16 +40,26 @@ class Job:
     is_truncated: bool = False
 
 
-def routes() -> list[Route]:
+def types(sandbox: IterableSandbox) -> tuple[str, ...]:
+    """The types of data, under the names that this project knows."""
+    other = {"unknownSession": "anonSession"} if sandbox.options["other"] else {}
+    return tuple(other.get(name, name) for name in DATA_TYPES)
+
+
+def _known(data_type: str) -> str:
+    return "unknownSession" if data_type == "anonSession" else data_type
+
+
+def routes(data_types: Sequence[str]) -> list[Route]:
     """The endpoints of exports."""
     window = {"startDateTime": Param(required=True), "endDateTime": Param(required=True)}
     chosen = {"onlyFields": Param(), "omitFields": Param(), "campaignId": Param("integer")}
-    types = Param(options=DATA_TYPES, required=True)
+    known = Param(options=tuple(data_types), required=True)
     return [
         Route(
             path="/api/export/data.json",
             handler=_direct,
-            params={"dataTypeName": types, **window, **chosen},
+            params={"dataTypeName": known, **window, **chosen},
             quota="export",
         ),
         Route(path="/api/export/start", handler=_start, method="POST", quota="start"),
@@ -96,10 +106,11 @@ def chosen(row: Row, params: Mapping[str, Any]) -> Row:
 
 def _direct(sandbox: IterableSandbox, call: Call) -> Answer:
     start, end = _read(call.params["startDateTime"]), _read(call.params["endDateTime"])
-    found = rows(sandbox, call.params["dataTypeName"], start, end)
+    data_type = _known(call.params["dataTypeName"])
+    found = rows(sandbox, data_type, start, end)
     lines = [dumps(chosen(row, call.params)) for row in found]
     if sandbox.options["drift"]:
-        sandbox.account.happen(call.params["dataTypeName"], sandbox.clock.now())
+        sandbox.account.happen(data_type, sandbox.clock.now())
     body = b"\n".join(lines)  # the last line lacks its end
     most = sandbox.options["cut"]
     if most and len(lines) > most:
@@ -116,12 +127,12 @@ def _start(sandbox: IterableSandbox, call: Call) -> Answer:
     body = call.json()
     if set(body) - {"dataTypeName", "outputFormat", "startDateTime", "endDateTime", "onlyFields", "omitFields"}:
         raise Refusal(400, "Unknown member", title="BadJsonBody")
-    if body.get("dataTypeName") not in DATA_TYPES or body.get("outputFormat") not in (JSON_LINES, "text/csv"):
+    if body.get("dataTypeName") not in types(sandbox) or body.get("outputFormat") not in (JSON_LINES, "text/csv"):
         raise Refusal(400, "Invalid JSON body", title="BadJsonBody")
     identity = 3000 + len(sandbox.jobs)
     job = Job(
         identity,
-        body["dataTypeName"],
+        _known(body["dataTypeName"]),
         _read(body["startDateTime"]),
         _read(body["endDateTime"]),
         sandbox.clock.now(),
