@@ -21,7 +21,17 @@ from shared.api.answers import Response
 from shared.api.client import Client, Context
 from shared.api.request import Page, Request
 from shared.command import config
-from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError, TooLargeError
+from shared.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    GoneError,
+    QuotaError,
+    RefusedError,
+    RetryableError,
+    TooLargeError,
+    UnavailableError,
+)
 from shared.protocol.state import State
 from shared.report import Report
 from shared.streams import Stream, Unit
@@ -29,7 +39,7 @@ from shared.sync.paging import first_request
 from shared.sync.units import partitions
 from shared.tap import settings_of
 from tap_mailchimp import activity, batches
-from tap_mailchimp.client import check, check_lists, connect, metadata_verdict, verdict
+from tap_mailchimp.client import Firewall, check, check_lists, connect, firewall_page, metadata_verdict, verdict
 from tap_mailchimp.defaults import IN_LIST
 from tap_mailchimp.streams.audiences import is_recent
 from tap_mailchimp.streams.members import members_of_list
@@ -597,6 +607,46 @@ def test_the_wrong_data_centre_is_named_as_a_cause() -> None:
     assert "another data centre" not in str(verdict(Request("/lists"), problem(401, "API Key Invalid")))
 
 
+ACCESS_DENIED = (
+    b"<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD><BODY>You have no permission to reach this server."
+    b"<P>Reference&#32;&#35;18&#46;6d0b1</BODY></HTML>"
+)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_blocked_address_is_tried_three_times_and_then_told_with_the_firewall_s_reference(status: int) -> None:
+    firewall, denied = Firewall(), Response(status, {}, ACCESS_DENIED)
+    tries = [firewall.verdict(Request("/lists"), denied) for _ in range(3)]
+    assert [type(found) for found in tries] == [RetryableError, RetryableError, QuotaError]
+    assert all(found.everyone for found in tries[:2])  # type: ignore[union-attr]
+    assert "firewall" in str(tries[2])
+    assert "reference #18.6d0b1" in str(tries[2])
+    assert isinstance(firewall.verdict(Request("/reports"), denied), QuotaError), "others need not try"
+    assert firewall.verdict(Request("/lists"), Response(200, {}, b"{}")) is None
+    assert isinstance(firewall.verdict(Request("/reports"), denied), RetryableError), "something got through"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", b'{"detail": "access denied"}'])
+def test_only_a_firewall_s_page_is_taken_for_one(body: bytes) -> None:
+    assert firewall_page(Response(403, {}, body)) is None
+    assert firewall_page(Response(200, {}, ACCESS_DENIED)) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("This feature requires a paid plan.", UnavailableError),
+        ("Upgrade your account to use transactional e-mail.", UnavailableError),
+        ("Your user role does not have access to this list.", RefusedError),
+        ("Your role does not allow this on this plan.", RefusedError),
+        ("You don't have permission to access the requested resource.", RefusedError),
+        ("", RefusedError),
+    ],
+)
+def test_what_the_plan_lacks_is_told_from_what_the_user_may_not(words: str, expected: type[ApiError]) -> None:
+    assert type(verdict(Request("/reports"), problem(403, words))) is expected
+
+
 def test_an_expired_link_to_a_result_is_no_throttling() -> None:
     link = Request("https://bucket.s3.amazonaws.com/x.tar.gz")
     assert isinstance(verdict(link, problem(403, is_json=False)), RefusedError)
@@ -807,7 +857,7 @@ def through_batch(mocked: responses.RequestsMock, built: Unit, results: list[dic
 def grouped(*keys: str, **members: Any) -> Unit:
     chosen = settings(email_activity_mode="batch")
     parts = tuple(
-        unit(key=key, parent={"campaign_id": key}, settings=chosen, counts={"mark": f"m{key}"}) for key in keys
+        unit(key=key, parent={"campaign_id": key}, settings=chosen, scratch={"mark": f"m{key}"}) for key in keys
     )
     return unit(key=keys[0], units=parts, settings=chosen, **members)
 
