@@ -195,11 +195,13 @@ def test_emails_of_automations_have_no_counters_and_are_always_visited() -> None
     assert activity.has("unsubscribed")(unit(parent=parent))
 
 
-def test_report_children_are_read_whole_unless_incremental_reports_is_on() -> None:
+@pytest.mark.parametrize("given_ones", [{"incremental_reports": False}, {"activate_version": True}])
+def test_report_children_are_visited_when_their_counters_moved_unless_all_is_wanted(given_ones: Any) -> None:
     gate = activity.unchanged("unsubscribed")
     parent = report(unsubscribed=4)
-    assert gate(unit(parent=parent)) is True
-    assert gate(unit(parent=parent, settings=settings(incremental_reports=True))) == "4"
+    assert gate(unit(parent=parent)) == "4"
+    assert gate(unit(parent=parent, settings=settings(**given_ones))) is True
+    assert gate(unit(parent=report(unsubscribed=None))) is True, "a counter that is not there vouches for nothing"
 
 
 def test_campaigns_without_a_counter_s_events_are_left_out() -> None:
@@ -323,6 +325,13 @@ def test_rows_of_one_parent_that_are_equal_are_numbered_over_all_pages() -> None
     assert [record["_index"] for record in transform([news], unit("chimp_chatter"))] == [0]
 
 
+@pytest.mark.parametrize(("stream", "link"), [("account_exports", "download_url"), ("batches", "response_body_url")])
+def test_links_that_open_the_account_s_data_are_neither_asked_for_nor_written(stream: str, link: str) -> None:
+    row = STREAMS[stream]
+    assert f"{row.records}.{link}" in first_request(row, unit(stream)).params["exclude_fields"].split(",")
+    assert made(stream, {"id": "b", link: "https://x.example/?Signature=s"}) == [{"id": "b"}]
+
+
 def test_ids_of_lists_are_text_whatever_they_come_as() -> None:
     transform = STREAMS["conversation_messages"].transform
     assert transform is not None
@@ -330,15 +339,13 @@ def test_ids_of_lists_are_text_whatever_they_come_as() -> None:
     assert [row["list_id"] for row in transform(rows, unit())] == ["7", "7", None]
 
 
-def test_links_are_visited_when_clicked_since_with_incremental_reports() -> None:
+def test_links_are_visited_when_clicked_since() -> None:
     gate = STREAMS["reports_click_details_members"].gate
     assert gate is not None
     parent = {"total_clicks": 3, "unique_clicks": 2, "last_click": "2026-11-01T00:00:00+00:00"}
-    assert gate(unit(parent=parent)) is True
-    given_ones = settings(incremental_reports=True)
-    marks = {
-        gate(unit(parent={**parent, **moved}, settings=given_ones)) for moved in ({}, {"total_clicks": 4}, {"x": 1})
-    }
+    assert gate(unit(parent=parent, settings=settings(incremental_reports=False))) is True
+    assert gate(unit(parent={**parent, "total_clicks": None})) is True
+    marks = {gate(unit(parent={**parent, **moved})) for moved in ({}, {"total_clicks": 4}, {"x": 1})}
     assert marks == {"3/2/20261101000000", "4/2/20261101000000"}
 
 
@@ -347,6 +354,124 @@ def test_only_campaigns_of_several_parts_are_asked_for_them(type_: str | None, w
     where = STREAMS["reports_sub_reports"].parents[0].where
     assert where is not None
     assert where(unit(parent={"campaign_id": "c", "type": type_})) is wanted
+
+
+@pytest.mark.parametrize(
+    ("type_", "parts", "wanted"),
+    [("regular", [], False), ("regular", None, False), ("regular", [{"id": "r"}], True), ("rss", [{"id": "r"}], False)],
+)
+def test_campaigns_that_were_sent_again_are_asked_for_these_parts(type_: str, parts: Any, wanted: bool) -> None:
+    (parent,) = (parent for parent in STREAMS["reports_sub_reports"].parents if parent.stream == "campaigns")
+    assert parent.where is not None
+    shown = {"type": type_, "resend_shortcut_usage.shortcut_campaigns": parts}
+    assert parent.where(unit(parent={"campaign_id": "c", **shown})) is wanted
+    asked = first_request(STREAMS["campaigns"], unit("campaigns")).params
+    assert asked["include_resend_shortcut_usage"] is True
+
+
+def test_whether_campaigns_may_be_sent_again_is_asked_for_who_selects_it() -> None:
+    for deselected in (frozenset[str](), frozenset({"resend_shortcut_eligibility"})):
+        asked = first_request(STREAMS["campaigns"], unit("campaigns", deselected=deselected)).params
+        assert asked.get("include_resend_shortcut_eligibility", False) is (not deselected)
+
+
+@pytest.mark.parametrize(
+    ("draft", "wanted"),
+    [
+        ({"emails_sent": 0, "status": "save"}, False),
+        ({"emails_sent": 0, "status": "sending"}, True),
+        ({"emails_sent": 2, "status": "save"}, True),
+        ({"emails_sent": None, "status": None}, False),
+    ],
+)
+def test_drafts_of_automations_are_not_asked_for_reports(draft: dict[str, Any], wanted: bool) -> None:
+    for name in ("unsubscribes", "reports_email_activity", "reports_sub_reports"):
+        (parent,) = (parent for parent in STREAMS[name].parents if parent.stream == "automation_emails")
+        assert set(draft) <= set(parent.carry)
+        assert parent.where is not None
+        assert parent.where(unit(parent=draft)) is wanted
+
+
+# Rows without an id of their own
+
+
+def made(stream: str, *rows: dict[str, Any], **members: Any) -> list[dict[str, Any]]:
+    transform = STREAMS[stream].transform
+    assert transform is not None
+    return list(transform(rows, unit(stream, **members)))
+
+
+PEOPLE = {
+    "unsubscribes": "email_id",
+    "reports_sent_to": "email_id",
+    "reports_open_details": "email_id",
+    "reports_click_details_members": "email_id",
+    "automation_email_queue": "id",
+    "automation_removed_subscribers": "id",
+}
+
+
+@pytest.mark.parametrize(("stream", "name"), PEOPLE.items())
+def test_people_without_an_id_have_that_of_their_address_or_contact_or_a_number(stream: str, name: str) -> None:
+    rows = [
+        {name: "e1", "email_address": "Ana@example.com"},
+        {name: "", "email_address": "Ana@example.com"},
+        {name: None, "email_address": "", "contact_id": "k1"},
+        {name: "", "email_address": "", "vip": True},
+        {"vip": False},
+    ]
+    ids = [record[name] for record in made(stream, *rows)]
+    assert ids == ["e1", "cdb9d6a1dddc375a09cc83e3001598dc", "k1", "(none)", "(none) 1"]
+    identity = STREAMS[stream].identity
+    assert callable(identity)
+    assert len({identity(row) for row in rows}) == len(rows), "none is taken for another on pages that overlap"
+
+
+@pytest.mark.parametrize("stream", ["list_members", "list_segment_members"])
+def test_members_without_an_address_are_keyed_by_their_contact_and_others_left_to_be_named(stream: str) -> None:
+    rows = [{"id": "m1"}, {"id": "", "contact_id": "k1"}, {"id": None, "full_name": "Nobody"}]
+    assert [record["id"] for record in made(stream, *rows)] == ["m1", "k1", None]
+
+
+def test_events_of_recipients_without_an_id_are_told_apart() -> None:
+    event = {"action": "open", "timestamp": "2026-11-06T20:17:57+00:00"}
+    nobodies = [recipient(event, email_id="", vip=number) for number in range(2)]
+    rows = records(*nobodies, recipient(event, email_id=None, email_address="b@example.com"))
+    assert [row["email_id"] for row in rows[:2]] == ["(none)", "(none) 1"]
+    assert len({row["activity_id"] for row in rows}) == len({row["email_id"] for row in rows}) == 3
+    quiet = records(recipient(email_id=""), recipient(event, email_id=""))
+    assert quiet[0]["email_id"] == "(none) 1", "the number is the recipient's, whoever did something"
+
+
+NUMBERED = {
+    "list_locations": ("cc",),
+    "list_clients": ("client",),
+    "list_signup_forms": ("signup_form_url",),
+    "reports_domain_performance": ("domain",),
+    "reports_locations": ("country_code", "region"),
+    "reports_ecommerce_product_activity": ("title", "sku"),
+}
+
+
+@pytest.mark.parametrize(("stream", "names"), NUMBERED.items())
+def test_rows_without_an_id_of_their_own_are_numbered_and_none_is_dropped(stream: str, names: tuple[str, ...]) -> None:
+    row = STREAMS[stream]
+    rows = [{name: value, "n": n} for n, value in enumerate(("", None, "x", "", "x")) for name in names[:1]]
+    keys = [tuple(record[name] for name in (names[0], "_index")) for record in made(stream, *rows)]
+    assert keys == [("(none)", 0), ("(none)", 1), ("x", 0), ("(none)", 2), ("x", 1)]
+    assert row.key_properties == (*(row.contract_key or ()), "_index")
+    assert row.counted, "twins are two"
+
+
+@pytest.mark.parametrize("stream", ["campaigns", "automations", "automation_emails"])
+def test_segment_options_are_an_object_whichever_shape_they_come_in(stream: str) -> None:
+    condition = {"field": "EMAIL", "op": "contains", "value": "x"}
+    shapes: list[Any] = [[condition], {"match": "any", "conditions": [condition]}, [], None]
+    rows = [{"id": str(n), "recipients": {"list_id": "l", "segment_opts": shape}} for n, shape in enumerate(shapes)]
+    found = [
+        record["recipients"]["segment_opts"] for record in made(stream, *rows, {"id": "x"}, {"recipients": None})[:4]
+    ]
+    assert found == [{"conditions": [condition]}, shapes[1], None, None]
 
 
 def test_members_without_tags_or_notes_cost_no_request() -> None:
@@ -418,6 +543,8 @@ def test_what_few_need_or_costs_much_is_not_selected_by_default() -> None:
         template_folders ecommerce_promo_rules ecommerce_promo_codes file_manager_files file_manager_folders
         reporting_surveys reporting_survey_questions reporting_survey_responses reporting_survey_answers facebook_ads
         conversations conversation_messages verified_domains connected_sites chimp_chatter
+        list_surveys campaign_checklists sms_campaign_content template_default_content landing_page_content
+        account_exports authorized_apps batches
     """
     assert {name for name, stream in STREAMS.items() if not stream.selected} == set(expected.split())
 
@@ -489,6 +616,11 @@ def test_page_sizes_beyond_the_api_s_are_clamped(tmp_path: Any) -> None:
 def test_nested_credentials_of_another_connector_are_found(tmp_path: Any) -> None:
     found = configured(tmp_path, credentials={"auth_type": "apikey", "apikey": KEY}, data_center="us6").settings
     assert (found["api_key"], found["dc"]) == (KEY, "us6")
+
+
+@pytest.mark.parametrize("value", ["p1, p3", ["p1,p3"], ["p1", "p3"], '["p1", "p3"]'])
+def test_list_ids_may_be_text_with_commas(value: Any, tmp_path: Any) -> None:
+    assert configured(tmp_path, api_key=KEY, list_ids=value).settings["list_ids"] == ["p1", "p3"]
 
 
 def test_an_endpoint_without_version_gets_it(tmp_path: Any) -> None:

@@ -6,7 +6,20 @@ from shared.streams import Parent, Record, Unit
 from shared.timestamps import instant
 
 from ..activity import has
-from ..defaults import IN_LIST, by_type, carried, filled, oldest_first, page, since, stream, without
+from ..defaults import (
+    IN_LIST,
+    by_person,
+    by_type,
+    carried,
+    numbered,
+    oldest_first,
+    page,
+    person,
+    since,
+    stream,
+    whole_row,
+    without,
+)
 
 DAY_SECONDS = 86_400
 EVERY_MEMBER = {"include_cleaned": True, "include_transactional": True, "include_unsubscribed": True}
@@ -58,7 +71,8 @@ AUDIENCE_STREAMS = (
         sparse=without("members"),
         key_properties=("id", "list_id", "segment_id"),
         contract_key=("id",),
-        identity=("id",),
+        identity=person("id"),
+        transform=by_person("id", strict=True),
         size=carried("member_count"),
         seed=True,
         cost="1 request per segment, and per 1000 members of it",
@@ -134,8 +148,11 @@ AUDIENCE_STREAMS = (
         records="locations",
         sparse=without("locations"),
         parent=IN_LIST,
-        key_properties=("list_id", "cc"),
-        transform=filled("cc"),
+        key_properties=("list_id", "cc", "_index"),
+        contract_key=("list_id", "cc"),
+        identity=whole_row,
+        counted=True,
+        transform=numbered(texts=("cc",)),
         cost="1 request per list",
     ),
     stream(
@@ -145,8 +162,11 @@ AUDIENCE_STREAMS = (
         records="clients",
         sparse=without("clients"),
         parent=IN_LIST,
-        key_properties=("list_id", "client"),
-        transform=filled("client"),
+        key_properties=("list_id", "client", "_index"),
+        contract_key=("list_id", "client"),
+        identity=whole_row,
+        counted=True,
+        transform=numbered(texts=("client",)),
         cost="1 request per list",
     ),
     stream(
@@ -178,8 +198,24 @@ AUDIENCE_STREAMS = (
         records="signup_forms",
         sparse=without("signup_forms"),
         parent=IN_LIST,
-        key_properties=("list_id", "signup_form_url"),
-        transform=filled("signup_form_url"),
+        key_properties=("list_id", "signup_form_url", "_index"),
+        contract_key=("list_id", "signup_form_url"),
+        identity=whole_row,
+        counted=True,
+        transform=numbered(texts=("signup_form_url",)),
+        selected=False,
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_surveys",
+        description="Surveys of each audience, those not yet published too",
+        path="/lists/{list_id}/surveys",
+        records="surveys",
+        sparse=without("surveys"),
+        parent=IN_LIST,
+        key_properties=("list_id", "id"),
+        identity=("id",),
+        optional=True,
         selected=False,
         cost="1 request per list",
     ),

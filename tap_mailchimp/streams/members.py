@@ -18,7 +18,19 @@ from shared.streams import Parent, Record, Settings, Unit
 from shared.timestamps import rfc3339
 
 from ..activity import has
-from ..defaults import IN_LIST, Transform, numbered, oldest_first, page, since, stream, whole_row, without
+from ..defaults import (
+    IN_LIST,
+    Transform,
+    by_person,
+    numbered,
+    oldest_first,
+    page,
+    person,
+    since,
+    stream,
+    whole_row,
+    without,
+)
 
 
 def sweeps(settings: Settings) -> dict[str, Params]:
@@ -89,7 +101,8 @@ MEMBER_STREAMS = (
         sparse=without("members", keep=("list_id", "tags_count", "last_note")),
         partitions=sweeps,
         key_properties=("id", "list_id"),
-        identity=("id",),
+        identity=person("id"),
+        transform=by_person("id", strict=True),
         replication_key="last_changed",
         order="ascending",
         since=since("since_last_changed"),
@@ -143,6 +156,7 @@ MEMBER_STREAMS = (
         records="activity",
         sparse=without("activity"),
         parent=under_members(),
+        total="",  # the latest 50 alone come
         next_page=None,  # comes whole, and the same action twice is two
         shrink=None,
         key_properties=("list_id", "email_id", "timestamp", "action", "campaign_id", "_index"),
@@ -197,6 +211,7 @@ MEMBER_STREAMS = (
         params=page(**oldest_first("updated_at")),
         sparse=without("contacts"),
         parent=Parent(stream="lists", keys={"audience_id": "id"}, where=is_wanted_audience),
+        total="",
         next_page=cursor("next_cursor", param="cursor"),
         key_properties=("audience_id", "id"),
         identity=("id",),
