@@ -102,6 +102,28 @@ def unchanged(*names: str) -> Callable[[Unit], Mark]:
     return mark
 
 
+def list_mark(unit: Unit) -> Mark:
+    """Visit a list when its counters moved, and once in a UTC day; always unless `is_quiet`.
+
+    `/lists` says how many members there are in which state and when somebody last came, went or got a campaign. A new
+    name of a tag, a merge field or an interest moves none of that, nor does a change to an archived contact.
+    """
+    stats = unit.parent.get("stats")
+    if not is_quiet(unit) or not isinstance(stats, dict) or not stats.keys() >= LIST_COUNTERS:
+        return True
+    text = json.dumps(stats, sort_keys=True)
+    return f"{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}/{unit.now[:10]}"
+
+
+LIST_COUNTERS = {"member_count", "unsubscribe_count", "cleaned_count", "total_contacts", "last_sub_date"}
+"""Without these the counters of a list vouch for nothing."""
+
+
+def archived_mark(unit: Unit) -> Mark:
+    """Members that are not archived are asked for in every run; those that are as `list_mark` says."""
+    return list_mark(unit) if unit.partition == "archived" else True
+
+
 def clicks_mark(unit: Unit) -> Mark:
     """Visit a link when it was clicked since; always unless `is_quiet`."""
     counters = ("total_clicks", "unique_clicks", "last_click")

@@ -85,7 +85,7 @@ def is_wanted_list(unit: Unit) -> bool:
 IN_LIST = Parent(
     stream="lists",
     keys={"list_id": "id"},
-    carry=("stats.member_count", "stats.unsubscribe_count", "stats.cleaned_count", "stats.total_contacts"),
+    carry=("stats", "stats.member_count", "stats.unsubscribe_count", "stats.cleaned_count", "stats.total_contacts"),
     where=is_wanted_list,
 )
 
@@ -114,6 +114,15 @@ def filled(*names: str) -> Transform:
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         for row in rows:
             yield {**row, **{name: NONE for name in names if row.get(name) in (None, "")}}
+
+    return transform
+
+
+def chained(first: Transform, second: Transform) -> Transform:
+    """What `second` makes of what `first` made."""
+
+    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+        return second(list(first(rows, unit)), unit)
 
     return transform
 

@@ -122,6 +122,14 @@ SETTINGS = (
         minimum=0,
     ),
     Setting(
+        name="typed_merge_fields",
+        type="boolean",
+        description="Give each merge field a typed place of its own in merge_fields of list_members and "
+        "list_segment_members (with flatten, a column), for a request per list at the start; false: an object of any "
+        "content.",
+        default=True,
+    ),
+    Setting(
         name="campaign_status",
         type="array",
         description="Only campaigns in these statuses. Default: all.",

@@ -80,6 +80,8 @@ MADE_BY_HOOKS = {
     "chimp_chatter": {"_index": "integer"},
     "conversation_messages": {"list_id": "string"},  # published as an integer, although ids of lists are text
 }
+OF_HOOKS = {"interests": {"category_id": "x"}}
+"""What a hook puts into the path beside the parent's keys."""
 NOT_WRITTEN = {"batches": {"response_body_url"}}
 """Links that are as good as a credential."""
 ROWS_OF = {"reports_email_activity": "activity[]"}
@@ -112,7 +114,7 @@ def expected_columns(name: str) -> dict[str, str]:
 
 def units(stream: Stream) -> Iterator[Unit]:
     settings = {**SETTINGS, **EVERY}
-    parent = {name: "x" for each in stream.parents for name in each.keys}
+    parent = {name: "x" for each in stream.parents for name in each.keys} | OF_HOOKS.get(stream.name, {})
     for partition, params in partitions(stream, settings).items():
         yield Unit(
             stream=stream.name,

@@ -32,15 +32,17 @@ from shared.errors import (
     TooLargeError,
     UnavailableError,
 )
+from shared.protocol import schema
 from shared.protocol.state import State
 from shared.report import Report
-from shared.streams import Stream, Unit
+from shared.streams import Rows, Stream, Unit
 from shared.sync.paging import first_request
 from shared.sync.units import partitions
 from shared.tap import settings_of
 from tap_mailchimp import activity, batches
 from tap_mailchimp.client import Firewall, check, check_lists, connect, firewall_page, metadata_verdict, verdict
 from tap_mailchimp.defaults import IN_LIST
+from tap_mailchimp.merge_fields import KINDS, agreed
 from tap_mailchimp.streams.audiences import is_recent
 from tap_mailchimp.streams.members import members_of_list
 from tap_mailchimp.streams.reports import EMAIL_ACTIVITY
@@ -202,6 +204,60 @@ def test_report_children_are_visited_when_their_counters_moved_unless_all_is_wan
     assert gate(unit(parent=parent)) == "4"
     assert gate(unit(parent=parent, settings=settings(**given_ones))) is True
     assert gate(unit(parent=report(unsubscribed=None))) is True, "a counter that is not there vouches for nothing"
+
+
+LIST_STATS = {
+    "member_count": 7,
+    "unsubscribe_count": 2,
+    "cleaned_count": 1,
+    "total_contacts": 12,
+    "last_sub_date": "2026-11-01T00:00:00+00:00",
+    "open_rate": 31.5,
+}
+
+
+def in_list(now: str = NOW, partition: str = "", **moved: Any) -> Unit:
+    return unit("tags", parent={"list_id": "l", "stats": {**LIST_STATS, **moved}}, now=now, partition=partition)
+
+
+@pytest.mark.parametrize("counter", LIST_STATS)
+def test_what_hangs_under_a_list_is_read_when_any_of_its_counters_moved(counter: str) -> None:
+    assert activity.list_mark(in_list()) != activity.list_mark(in_list(NOW, "", **{counter: 8}))
+
+
+def test_what_hangs_under_a_list_is_read_once_a_day_whatever_its_counters_say() -> None:
+    marks = [activity.list_mark(in_list(now)) for now in (NOW, "2026-11-10T23:59:59Z", "2026-11-11T00:00:00Z")]
+    assert marks[0] == marks[1] != marks[2]
+
+
+@pytest.mark.parametrize("counter", ["total_contacts", "last_sub_date"])
+def test_a_list_without_its_counters_vouches_for_nothing(counter: str) -> None:
+    stats = {name: value for name, value in LIST_STATS.items() if name != counter}
+    assert activity.list_mark(unit("tags", parent={"list_id": "l", "stats": stats})) is True
+    assert activity.list_mark(unit("tags", parent={"list_id": "l", "stats": None})) is True
+
+
+def test_members_are_asked_for_in_every_run_but_for_archived_ones() -> None:
+    gate = STREAMS["list_members"].gate
+    assert gate is not None
+    assert gate(in_list(partition="default")) is True
+    assert gate(in_list(partition="archived")) == activity.list_mark(in_list())
+
+
+def test_interests_come_group_by_group_and_know_theirs(mocked: responses.RequestsMock) -> None:
+    base = f"{API}/lists/l/interest-categories"
+    groups = [{"id": name, "list_id": "l"} for name in ("g1", "gone", "g2")]
+    mocked.get(base, json={"categories": groups, "total_items": 3})
+    mocked.get(f"{base}/g1/interests", json={"interests": [{"id": "i1"}, {"id": "i2"}], "total_items": 2})
+    mocked.get(f"{base}/gone/interests", status=404)
+    mocked.get(f"{base}/g2/interests", json={"interests": [{"id": "i1", "category_id": "g2"}], "total_items": 1})
+    fetch = STREAMS["interests"].fetch
+    assert fetch is not None
+    asking = client()
+    steps = fetch(asking, unit("interests", parent={"list_id": "l"}, settings=asking.settings))
+    assert steps is not None
+    rows = [(row["category_id"], row["id"]) for step in steps if isinstance(step, Rows) for row in step.rows]
+    assert rows == [("g1", "i1"), ("g1", "i2"), ("g2", "i1")]
 
 
 def test_campaigns_without_a_counter_s_events_are_left_out() -> None:
@@ -413,7 +469,7 @@ PEOPLE = {
 
 @pytest.mark.parametrize(("stream", "name"), PEOPLE.items())
 def test_people_without_an_id_have_that_of_their_address_or_contact_or_a_number(stream: str, name: str) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {name: "e1", "email_address": "Ana@example.com"},
         {name: "", "email_address": "Ana@example.com"},
         {name: None, "email_address": "", "contact_id": "k1"},
@@ -429,7 +485,7 @@ def test_people_without_an_id_have_that_of_their_address_or_contact_or_a_number(
 
 @pytest.mark.parametrize("stream", ["list_members", "list_segment_members"])
 def test_members_without_an_address_are_keyed_by_their_contact_and_others_left_to_be_named(stream: str) -> None:
-    rows = [{"id": "m1"}, {"id": "", "contact_id": "k1"}, {"id": None, "full_name": "Nobody"}]
+    rows: list[dict[str, Any]] = [{"id": "m1"}, {"id": "", "contact_id": "k1"}, {"id": None, "full_name": "Nobody"}]
     assert [record["id"] for record in made(stream, *rows)] == ["m1", "k1", None]
 
 
@@ -789,6 +845,82 @@ def test_a_dead_token_is_told_from_good_metadata_by_its_body() -> None:
     dead = Response(200, {}, b'{"error": "invalid_token", "error_description": "The access token is invalid."}')
     assert isinstance(metadata_verdict(request, dead), AuthError)
     assert metadata_verdict(request, Response(200, {}, b'{"api_endpoint": "https://us6.api.mailchimp.com"}')) is None
+
+
+# Merge fields
+
+
+def fields(*pairs: tuple[str, str]) -> Iterator[dict[str, Any]]:
+    return iter([{"tag": tag, "type": kind} for tag, kind in pairs])
+
+
+def test_a_tag_that_lists_define_differently_is_text() -> None:
+    met = fields(("A", "number"), ("B", "address"), ("A", "number"), ("C", "birthday"), ("B", "text"), ("a", "number"))
+    assert agreed(met) == {"A": "number", "B": "text", "C": "text"}
+
+
+TEXTS = st.text("ABab", max_size=2)
+
+
+@given(st.lists(st.tuples(TEXTS, st.sampled_from(["number", "address", "zip", "date", ""]))))
+def test_merge_fields_in_whatever_order_have_the_same_types_and_no_two_names_but_for_case(
+    pairs: list[tuple[str, str]],
+) -> None:
+    found = agreed(fields(*pairs))
+    assert len({tag.casefold() for tag in found}) == len(found)
+    assert "" not in found
+    for tag, kind in agreed(fields(*reversed(pairs))).items():
+        assert found.get(tag, kind) == kind
+
+
+def test_numbers_and_addresses_that_are_not_filled_in_are_null_and_text_stays_empty() -> None:
+    kinds = {"N": "number", "A": "address", "T": "text"}
+    row = {"id": "m", "merge_fields": {"N": "", "A": "", "T": "", "NEW": ""}}
+    (record,) = made("list_members", row, {"id": "x", "merge_fields": None}, settings=settings(**{KINDS: kinds}))[:1]
+    assert record["merge_fields"] == {"N": None, "A": None, "T": "", "NEW": ""}
+
+
+def listing(mocked: responses.RequestsMock, definitions: Mapping[str, Any]) -> None:
+    lists = [{"id": name} for name in definitions]
+    mocked.get(f"{API}/lists", json={"lists": lists, "total_items": len(lists)})
+    for name, found in definitions.items():
+        if isinstance(found, int):
+            mocked.get(f"{API}/lists/{name}/merge-fields", status=found, json={"detail": "Not yours."})
+        elif found is not None:
+            rows = [{"merge_id": n, "tag": tag, "type": kind} for n, (tag, kind) in enumerate(found)]
+            mocked.get(f"{API}/lists/{name}/merge-fields", json={"merge_fields": rows, "total_items": len(rows)})
+
+
+def test_merge_fields_are_typed_by_the_lists_that_are_read(mocked: responses.RequestsMock) -> None:
+    """`l4` is not in `list_ids`; `l2` is not for this user, `l3` is gone."""
+    mine = {"api_key": KEY, "list_ids": ["l1", "l2", "l3"]}
+    listing(
+        mocked, {"l1": [("FNAME", "text"), ("SIZE", "number"), ("HOME", "address")], "l2": 403, "l3": 404, "l4": None}
+    )
+    asking = client(**mine)
+    row = STREAMS["list_members"]
+    assert row.extend_schema is not None
+    loaded = schema.load(TAP.schemas, "list_members")
+    extended = row.extend_schema(loaded, asking)
+    found = extended["properties"]["merge_fields"]["properties"]
+    assert {tag: schema.type_of(part) for tag, part in found.items()} == {
+        "FNAME": "string", "SIZE": "number", "HOME": "object",
+    }  # fmt: skip
+    assert schema.check(extended, row.key_properties) == []
+    assert "properties" not in loaded["properties"]["merge_fields"], "the one given stays as it is"
+    asked = len(mocked.calls)
+    assert STREAMS["list_segment_members"].extend_schema(loaded, asking) == extended  # type: ignore[misc]
+    assert len(mocked.calls) == asked, "asked for once"
+
+
+def test_merge_fields_may_stay_an_object_of_any_content() -> None:
+    loaded = schema.load(TAP.schemas, "list_members")
+    assert (
+        STREAMS["list_members"].extend_schema(  # type: ignore[misc]
+            loaded, client(api_key=KEY, typed_merge_fields=False)
+        )
+        is loaded
+    )
 
 
 # Over HTTP

@@ -17,11 +17,12 @@ from shared.api.request import Params, Row
 from shared.streams import Parent, Record, Settings, Unit
 from shared.timestamps import rfc3339
 
-from ..activity import has
+from ..activity import archived_mark, has
 from ..defaults import (
     IN_LIST,
     Transform,
     by_person,
+    chained,
     numbered,
     oldest_first,
     page,
@@ -31,6 +32,7 @@ from ..defaults import (
     whole_row,
     without,
 )
+from ..merge_fields import emptied, typed
 
 
 def sweeps(settings: Settings) -> dict[str, Params]:
@@ -102,11 +104,13 @@ MEMBER_STREAMS = (
         partitions=sweeps,
         key_properties=("id", "list_id"),
         identity=person("id"),
-        transform=by_person("id", strict=True),
+        transform=chained(by_person("id", strict=True), emptied),
+        extend_schema=typed,
         replication_key="last_changed",
         order="ascending",
         since=since("since_last_changed"),
         full_refresh="full_refresh_members_days",
+        gate=archived_mark,
         next_page=keyset(
             "last_changed",
             since="since_last_changed",
