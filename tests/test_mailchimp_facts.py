@@ -277,9 +277,19 @@ def below(served: MailchimpSandbox, name: str) -> tuple[dict[str, Any], list[dic
         values = parent_values(parent, row, above)
         if parent.where is not None and not parent.where(replace(next(units(stream)), parent=values)):
             continue
-        if rows := fetched(served, stream, values):
-            return values, rows
+        for each in met_by_hook(served, name, values):
+            if rows := fetched(served, stream, each):
+                return each, rows
     return {}, []
+
+
+def met_by_hook(served: MailchimpSandbox, name: str, parent: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The parent, or what a hook that goes a level deeper finds below it."""
+    if name == "interests":
+        for group in fetched(served, STREAMS["interest_categories"], parent):
+            yield {**parent, "category_id": group["id"]}
+    else:
+        yield parent
 
 
 def fetched(served: MailchimpSandbox, stream: Stream, parent: Mapping[str, Any]) -> list[dict[str, Any]]:
