@@ -19,6 +19,8 @@ from shared.api.request import Row
 from shared.streams import Record, Unit
 from shared.timestamps import as_date, instant, seconds_between
 
+from .defaults import by_person, known_by
+
 Mark = str | bool
 """What a gate gives: a fingerprint, or True for "visit, and keep nothing"."""
 DAY_SECONDS = 86_400
@@ -48,9 +50,9 @@ def _short(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def has_report(unit: Unit) -> bool:
-    """Whether the unit's parent came from `/reports`; e-mails of automations have no such counters."""
-    return COUNTERS[0] in unit.parent
+def has_report(unit: Unit, names: Sequence[str] = COUNTERS[:1]) -> bool:
+    """Whether the unit's parent has the counters `names`: e-mails of automations have none. Times may be missing."""
+    return all(unit.parent.get(name) is not None for name in names if ".last_" not in name)
 
 
 def is_settling(unit: Unit) -> bool:
@@ -72,7 +74,7 @@ def activity_mark(unit: Unit) -> Mark:
 
 def sent_to_mark(unit: Unit) -> Mark:
     """Visit a campaign when its counters moved, and once when it has settled."""
-    if not has_report(unit):
+    if not has_report(unit) or unit.settings["activate_version"]:
         return True
     mark = fingerprint(unit, COUNTERS)
     return f"{mark}/settling" if is_settling(unit) else mark
@@ -83,11 +85,16 @@ def opens_mark(unit: Unit) -> Mark:
     return fingerprint(unit, COUNTERS[:2]) if has_report(unit) else True
 
 
+def is_quiet(unit: Unit) -> bool:
+    """Whether counters may say that nothing is to be read. Whoever is to learn of deletions needs all."""
+    return bool(unit.settings["incremental_reports"]) and not unit.settings["activate_version"]
+
+
 def unchanged(*names: str) -> Callable[[Unit], Mark]:
-    """With `incremental_reports`: visit a campaign when one of the counters `names` moved, and while it settles."""
+    """Visit a campaign when one of the counters `names` moved, and while it settles; always unless `is_quiet`."""
 
     def mark(unit: Unit) -> Mark:
-        if not unit.settings["incremental_reports"] or not has_report(unit):
+        if not is_quiet(unit) or not has_report(unit, names):
             return True
         found = fingerprint(unit, names)
         return f"{found}/{unit.now[:19]}" if is_settling(unit) else found
@@ -95,11 +102,34 @@ def unchanged(*names: str) -> Callable[[Unit], Mark]:
     return mark
 
 
-def clicks_mark(unit: Unit) -> Mark:
-    """With `incremental_reports`: visit a link when it was clicked since."""
-    if not unit.settings["incremental_reports"]:
+def list_mark(unit: Unit) -> Mark:
+    """Visit a list when its counters moved, and once in a UTC day; always unless `is_quiet`.
+
+    `/lists` says how many members there are in which state and when somebody last came, went or got a campaign. A new
+    name of a tag, a merge field or an interest moves none of that, nor does a change to an archived contact.
+    """
+    stats = unit.parent.get("stats")
+    if not is_quiet(unit) or not isinstance(stats, dict) or not stats.keys() >= LIST_COUNTERS:
         return True
-    return fingerprint(unit, ("total_clicks", "unique_clicks", "last_click"))
+    text = json.dumps(stats, sort_keys=True)
+    return f"{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}/{unit.now[:10]}"
+
+
+LIST_COUNTERS = {"member_count", "unsubscribe_count", "cleaned_count", "total_contacts", "last_sub_date"}
+"""Without these the counters of a list vouch for nothing."""
+
+
+def archived_mark(unit: Unit) -> Mark:
+    """Members that are not archived are asked for in every run; those that are as `list_mark` says."""
+    return list_mark(unit) if unit.partition == "archived" else True
+
+
+def clicks_mark(unit: Unit) -> Mark:
+    """Visit a link when it was clicked since; always unless `is_quiet`."""
+    counters = ("total_clicks", "unique_clicks", "last_click")
+    if not is_quiet(unit) or not has_report(unit, counters[:2]):
+        return True
+    return fingerprint(unit, counters)
 
 
 # Which campaigns
@@ -112,6 +142,11 @@ def has(counter: str) -> Callable[[Unit], bool]:
         return unit.parent.get(counter) != 0
 
     return where
+
+
+def was_sent(unit: Unit) -> bool:
+    """Leave out drafts of automations' e-mails: they have no report (404), or an empty one (2026-06)."""
+    return bool(unit.parent.get("emails_sent")) or unit.parent.get("status") not in ("save", None)
 
 
 def in_window(unit: Unit) -> bool:
@@ -130,11 +165,12 @@ def events(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """One record for each thing a recipient did. `activity` may be empty, null or (in old campaigns) absent."""
     campaign_id = unit.parent["campaign_id"]
     for row in rows:
+        email_id = known_by(row, "email_id", unit)
         activity = row.get("activity")
         if not activity:
             continue
-        recipient = {name: value for name, value in row.items() if name != "activity"}
-        email_id = row.get("email_id")
+        recipient = {**row, "email_id": email_id}
+        del recipient["activity"]
         met: dict[str, int] = {}
         for event in activity:
             identity = [
@@ -167,7 +203,7 @@ def opens(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     Whether `since` would cut the nested opens is not known, and an upsert of a cut list would lose the older ones: it
     is never sent.
     """
-    for row in rows:
+    for row in by_person("email_id")(rows, unit):
         times = [read for each in row.get("opens") or () if (read := instant(each.get("timestamp")))]
         yield {**row, "last_opened_at": max(times, default=None)}
 

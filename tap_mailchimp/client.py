@@ -2,12 +2,14 @@
 
 The API answers only at the account's own data centre. An API key ends in its name (`…-us6`); for an OAuth token it is
 asked for once. Throttling has no headers and often no body, so the status decides, and a body is read only if it is
-JSON.
+JSON. The exception is a firewall's page, which is told from throttling by its words.
 """
 
 from __future__ import annotations
 
 import base64
+import html
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +21,15 @@ from shared.api.client import Client, Context
 from shared.api.limits import Limits
 from shared.api.oauth import Flow, Tokens
 from shared.api.request import Request
-from shared.errors import ApiError, AuthError, ConfigError, RefusedError, RetryableError
+from shared.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    QuotaError,
+    RefusedError,
+    RetryableError,
+    UnavailableError,
+)
 from shared.streams import Settings
 from shared.urls import is_loopback
 
@@ -59,7 +69,7 @@ def connect(context: Context) -> Client:
         context,
         base_url=_base_url(context, token),
         authenticate=authenticate,
-        verdict=verdict,
+        verdict=Firewall().verdict,
         limits=Limits(connections=min(int(settings["concurrency"]), MOST_CONNECTIONS)),
     )
 
@@ -126,6 +136,8 @@ def verdict(request: Request, response: Response) -> ApiError | None:
     if status == 403 and isinstance(_json(response), dict):
         if request.path == "/ping":
             return AuthError(text("The user is disabled, or may not use the API."))
+        if _is_of_plan(words(response)):
+            return UnavailableError(text("The account does not have this: nothing is read."))
         return RefusedError(
             text("The user's role or the account's plan does not allow this: use another credential, or deselect it.")
         )
@@ -140,6 +152,68 @@ def verdict(request: Request, response: Response) -> ApiError | None:
     if status == 426:
         return ApiError(text("TLS 1.2 or later is needed between here and Mailchimp; is there an old proxy?"))
     return standard_verdict(request, response)
+
+
+def _is_of_plan(said: str) -> bool:
+    """Whether a refusal is for want of a plan or an add-on, which no other user of the account has either."""
+    said = said.lower()
+    return bool(_PLAN.search(said)) and not _ROLE.search(said)
+
+
+_PLAN = re.compile(r"\b(plans?|upgrade|premium|add-?on|paid)\b")
+_ROLE = re.compile(r"\b(role|user|permissions?|permitted|authori[sz]ed)\b")
+
+
+class Firewall:
+    """The verdict of one run, which knows how often the firewall before the API has turned a request away.
+
+    It answers 403 or 503 with a page of HTML, to addresses it has blocked and to those that ask for very much (observed
+    by users, 2025). Of the latter it lets go in a while; so a request is tried three times. After that none is tried
+    again until something gets through.
+    """
+
+    PAUSES = (10.0, 30.0)
+    """Seconds before the second and the third try."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, int] = {}
+        self._has_closed = False
+
+    def verdict(self, request: Request, response: Response) -> ApiError | None:
+        """What an answer means, a firewall's page included. A client asks for one verdict at a time."""
+        page = firewall_page(response) if _is_own(request) else None
+        if page is None:
+            if response.status < 400:
+                self._times.clear()
+                self._has_closed = False
+            return verdict(request, response)
+        asked = f"{request.method} {request.path} {request.params}"
+        times = self._times[asked] = self._times.get(asked, 0) + 1
+        said = f"{answered(request, response, say=page)} The firewall before Mailchimp turns this address away."
+        if times <= len(self.PAUSES) and not self._has_closed:
+            return RetryableError(said, wait_seconds=self.PAUSES[times - 1], everyone=True)
+        self._has_closed = True
+        return QuotaError(
+            f"{said} The credential was not looked at. Run again in an hour, with a lower concurrency; if it "
+            "persists, give Mailchimp's support the address of this machine and the reference."
+        )
+
+
+def firewall_page(response: Response) -> str | None:
+    """What a firewall's page says, with its reference; None for every other answer."""
+    if response.status not in (403, 503) or _json(response) is not None:
+        return None
+    text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", response.text)).split())
+    if not (response.text.lstrip().startswith("<") and _BLOCKED.search(text)):
+        return None
+    reference = _REFERENCE.search(text)
+    return f"Access Denied, reference #{reference[1]}" if reference else text[:200]
+
+
+_BLOCKED = re.compile(
+    r"access denied|reference #|request (?:was )?(?:blocked|rejected)|you have been blocked", re.IGNORECASE
+)
+_REFERENCE = re.compile(r"reference\s*#\s*([0-9a-z.]+)", re.IGNORECASE)
 
 
 def _credential_advice(said: str) -> str:

@@ -104,7 +104,8 @@ SETTINGS = (
     Setting(
         name="list_ids",
         type="array",
-        description="Only these audiences, in all streams that hang under lists. Default: all.",
+        description="Only these audiences, in all streams that hang under lists: a list, or ids with commas between "
+        "them. Default: all.",
     ),
     Setting(
         name="include_archived",
@@ -119,6 +120,14 @@ SETTINGS = (
         "stats without moving last_changed. So too streams of single members that the catalog makes INCREMENTAL. "
         "Default: never.",
         minimum=0,
+    ),
+    Setting(
+        name="typed_merge_fields",
+        type="boolean",
+        description="Give each merge field a typed place of its own in merge_fields of list_members and "
+        "list_segment_members (with flatten, a column), for a request per list at the start; false: an object of any "
+        "content.",
+        default=True,
     ),
     Setting(
         name="campaign_status",
@@ -177,8 +186,9 @@ SETTINGS = (
     Setting(
         name="incremental_reports",
         type="boolean",
-        description="Skip campaigns whose counters have not moved, in the streams under reports that are read whole.",
-        default=False,
+        description="Skip campaigns whose counters have not moved, in the streams under reports that are read whole. "
+        "false: read all in every run, as --full-refresh does once.",
+        default=True,
     ),
     Setting(
         name="seed_keys",
@@ -207,6 +217,8 @@ def validate(settings: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError("dc is missing: the API key does not end in its data centre (such as -us6).")
     if settings.get("seed_keys"):
         changes["key_mode"] = "contract"
+    if listed := settings.get("list_ids"):
+        changes["list_ids"] = [name for each in listed for text in str(each).split(",") if (name := text.strip())]
     changes["template_types"] = settings.get("template_types") or ["user"]
     return {**settings, **changes}
 

@@ -115,7 +115,10 @@ def compare(facts: Mapping[str, Any], contract: Mapping[str, Any], additions: Ma
     """Every difference."""
     yield from differences("contract", facts["contract"], contract["info"]["version"])
     for name, fact in facts["streams"].items():
-        known = {word: part for word, part in fact.items() if word not in ("later", "is_later", "added")}
+        ours = ("later", "later_parameters", "is_later", "added")
+        known = {word: part for word, part in fact.items() if word not in ours}
+        if fact.get("is_unlisted"):
+            continue
         if not fact.get("is_later"):
             yield from differences(name, known, described(contract, fact))
         elif additions:

@@ -21,16 +21,28 @@ from shared.api.answers import Response
 from shared.api.client import Client, Context
 from shared.api.request import Page, Request
 from shared.command import config
-from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError, TooLargeError
+from shared.errors import (
+    ApiError,
+    AuthError,
+    ConfigError,
+    GoneError,
+    QuotaError,
+    RefusedError,
+    RetryableError,
+    TooLargeError,
+    UnavailableError,
+)
+from shared.protocol import schema
 from shared.protocol.state import State
 from shared.report import Report
-from shared.streams import Stream, Unit
+from shared.streams import Rows, Stream, Unit
 from shared.sync.paging import first_request
 from shared.sync.units import partitions
 from shared.tap import settings_of
 from tap_mailchimp import activity, batches
-from tap_mailchimp.client import check, check_lists, connect, metadata_verdict, verdict
+from tap_mailchimp.client import Firewall, check, check_lists, connect, firewall_page, metadata_verdict, verdict
 from tap_mailchimp.defaults import IN_LIST
+from tap_mailchimp.merge_fields import KINDS, agreed
 from tap_mailchimp.streams.audiences import is_recent
 from tap_mailchimp.streams.members import members_of_list
 from tap_mailchimp.streams.reports import EMAIL_ACTIVITY
@@ -185,11 +197,67 @@ def test_emails_of_automations_have_no_counters_and_are_always_visited() -> None
     assert activity.has("unsubscribed")(unit(parent=parent))
 
 
-def test_report_children_are_read_whole_unless_incremental_reports_is_on() -> None:
+@pytest.mark.parametrize("given_ones", [{"incremental_reports": False}, {"activate_version": True}])
+def test_report_children_are_visited_when_their_counters_moved_unless_all_is_wanted(given_ones: Any) -> None:
     gate = activity.unchanged("unsubscribed")
     parent = report(unsubscribed=4)
-    assert gate(unit(parent=parent)) is True
-    assert gate(unit(parent=parent, settings=settings(incremental_reports=True))) == "4"
+    assert gate(unit(parent=parent)) == "4"
+    assert gate(unit(parent=parent, settings=settings(**given_ones))) is True
+    assert gate(unit(parent=report(unsubscribed=None))) is True, "a counter that is not there vouches for nothing"
+
+
+LIST_STATS = {
+    "member_count": 7,
+    "unsubscribe_count": 2,
+    "cleaned_count": 1,
+    "total_contacts": 12,
+    "last_sub_date": "2026-11-01T00:00:00+00:00",
+    "open_rate": 31.5,
+}
+
+
+def in_list(now: str = NOW, partition: str = "", **moved: Any) -> Unit:
+    return unit("tags", parent={"list_id": "l", "stats": {**LIST_STATS, **moved}}, now=now, partition=partition)
+
+
+@pytest.mark.parametrize("counter", LIST_STATS)
+def test_what_hangs_under_a_list_is_read_when_any_of_its_counters_moved(counter: str) -> None:
+    assert activity.list_mark(in_list()) != activity.list_mark(in_list(NOW, "", **{counter: 8}))
+
+
+def test_what_hangs_under_a_list_is_read_once_a_day_whatever_its_counters_say() -> None:
+    marks = [activity.list_mark(in_list(now)) for now in (NOW, "2026-11-10T23:59:59Z", "2026-11-11T00:00:00Z")]
+    assert marks[0] == marks[1] != marks[2]
+
+
+@pytest.mark.parametrize("counter", ["total_contacts", "last_sub_date"])
+def test_a_list_without_its_counters_vouches_for_nothing(counter: str) -> None:
+    stats = {name: value for name, value in LIST_STATS.items() if name != counter}
+    assert activity.list_mark(unit("tags", parent={"list_id": "l", "stats": stats})) is True
+    assert activity.list_mark(unit("tags", parent={"list_id": "l", "stats": None})) is True
+
+
+def test_members_are_asked_for_in_every_run_but_for_archived_ones() -> None:
+    gate = STREAMS["list_members"].gate
+    assert gate is not None
+    assert gate(in_list(partition="default")) is True
+    assert gate(in_list(partition="archived")) == activity.list_mark(in_list())
+
+
+def test_interests_come_group_by_group_and_know_theirs(mocked: responses.RequestsMock) -> None:
+    base = f"{API}/lists/l/interest-categories"
+    groups = [{"id": name, "list_id": "l"} for name in ("g1", "gone", "g2")]
+    mocked.get(base, json={"categories": groups, "total_items": 3})
+    mocked.get(f"{base}/g1/interests", json={"interests": [{"id": "i1"}, {"id": "i2"}], "total_items": 2})
+    mocked.get(f"{base}/gone/interests", status=404)
+    mocked.get(f"{base}/g2/interests", json={"interests": [{"id": "i1", "category_id": "g2"}], "total_items": 1})
+    fetch = STREAMS["interests"].fetch
+    assert fetch is not None
+    asking = client()
+    steps = fetch(asking, unit("interests", parent={"list_id": "l"}, settings=asking.settings))
+    assert steps is not None
+    rows = [(row["category_id"], row["id"]) for step in steps if isinstance(step, Rows) for row in step.rows]
+    assert rows == [("g1", "i1"), ("g1", "i2"), ("g2", "i1")]
 
 
 def test_campaigns_without_a_counter_s_events_are_left_out() -> None:
@@ -313,6 +381,13 @@ def test_rows_of_one_parent_that_are_equal_are_numbered_over_all_pages() -> None
     assert [record["_index"] for record in transform([news], unit("chimp_chatter"))] == [0]
 
 
+@pytest.mark.parametrize(("stream", "link"), [("account_exports", "download_url"), ("batches", "response_body_url")])
+def test_links_that_open_the_account_s_data_are_neither_asked_for_nor_written(stream: str, link: str) -> None:
+    row = STREAMS[stream]
+    assert f"{row.records}.{link}" in first_request(row, unit(stream)).params["exclude_fields"].split(",")
+    assert made(stream, {"id": "b", link: "https://x.example/?Signature=s"}) == [{"id": "b"}]
+
+
 def test_ids_of_lists_are_text_whatever_they_come_as() -> None:
     transform = STREAMS["conversation_messages"].transform
     assert transform is not None
@@ -320,15 +395,13 @@ def test_ids_of_lists_are_text_whatever_they_come_as() -> None:
     assert [row["list_id"] for row in transform(rows, unit())] == ["7", "7", None]
 
 
-def test_links_are_visited_when_clicked_since_with_incremental_reports() -> None:
+def test_links_are_visited_when_clicked_since() -> None:
     gate = STREAMS["reports_click_details_members"].gate
     assert gate is not None
     parent = {"total_clicks": 3, "unique_clicks": 2, "last_click": "2026-11-01T00:00:00+00:00"}
-    assert gate(unit(parent=parent)) is True
-    given_ones = settings(incremental_reports=True)
-    marks = {
-        gate(unit(parent={**parent, **moved}, settings=given_ones)) for moved in ({}, {"total_clicks": 4}, {"x": 1})
-    }
+    assert gate(unit(parent=parent, settings=settings(incremental_reports=False))) is True
+    assert gate(unit(parent={**parent, "total_clicks": None})) is True
+    marks = {gate(unit(parent={**parent, **moved})) for moved in ({}, {"total_clicks": 4}, {"x": 1})}
     assert marks == {"3/2/20261101000000", "4/2/20261101000000"}
 
 
@@ -337,6 +410,124 @@ def test_only_campaigns_of_several_parts_are_asked_for_them(type_: str | None, w
     where = STREAMS["reports_sub_reports"].parents[0].where
     assert where is not None
     assert where(unit(parent={"campaign_id": "c", "type": type_})) is wanted
+
+
+@pytest.mark.parametrize(
+    ("type_", "parts", "wanted"),
+    [("regular", [], False), ("regular", None, False), ("regular", [{"id": "r"}], True), ("rss", [{"id": "r"}], False)],
+)
+def test_campaigns_that_were_sent_again_are_asked_for_these_parts(type_: str, parts: Any, wanted: bool) -> None:
+    (parent,) = (parent for parent in STREAMS["reports_sub_reports"].parents if parent.stream == "campaigns")
+    assert parent.where is not None
+    shown = {"type": type_, "resend_shortcut_usage.shortcut_campaigns": parts}
+    assert parent.where(unit(parent={"campaign_id": "c", **shown})) is wanted
+    asked = first_request(STREAMS["campaigns"], unit("campaigns")).params
+    assert asked["include_resend_shortcut_usage"] is True
+
+
+def test_whether_campaigns_may_be_sent_again_is_asked_for_who_selects_it() -> None:
+    for deselected in (frozenset[str](), frozenset({"resend_shortcut_eligibility"})):
+        asked = first_request(STREAMS["campaigns"], unit("campaigns", deselected=deselected)).params
+        assert asked.get("include_resend_shortcut_eligibility", False) is (not deselected)
+
+
+@pytest.mark.parametrize(
+    ("draft", "wanted"),
+    [
+        ({"emails_sent": 0, "status": "save"}, False),
+        ({"emails_sent": 0, "status": "sending"}, True),
+        ({"emails_sent": 2, "status": "save"}, True),
+        ({"emails_sent": None, "status": None}, False),
+    ],
+)
+def test_drafts_of_automations_are_not_asked_for_reports(draft: dict[str, Any], wanted: bool) -> None:
+    for name in ("unsubscribes", "reports_email_activity", "reports_sub_reports"):
+        (parent,) = (parent for parent in STREAMS[name].parents if parent.stream == "automation_emails")
+        assert set(draft) <= set(parent.carry)
+        assert parent.where is not None
+        assert parent.where(unit(parent=draft)) is wanted
+
+
+# Rows without an id of their own
+
+
+def made(stream: str, *rows: dict[str, Any], **members: Any) -> list[dict[str, Any]]:
+    transform = STREAMS[stream].transform
+    assert transform is not None
+    return list(transform(rows, unit(stream, **members)))
+
+
+PEOPLE = {
+    "unsubscribes": "email_id",
+    "reports_sent_to": "email_id",
+    "reports_open_details": "email_id",
+    "reports_click_details_members": "email_id",
+    "automation_email_queue": "id",
+    "automation_removed_subscribers": "id",
+}
+
+
+@pytest.mark.parametrize(("stream", "name"), PEOPLE.items())
+def test_people_without_an_id_have_that_of_their_address_or_contact_or_a_number(stream: str, name: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {name: "e1", "email_address": "Ana@example.com"},
+        {name: "", "email_address": "Ana@example.com"},
+        {name: None, "email_address": "", "contact_id": "k1"},
+        {name: "", "email_address": "", "vip": True},
+        {"vip": False},
+    ]
+    ids = [record[name] for record in made(stream, *rows)]
+    assert ids == ["e1", "cdb9d6a1dddc375a09cc83e3001598dc", "k1", "(none)", "(none) 1"]
+    identity = STREAMS[stream].identity
+    assert callable(identity)
+    assert len({identity(row) for row in rows}) == len(rows), "none is taken for another on pages that overlap"
+
+
+@pytest.mark.parametrize("stream", ["list_members", "list_segment_members"])
+def test_members_without_an_address_are_keyed_by_their_contact_and_others_left_to_be_named(stream: str) -> None:
+    rows: list[dict[str, Any]] = [{"id": "m1"}, {"id": "", "contact_id": "k1"}, {"id": None, "full_name": "Nobody"}]
+    assert [record["id"] for record in made(stream, *rows)] == ["m1", "k1", None]
+
+
+def test_events_of_recipients_without_an_id_are_told_apart() -> None:
+    event = {"action": "open", "timestamp": "2026-11-06T20:17:57+00:00"}
+    nobodies = [recipient(event, email_id="", vip=number) for number in range(2)]
+    rows = records(*nobodies, recipient(event, email_id=None, email_address="b@example.com"))
+    assert [row["email_id"] for row in rows[:2]] == ["(none)", "(none) 1"]
+    assert len({row["activity_id"] for row in rows}) == len({row["email_id"] for row in rows}) == 3
+    quiet = records(recipient(email_id=""), recipient(event, email_id=""))
+    assert quiet[0]["email_id"] == "(none) 1", "the number is the recipient's, whoever did something"
+
+
+NUMBERED = {
+    "list_locations": ("cc",),
+    "list_clients": ("client",),
+    "list_signup_forms": ("signup_form_url",),
+    "reports_domain_performance": ("domain",),
+    "reports_locations": ("country_code", "region"),
+    "reports_ecommerce_product_activity": ("title", "sku"),
+}
+
+
+@pytest.mark.parametrize(("stream", "names"), NUMBERED.items())
+def test_rows_without_an_id_of_their_own_are_numbered_and_none_is_dropped(stream: str, names: tuple[str, ...]) -> None:
+    row = STREAMS[stream]
+    rows = [{name: value, "n": n} for n, value in enumerate(("", None, "x", "", "x")) for name in names[:1]]
+    keys = [tuple(record[name] for name in (names[0], "_index")) for record in made(stream, *rows)]
+    assert keys == [("(none)", 0), ("(none)", 1), ("x", 0), ("(none)", 2), ("x", 1)]
+    assert row.key_properties == (*(row.contract_key or ()), "_index")
+    assert row.counted, "twins are two"
+
+
+@pytest.mark.parametrize("stream", ["campaigns", "automations", "automation_emails"])
+def test_segment_options_are_an_object_whichever_shape_they_come_in(stream: str) -> None:
+    condition = {"field": "EMAIL", "op": "contains", "value": "x"}
+    shapes: list[Any] = [[condition], {"match": "any", "conditions": [condition]}, [], None]
+    rows = [{"id": str(n), "recipients": {"list_id": "l", "segment_opts": shape}} for n, shape in enumerate(shapes)]
+    found = [
+        record["recipients"]["segment_opts"] for record in made(stream, *rows, {"id": "x"}, {"recipients": None})[:4]
+    ]
+    assert found == [{"conditions": [condition]}, shapes[1], None, None]
 
 
 def test_members_without_tags_or_notes_cost_no_request() -> None:
@@ -408,6 +599,8 @@ def test_what_few_need_or_costs_much_is_not_selected_by_default() -> None:
         template_folders ecommerce_promo_rules ecommerce_promo_codes file_manager_files file_manager_folders
         reporting_surveys reporting_survey_questions reporting_survey_responses reporting_survey_answers facebook_ads
         conversations conversation_messages verified_domains connected_sites chimp_chatter
+        list_surveys campaign_checklists sms_campaign_content template_default_content landing_page_content
+        account_exports authorized_apps batches
     """
     assert {name for name, stream in STREAMS.items() if not stream.selected} == set(expected.split())
 
@@ -479,6 +672,11 @@ def test_page_sizes_beyond_the_api_s_are_clamped(tmp_path: Any) -> None:
 def test_nested_credentials_of_another_connector_are_found(tmp_path: Any) -> None:
     found = configured(tmp_path, credentials={"auth_type": "apikey", "apikey": KEY}, data_center="us6").settings
     assert (found["api_key"], found["dc"]) == (KEY, "us6")
+
+
+@pytest.mark.parametrize("value", ["p1, p3", ["p1,p3"], ["p1", "p3"], '["p1", "p3"]'])
+def test_list_ids_may_be_text_with_commas(value: Any, tmp_path: Any) -> None:
+    assert configured(tmp_path, api_key=KEY, list_ids=value).settings["list_ids"] == ["p1", "p3"]
 
 
 def test_an_endpoint_without_version_gets_it(tmp_path: Any) -> None:
@@ -597,6 +795,46 @@ def test_the_wrong_data_centre_is_named_as_a_cause() -> None:
     assert "another data centre" not in str(verdict(Request("/lists"), problem(401, "API Key Invalid")))
 
 
+ACCESS_DENIED = (
+    b"<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD><BODY>You have no permission to reach this server."
+    b"<P>Reference&#32;&#35;18&#46;6d0b1</BODY></HTML>"
+)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_blocked_address_is_tried_three_times_and_then_told_with_the_firewall_s_reference(status: int) -> None:
+    firewall, denied = Firewall(), Response(status, {}, ACCESS_DENIED)
+    tries = [firewall.verdict(Request("/lists"), denied) for _ in range(3)]
+    assert [type(found) for found in tries] == [RetryableError, RetryableError, QuotaError]
+    assert all(found.everyone for found in tries[:2])  # type: ignore[union-attr]
+    assert "firewall" in str(tries[2])
+    assert "reference #18.6d0b1" in str(tries[2])
+    assert isinstance(firewall.verdict(Request("/reports"), denied), QuotaError), "others need not try"
+    assert firewall.verdict(Request("/lists"), Response(200, {}, b"{}")) is None
+    assert isinstance(firewall.verdict(Request("/reports"), denied), RetryableError), "something got through"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", b'{"detail": "access denied"}'])
+def test_only_a_firewall_s_page_is_taken_for_one(body: bytes) -> None:
+    assert firewall_page(Response(403, {}, body)) is None
+    assert firewall_page(Response(200, {}, ACCESS_DENIED)) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("This feature requires a paid plan.", UnavailableError),
+        ("Upgrade your account to use transactional e-mail.", UnavailableError),
+        ("Your user role does not have access to this list.", RefusedError),
+        ("Your role does not allow this on this plan.", RefusedError),
+        ("You don't have permission to access the requested resource.", RefusedError),
+        ("", RefusedError),
+    ],
+)
+def test_what_the_plan_lacks_is_told_from_what_the_user_may_not(words: str, expected: type[ApiError]) -> None:
+    assert type(verdict(Request("/reports"), problem(403, words))) is expected
+
+
 def test_an_expired_link_to_a_result_is_no_throttling() -> None:
     link = Request("https://bucket.s3.amazonaws.com/x.tar.gz")
     assert isinstance(verdict(link, problem(403, is_json=False)), RefusedError)
@@ -607,6 +845,82 @@ def test_a_dead_token_is_told_from_good_metadata_by_its_body() -> None:
     dead = Response(200, {}, b'{"error": "invalid_token", "error_description": "The access token is invalid."}')
     assert isinstance(metadata_verdict(request, dead), AuthError)
     assert metadata_verdict(request, Response(200, {}, b'{"api_endpoint": "https://us6.api.mailchimp.com"}')) is None
+
+
+# Merge fields
+
+
+def fields(*pairs: tuple[str, str]) -> Iterator[dict[str, Any]]:
+    return iter([{"tag": tag, "type": kind} for tag, kind in pairs])
+
+
+def test_a_tag_that_lists_define_differently_is_text() -> None:
+    met = fields(("A", "number"), ("B", "address"), ("A", "number"), ("C", "birthday"), ("B", "text"), ("a", "number"))
+    assert agreed(met) == {"A": "number", "B": "text", "C": "text"}
+
+
+TEXTS = st.text("ABab", max_size=2)
+
+
+@given(st.lists(st.tuples(TEXTS, st.sampled_from(["number", "address", "zip", "date", ""]))))
+def test_merge_fields_in_whatever_order_have_the_same_types_and_no_two_names_but_for_case(
+    pairs: list[tuple[str, str]],
+) -> None:
+    found = agreed(fields(*pairs))
+    assert len({tag.casefold() for tag in found}) == len(found)
+    assert "" not in found
+    for tag, kind in agreed(fields(*reversed(pairs))).items():
+        assert found.get(tag, kind) == kind
+
+
+def test_numbers_and_addresses_that_are_not_filled_in_are_null_and_text_stays_empty() -> None:
+    kinds = {"N": "number", "A": "address", "T": "text"}
+    row = {"id": "m", "merge_fields": {"N": "", "A": "", "T": "", "NEW": ""}}
+    (record,) = made("list_members", row, {"id": "x", "merge_fields": None}, settings=settings(**{KINDS: kinds}))[:1]
+    assert record["merge_fields"] == {"N": None, "A": None, "T": "", "NEW": ""}
+
+
+def listing(mocked: responses.RequestsMock, definitions: Mapping[str, Any]) -> None:
+    lists = [{"id": name} for name in definitions]
+    mocked.get(f"{API}/lists", json={"lists": lists, "total_items": len(lists)})
+    for name, found in definitions.items():
+        if isinstance(found, int):
+            mocked.get(f"{API}/lists/{name}/merge-fields", status=found, json={"detail": "Not yours."})
+        elif found is not None:
+            rows = [{"merge_id": n, "tag": tag, "type": kind} for n, (tag, kind) in enumerate(found)]
+            mocked.get(f"{API}/lists/{name}/merge-fields", json={"merge_fields": rows, "total_items": len(rows)})
+
+
+def test_merge_fields_are_typed_by_the_lists_that_are_read(mocked: responses.RequestsMock) -> None:
+    """`l4` is not in `list_ids`; `l2` is not for this user, `l3` is gone."""
+    mine = {"api_key": KEY, "list_ids": ["l1", "l2", "l3"]}
+    listing(
+        mocked, {"l1": [("FNAME", "text"), ("SIZE", "number"), ("HOME", "address")], "l2": 403, "l3": 404, "l4": None}
+    )
+    asking = client(**mine)
+    row = STREAMS["list_members"]
+    assert row.extend_schema is not None
+    loaded = schema.load(TAP.schemas, "list_members")
+    extended = row.extend_schema(loaded, asking)
+    found = extended["properties"]["merge_fields"]["properties"]
+    assert {tag: schema.type_of(part) for tag, part in found.items()} == {
+        "FNAME": "string", "SIZE": "number", "HOME": "object",
+    }  # fmt: skip
+    assert schema.check(extended, row.key_properties) == []
+    assert "properties" not in loaded["properties"]["merge_fields"], "the one given stays as it is"
+    asked = len(mocked.calls)
+    assert STREAMS["list_segment_members"].extend_schema(loaded, asking) == extended  # type: ignore[misc]
+    assert len(mocked.calls) == asked, "asked for once"
+
+
+def test_merge_fields_may_stay_an_object_of_any_content() -> None:
+    loaded = schema.load(TAP.schemas, "list_members")
+    assert (
+        STREAMS["list_members"].extend_schema(  # type: ignore[misc]
+            loaded, client(api_key=KEY, typed_merge_fields=False)
+        )
+        is loaded
+    )
 
 
 # Over HTTP
@@ -807,7 +1121,7 @@ def through_batch(mocked: responses.RequestsMock, built: Unit, results: list[dic
 def grouped(*keys: str, **members: Any) -> Unit:
     chosen = settings(email_activity_mode="batch")
     parts = tuple(
-        unit(key=key, parent={"campaign_id": key}, settings=chosen, counts={"mark": f"m{key}"}) for key in keys
+        unit(key=key, parent={"campaign_id": key}, settings=chosen, scratch={"mark": f"m{key}"}) for key in keys
     )
     return unit(key=keys[0], units=parts, settings=chosen, **members)
 

@@ -277,7 +277,8 @@ class MailchimpSandbox(Sandbox):
                 yield {**args, **{name: row[column] for name, column in fields.items()}}
         if stream == "reports" and settings.get("report_automation_emails") and self.options["automation_reports"]:
             for _, row in self._rows("automation_emails", settings, stayed=stayed):
-                yield {"campaign_id": row["id"]}
+                if row["emails_sent"] or row["status"] != "save":
+                    yield {"campaign_id": row["id"]}
 
 
 def _is_wanted(stream: str, row: Row, settings: Mapping[str, Any]) -> bool:

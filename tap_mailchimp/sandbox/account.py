@@ -52,13 +52,37 @@ class Account(Results):
         """/verified-domains"""
         names = ("example.com", "bücher.example", "shop.example", "mail.example.net")
         return Table.of([{"domain": name, "verified": n == 0, "authenticated": False, "verification_sent": "",
+                          "status": "VERIFIED" if n == 0 else "PENDING", "is_free_email_provider": n == 3,
                           "verification_email": f"a@{name}"} for n, name in enumerate(names)])  # fmt: skip
 
     def connected_sites(self, args: Mapping[str, str]) -> Table:
         """/connected-sites"""
         return Table.of([{"foreign_id": f"site{n}", "store_id": store["id"], "platform": "", "domain": store["domain"],
-                          "site_script": store["connected_site"]["site_script"], "created_at": store["created_at"],
+                          "is_pixel_enabled": n == 0, "site_script": store["connected_site"]["site_script"], "created_at": store["created_at"],
                           "updated_at": store["updated_at"]} for n, store in enumerate(self.stores)])  # fmt: skip
+
+    def account_exports(self, args: Mapping[str, str]) -> Table:
+        """/account-exports"""
+        return Table.of(
+            [{"export_id": 10 + n, "started": stamp(START - (20 - n) * DAY), "size_in_bytes": 4096 * n,
+              "finished": "" if n == 2 else stamp(START - (20 - n) * DAY + HOUR),
+              "download_url": "" if n == 2 else f"https://exports.example/{n}.zip?Signature=s3cr3t"}
+             for n in range(3)]
+        )  # fmt: skip
+
+    def authorized_apps(self, args: Mapping[str, str]) -> Table:
+        """/authorized-apps"""
+        return Table.of([{"id": 70 + n, "name": f"App {n} ✓", "description": "", "users": ["acme"] * n}
+                         for n in range(3)])  # fmt: skip
+
+    def batches(self, args: Mapping[str, str]) -> Table:
+        """/batches: those of other applications; the tap's own stand beside them."""
+        return Table.of(
+            [{"id": short_id(self.seed, "batch of others", n), "status": "finished", "total_operations": 3 + n,
+              "finished_operations": 3 + n, "errored_operations": n, "submitted_at": stamp(START - 2 * DAY),
+              "completed_at": stamp(START - 2 * DAY + HOUR), "response_body_url": "https://s3.example/x?Signature=s3cr3t"}
+             for n in range(2)]
+        )  # fmt: skip
 
     # --- The old inbox ---
 

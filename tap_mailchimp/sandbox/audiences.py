@@ -14,7 +14,7 @@ from .reports import Reports
 
 _CITIES_WITHOUT_REGION = tuple({name: city[name] for name in city if name != "region"} for city in CITIES)
 _SEGMENT_MEMBER_FIELDS = (
-    "email_address", "email_client", "email_type", "id", "interests", "ip_opt", "ip_signup", "language",
+    "email_address", "email_client", "email_type", "full_name", "id", "interests", "ip_opt", "ip_signup", "language",
     "last_changed", "last_note", "list_id", "member_rating", "merge_fields", "status", "timestamp_opt",
     "timestamp_signup", "unique_email_id", "vip",
 )  # fmt: skip
@@ -257,7 +257,8 @@ class Audiences(Reports):
         """/lists/{list_id}/webhooks"""
         audience = self.audience(args)
         events = {"subscribe": True, "unsubscribe": False, "profile": True, "cleaned": False, "upemail": True,
-                  "campaign": False}  # fmt: skip
+                  "campaign": False, "sms_subscribe": True, "sms_unsubscribe": False, "upsms": False,
+                  "sms_campaign": False}  # fmt: skip
         return Table.of(
             [{"id": short_id(audience.id, "hook", place), "list_id": audience.id, "events": events,
               "url": "https://hooks.example/?a=1&b=ü", "sources": {"user": True, "admin": False, "api": place == 0}}
@@ -273,6 +274,17 @@ class Audiences(Reports):
             [{"list_id": audience.id, "signup_form_url": url, "header": {"text": audience.name, "image_width": "0"},
               "contents": [{"section": "signup_message", "value": "Hi!"}],
               "styles": [{"selector": "page", "options": [{"property": "color", "value": "#fff"}]}]}]
+        )  # fmt: skip
+
+    def list_surveys(self, args: Mapping[str, str]) -> Table:
+        """/lists/{list_id}/surveys: drafts too."""
+        audience = self.audience(args)
+        return Table.of(
+            [{"id": short_id(audience.id, "survey", place), "web_id": 1990 + place, "list_id": audience.id,
+              "list_name": audience.name, "title": "How is it going? ½", "url": "", "status": status,
+              "created_at": stamp(START - 30 * DAY), "updated_at": stamp(START - 3 * DAY), "published_at": "",
+              "total_responses": 0}
+             for place, status in enumerate(("draft", "unpublished")[: audience.number])]
         )  # fmt: skip
 
     # --- Statistics ---
@@ -311,7 +323,8 @@ class Audiences(Reports):
     def list_locations(self, args: Mapping[str, str]) -> Table:
         """/lists/{list_id}/locations"""
         size = self.audience(args).size
-        shares = (("US", "USA", 0.5), ("ES", "Spain", 0.3), ("", "", 0.2)) if size else ()
+        # Awkward: twice no country.
+        shares = (("US", "USA", 0.5), ("ES", "Spain", 0.3), ("", "", 0.1), ("", "elsewhere", 0.1)) if size else ()
         return Table.of(
             [{"country": name, "cc": code, "percent": 100 * share, "total": int(size * share)}
              for code, name, share in shares]
@@ -320,7 +333,7 @@ class Audiences(Reports):
     def list_clients(self, args: Mapping[str, str]) -> Table:
         """/lists/{list_id}/clients"""
         size = self.audience(args).size
-        names = ("Gmail", "Apple Mail", "Outlook 2016", "") if size else ()
+        names = ("Gmail", "Apple Mail", "Outlook 2016", "", None) if size else ()
         return Table.of([{"client": name, "members": size // (place + 2)} for place, name in enumerate(names)])
 
     def list_abuse_reports(self, args: Mapping[str, str]) -> Table:

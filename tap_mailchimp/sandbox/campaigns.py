@@ -78,6 +78,10 @@ class Campaigns(Mailings):
                          "ecomm360": False, "google_analytics": "", "clicktale": ""},
             "delivery_status": {"enabled": False},
         }  # fmt: skip
+        if campaign.was_resent:
+            again = {"id": short_id(campaign.id, "part", 0), "web_id": 3_000_000 + number, "status": "sent",
+                     "shortcut_type": "to_non_openers", "send_time": stamp(campaign.sent + DAY)}  # fmt: skip
+            row["resend_shortcut_usage"] = {"shortcut_campaigns": [again], "original_campaign": None}
         if campaign.type == "variate":
             row["variate_settings"] = {
                 "winning_combination_id": "", "winning_campaign_id": "", "winner_criteria": "opens", "wait_time": 60,
@@ -129,6 +133,14 @@ class Campaigns(Mailings):
             row["html"] = None
         return Table.of([row])
 
+    def campaign_checklists(self, args: Mapping[str, str]) -> Table:
+        """/campaigns/{campaign_id}/send-checklist: one row; campaigns that were sent have none."""
+        campaign = self.campaign(args)
+        if campaign.status not in ("save", "paused", "schedule"):
+            raise KeyError(campaign.id)
+        items = [{"type": "warning", "id": 501, "heading": "Subject", "details": "You have no subject line ✉"}]
+        return Table.of([{"is_ready": campaign.number % 2 == 0, "items": items}])
+
     def campaign_feedback(self, args: Mapping[str, str]) -> Table:
         """/campaigns/{campaign_id}/feedback"""
         campaign = self.campaign(args)
@@ -160,7 +172,8 @@ class Campaigns(Mailings):
             "start_time": "" if number == 2 else stamp(START - (290 - number) * DAY),
             "status": ("sending", "paused", "save")[number % 3],
             "emails_sent": 0 if number == 2 else 100 + self.day,
-            "recipients": {"list_id": audience.id, "list_is_active": True, "list_name": audience.name, "store_id": ""},
+            "recipients": {"list_id": audience.id, "list_is_active": True, "list_name": audience.name, "store_id": "",
+                           "segment_opts": {"match": "any", "saved_segment_id": 7, "conditions": [{"field": "aim"}]}},
             "settings": {"title": f"Welcome {number}", "from_name": "Acme", "reply_to": "a@example.com",
                          "use_conversation": False, "to_name": "", "authenticate": True, "auto_footer": False,
                          "inline_css": False},
@@ -249,4 +262,13 @@ class Campaigns(Mailings):
               "updated_at": stamp(self.now - HOUR), "expire_time": "", "folder_id": "", "segments": [n],
               "excluded_segments": []}
              for n in range(4 + self.day)]
+        )  # fmt: skip
+
+    def sms_campaign_content(self, args: Mapping[str, str]) -> Table:
+        """/sms-campaigns/{sms_campaign_id}/content: one row; whatever the id, an empty one (users, 2026)."""
+        place = list(self.sms_campaigns({}).column("id")).index(args["sms_campaign_id"])
+        return Table.of(
+            [{"message_body": f"No {place} ☎ https://shop.example/s", "estimated_segments": 1 + place % 2,
+              "merge_fields": ["FNAME"], "media": [{"url": "https://mcusercontent.example/1.png"}] if place else [],
+              "source": {"type": "editor", "id": ""}}]
         )  # fmt: skip

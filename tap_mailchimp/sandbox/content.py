@@ -31,6 +31,13 @@ class Content(Shops):
             rows[4]["name"], rows[4]["date_edited"] = "Edited", stamp(self.now - 9 * HOUR)
         return Table.of(rows)
 
+    def template_default_content(self, args: Mapping[str, str]) -> Table:
+        """/templates/{template_id}/default-content: one row, of the account's own templates."""
+        number = int(args["template_id"]) - 40_000
+        if not 0 <= number < 12:
+            raise KeyError(args["template_id"])
+        return Table.of([{"sections": {"header": f"<h1>Hi {number} ½</h1>", "repeat_1:0:body": ""}}])
+
     def template_folders(self, args: Mapping[str, str]) -> Table:
         """/template-folders"""
         return Table.of([{"id": short_id(self.seed, "folder of templates", n), "name": WORDS[n], "count": n}
@@ -50,6 +57,11 @@ class Content(Shops):
                  "tracking": {"track_with_mailchimp": True, "enable_restricted_data_processing": False}}
             )  # fmt: skip
         return Table.of(rows)
+
+    def landing_page_content(self, args: Mapping[str, str]) -> Table:
+        """/landing-pages/{page_id}/content: one row."""
+        place = list(self.landing_pages({}).column("id")).index(args["page_id"])
+        return Table.of([{"html": f"<html>Näme {place}</html>", "json": '{"blocks": []}' if place else None}])
 
     def file_manager_files(self, args: Mapping[str, str]) -> Table:
         """/file-manager/files"""

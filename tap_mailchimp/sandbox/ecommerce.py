@@ -57,6 +57,7 @@ class Shops(Contacts):
             "id": ("c/%", "c ")[number % 2] + str(number),
             "email_address": address,
             "opt_in_status": number % 3 == 0,
+            "sms_phone_number": f"+1555{number:04}" if number % 4 == 0 else "",
             "company": "",
             "first_name": FIRST_NAMES[who & 15],
             "last_name": LAST_NAMES[(who >> 12) % 10],
@@ -111,7 +112,7 @@ class Shops(Contacts):
             rows.append(
                 {"id": f"{store}/{number}% ü" if number % 10 == 0 else f"{store}-{number}", "store_id": identity,
                  "customer": self._customer(number % 30, 0), "campaign_id": "", "landing_site": "",
-                 "financial_status": "paid" if paid else "pending", "fulfillment_status": "", "currency_code": "EUR",
+                 "cart_id": f"cart {number}", "financial_status": "paid" if paid else "pending", "fulfillment_status": "", "currency_code": "EUR",
                  "order_total": total, "order_url": "", "discount_total": 0, "tax_total": round(total * 0.21, 2),
                  "shipping_total": 4, "tracking_code": "", "processed_at_foreign": stamp(placed),
                  "cancelled_at_foreign": "", "updated_at_foreign": stamp(placed + 60),

@@ -40,6 +40,13 @@ def _segment_counted(row: Row, params: Mapping[str, Any]) -> Row:
     return {**{name: value for name, value in row.items() if name != "_counts"}, "member_count": count}
 
 
+def _resent(row: Row, params: Mapping[str, Any]) -> Row:
+    """What shortcuts made of a campaign is told who asks."""
+    if params.get("include_resend_shortcut_usage"):
+        return row
+    return {name: value for name, value in row.items() if name != "resend_shortcut_usage"}
+
+
 def _events_since(row: Row, params: Mapping[str, Any]) -> Row:
     """`since` empties the nested list, but every recipient still comes (probed, 2026-07)."""
     if "since" not in params or "activity" not in row:
@@ -112,6 +119,7 @@ ENDPOINTS = (
     in_list("list_abuse_reports"),
     in_list("list_webhooks", paged=UNPAGED),
     in_list("list_signup_forms", paged=UNPAGED),
+    in_list("list_surveys", paged=UNPAGED),
     # Members
     in_list(
         "list_members",
@@ -153,10 +161,14 @@ ENDPOINTS = (
             **one_of("status", "save", "paused", "schedule", "sending", "sent"),
             **equal(list_id="recipients.list_id", folder_id="settings.folder_id"),
         },
+        params={f"include_resend_shortcut_{name}": Param("boolean") for name in ("eligibility", "usage")},
         sort={"create_time": "create_time", "send_time": "send_time"},
+        shape=_resent,
+        asked={"include_resend_shortcut_usage": True},
         item=True,
     ),
     endpoint("campaign_content", parent=("campaigns", {"campaign_id": "id"})),
+    endpoint("campaign_checklists", parent=("campaigns", {"campaign_id": "id"})),
     endpoint(
         "campaign_feedback", parent=("campaigns", {"campaign_id": "id"}), envelope=("campaign_id",), paged=UNPAGED
     ),
@@ -180,6 +192,7 @@ ENDPOINTS = (
         paged=UNPAGED,
     ),
     endpoint("sms_campaigns"),
+    endpoint("sms_campaign_content", parent=("sms_campaigns", {"sms_campaign_id": "id"})),
     # Reports
     endpoint("reports", filters={**times("send_time"), **_CAMPAIGN_TYPES}, item=True),
     in_report("reports_email_activity", params=_SINCE, shape=_events_since),
@@ -231,8 +244,10 @@ ENDPOINTS = (
         filters={**times("date_created"), **equal("type", "category", "created_by", "folder_id", "content_type")},
         sort={name: name for name in ("date_created", "date_edited", "name")},
     ),
+    endpoint("template_default_content", parent=("templates", {"template_id": "id"})),
     endpoint("template_folders"),
     endpoint("landing_pages", sort={"created_at": "created_at", "updated_at": "updated_at"}, paged=("count",)),
+    endpoint("landing_page_content", parent=("landing_pages", {"page_id": "id"})),
     endpoint(
         "file_manager_files",
         filters={**times("created_at"), **equal("type", "created_by")},
@@ -250,6 +265,8 @@ ENDPOINTS = (
     endpoint("chimp_chatter"),
     endpoint("verified_domains", paged=UNPAGED),
     endpoint("connected_sites"),
+    endpoint("account_exports"),
+    endpoint("authorized_apps"),
     endpoint("conversations", filters=equal("list_id", "campaign_id")),
     endpoint(
         "conversation_messages",
@@ -266,4 +283,7 @@ ALL_ORDERS = Endpoint(
     key="orders",
     filters=equal("campaign_id", customer_id="customer.id"),
 )
-BY_STREAM = {**{each.stream: each for each in ENDPOINTS}, "account": endpoint("account")}
+BY_STREAM = {
+    **{each.stream: each for each in ENDPOINTS},
+    **{name: endpoint(name) for name in ("account", "batches")},  # served by functions of their own
+}

@@ -41,6 +41,11 @@ class Campaign:
         """Drafts and the like have none."""
         return self.status == "sent"
 
+    @property
+    def was_resent(self) -> bool:
+        """Sent again to those who did not open it."""
+        return self.has_report and not self.ghost and self.type == "regular" and self.number % 5 == 0
+
     def link(self, number: int) -> str:
         """One of the links in its mail."""
         # Awkward: a URL with characters that are usually encoded.

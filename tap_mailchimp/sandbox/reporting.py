@@ -76,7 +76,8 @@ class Results(Content):
     def _respondent(self, number: int) -> Row:
         address, hashed, who = self.person(self.live[0], number)
         contact = {"email_id": hashed, "contact_id": f"{who:016x}", "status": "Subscribed", "email": address,
-                   "full_name": "Ana Ruíz", "consents_to_one_to_one_messaging": True, "avatar_url": ""}  # fmt: skip
+                   "full_name": "Ana Ruíz", "consents_to_one_to_one_messaging": True, "avatar_url": "",
+                   "phone": "+15550199" if number % 3 == 0 else ""}  # fmt: skip
         return {"contact": contact if number % 5 else None, "is_new_contact": number % 9 == 0,
                 "submitted_at": stamp(START - 15 * DAY + number * 60)}  # fmt: skip
 

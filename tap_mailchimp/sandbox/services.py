@@ -99,9 +99,11 @@ def _start_batch(sandbox: MailchimpSandbox, call: Call) -> Answer:
 
 
 def _list_batches(sandbox: MailchimpSandbox, call: Call) -> Answer:
-    shown = list(sandbox.batches.values())
+    others = sandbox.account.batches({})
+    shown = [_batch_body(sandbox, batch) for batch in sandbox.batches.values()]
+    shown += map(others.row, range(others.count))
     offset = call.params.get("offset", 0)
-    page = [_batch_body(sandbox, batch) for batch in shown[offset : offset + call.params["count"]]]
+    page = shown[offset : offset + call.params["count"]]
     return Answer(dumps(trim({"batches": page, "total_items": len(shown)}, "batches", call.params)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from hashlib import md5
 from typing import Any
 
 from shared.sandbox import Row, truth
@@ -12,6 +13,18 @@ FACTS = facts_beside(__file__)["streams"]
 KINDS = kinds_by_stream(FACTS)
 """Stream → field → kind."""
 KINDS["reports_email_activity"] |= KINDS["reports_email_activity"].pop("activity")[0]
+_ADDRESS = dict.fromkeys(("addr1", "addr2", "city", "state", "zip", "country"), "string")
+for _stream in ("list_members", "list_segment_members"):  # as the definitions of the lists' merge fields have them
+    KINDS[_stream]["merge_fields"] = {
+        **dict.fromkeys(("FNAME", "LNAME", "PHONE", "BIRTHDAY", "SIZE"), "string"),
+        "POINTS": "number",
+        "ADDRESS": _ADDRESS,
+    }
+
+SECRET = {"batches": "response_body_url", "account_exports": "download_url"}
+"""Stream → a link that is as good as a credential, which no record has."""
+for _stream, _link in SECRET.items():
+    KINDS[_stream].pop(_link, None)
 
 NEVER_EMPTY = {
     "reports_domain_performance": ("domain",),
@@ -26,6 +39,12 @@ NEVER_EMPTY = {
 """Stream → text columns of its key that the API may leave empty."""
 
 INDEXED = {
+    "list_locations": ("list_id", "cc"),
+    "list_clients": ("list_id", "client"),
+    "list_signup_forms": ("list_id", "signup_form_url"),
+    "reports_domain_performance": ("campaign_id", "domain"),
+    "reports_locations": ("campaign_id", "country_code", "region"),
+    "reports_ecommerce_product_activity": ("campaign_id", "title", "sku"),
     "reports_advice": ("campaign_id",),
     "chimp_chatter": ("update_time", "type", "title"),
     "member_activity": ("list_id", "email_id", "timestamp", "action", "campaign_id"),
@@ -39,12 +58,30 @@ def record(stream: str, row: Row, parent: Row) -> Row:
     """The record of one row: fields of the contract, those of its parent, and whatever else in `_extra`."""
     kinds = {**dict.fromkeys(parent, "any"), **KINDS[stream]}
     known = {name: value for name, value in row.items() if value is not None and name in KINDS[stream]}
-    made = truth.record(kinds, _unlinked({**row, **parent, **known}))
+    if stream in SECRET:
+        row = {name: value for name, value in row.items() if name != SECRET[stream]}
+    made = truth.record(kinds, _unlinked(_filled({**row, **parent, **known})))
     for name in NEVER_EMPTY.get(stream, ()):
         made[name] = made[name] or "(none)"
     if stream == "reports_open_details":
         made["last_opened_at"] = max((entry["timestamp"] for entry in made["opens"]), default=None)
     return made
+
+
+def _filled(row: Row) -> Row:
+    """With the id of a recipient, where it is empty, and null for an address and a number that are not filled in."""
+    if row.get("email_id") == "" and row.get("email_address"):
+        row["email_id"] = _id_of(row["email_address"])
+    fields = row.get("merge_fields")
+    if isinstance(fields, dict):
+        row["merge_fields"] = {
+            name: None if value == "" and name in ("ADDRESS", "POINTS") else value for name, value in fields.items()
+        }
+    return row
+
+
+def _id_of(address: str) -> str:
+    return md5(address.lower().encode(), usedforsecurity=False).hexdigest()
 
 
 def _unlinked(value: Any) -> Any:
@@ -67,8 +104,9 @@ def events(row: Row) -> Iterator[Row]:
 
     `activity_id` is the first 32 hexadecimal digits of the SHA-256 of a compact JSON array in UTF-8: [campaign_id,
     email_id, action, timestamp as it came, url or "", ip or "", type or "", n], where n = 0, 1, 2.. numbers the events
-    of this recipient that are equal in all of that, in the order given.
+    of this recipient that are equal in all of that, in the order given. An empty email_id is that of the address.
     """
+    row = {**row, "email_id": row["email_id"] or _id_of(row["email_address"])}
 
     def same(entry: Row) -> list[str]:
         parts = [row["campaign_id"], row["email_id"], entry["action"], entry["timestamp"]]

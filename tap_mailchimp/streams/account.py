@@ -20,6 +20,16 @@ def as_text(*names: str) -> Transform:
     return transform
 
 
+def without_links(*names: str) -> Transform:
+    """The rows without the links `names`: whoever has one of these may download what it leads to."""
+
+    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+        for row in rows:
+            yield {name: value for name, value in row.items() if name not in names}
+
+    return transform
+
+
 ACCOUNT_STREAMS = (
     stream(
         name="account",
@@ -82,5 +92,32 @@ ACCOUNT_STREAMS = (
         transform=as_text("list_id"),  # the contract says integer, ids of lists are text
         selected=False,
         cost="1 request per conversation",
+    ),
+    stream(
+        name="account_exports",
+        description="Exports of the whole account that were asked for",
+        path="/account-exports",
+        records="exports",
+        sparse=without("exports", never=("download_url",)),
+        key_properties=("export_id",),
+        transform=without_links("download_url"),
+        selected=False,
+    ),
+    stream(
+        name="authorized_apps",
+        description="Applications that may use the account",
+        path="/authorized-apps",
+        records="apps",
+        sparse=without("apps"),
+        selected=False,
+    ),
+    stream(
+        name="batches",
+        description="Batches of requests of the last week, by any application",
+        path="/batches",
+        records="batches",
+        sparse=without("batches", never=("response_body_url",)),
+        transform=without_links("response_body_url"),
+        selected=False,
     ),
 )

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from shared.streams import Parent, Record, Unit
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from shared.errors import GoneError
+from shared.streams import Parent, Record, Step, Unit
 from shared.timestamps import instant
 
-from ..activity import has
-from ..defaults import IN_LIST, by_type, carried, filled, oldest_first, page, since, stream, without
+from ..activity import has, list_mark
+from ..defaults import (
+    IN_LIST,
+    by_person,
+    by_type,
+    carried,
+    chained,
+    numbered,
+    oldest_first,
+    page,
+    person,
+    since,
+    stream,
+    whole_row,
+    without,
+)
+from ..merge_fields import emptied, typed
+
+if TYPE_CHECKING:
+    from shared.api.client import Client
 
 DAY_SECONDS = 86_400
 EVERY_MEMBER = {"include_cleaned": True, "include_transactional": True, "include_unsubscribed": True}
@@ -17,6 +40,51 @@ def is_recent(record: Record, unit: Unit) -> bool:
     """Days are dates without a time, and are compared as the instants at which they begin."""
     return unit.since is None or (instant(record.get("day")) or "") >= unit.since[:10]
 
+
+def interests(client: Client, unit: Unit) -> Generator[Step, None, None]:
+    """The interests of a list, group by group: of a list whose counters stand still not even the groups are asked for,
+    which they would be if each were a parent.
+    """
+    from shared.sync.paging import pages
+
+    for groups in pages(client, replace(unit, deselected=frozenset()), INTEREST_CATEGORIES):
+        for group in groups.rows:
+            in_group = replace(unit, parent={**unit.parent, "category_id": group.get("id")}, scratch={})
+            try:
+                for found in pages(client, in_group, INTERESTS):
+                    rows = [{**row, "category_id": group.get("id")} for row in found.rows]
+                    yield replace(found, rows=rows)
+            except GoneError:
+                continue  # deleted since it was listed
+
+
+INTEREST_CATEGORIES = stream(
+    name="interest_categories",
+    description="Groups of interests",
+    path="/lists/{list_id}/interest-categories",
+    records="categories",
+    sparse=without("categories"),
+    parent=IN_LIST,
+    gate=list_mark,
+    gate_full_table=True,
+    key_properties=("list_id", "id"),
+    cost="1 request per list",
+)
+
+INTERESTS = stream(
+    name="interests",
+    description="Interests in each group",
+    path="/lists/{list_id}/interest-categories/{category_id}/interests",
+    records="interests",
+    sparse=without("interests"),
+    parent=IN_LIST,
+    gate=list_mark,
+    gate_full_table=True,
+    fetch=interests,
+    key_properties=("list_id", "category_id", "id"),
+    identity=("id",),
+    cost="1 request per list, and per group of interests",
+)
 
 AUDIENCE_STREAMS = (
     stream(
@@ -58,7 +126,9 @@ AUDIENCE_STREAMS = (
         sparse=without("members"),
         key_properties=("id", "list_id", "segment_id"),
         contract_key=("id",),
-        identity=("id",),
+        identity=person("id"),
+        transform=chained(by_person("id", strict=True), emptied),
+        extend_schema=typed,
         size=carried("member_count"),
         seed=True,
         cost="1 request per segment, and per 1000 members of it",
@@ -70,29 +140,13 @@ AUDIENCE_STREAMS = (
         records="tags",
         sparse=without("tags"),
         parent=IN_LIST,
+        gate=list_mark,
+        gate_full_table=True,
         key_properties=("list_id", "id"),
         cost="1 request per list",
     ),
-    stream(
-        name="interest_categories",
-        description="Groups of interests",
-        path="/lists/{list_id}/interest-categories",
-        records="categories",
-        sparse=without("categories"),
-        parent=IN_LIST,
-        key_properties=("list_id", "id"),
-        cost="1 request per list",
-    ),
-    stream(
-        name="interests",
-        description="Interests in each group",
-        path="/lists/{list_id}/interest-categories/{category_id}/interests",
-        records="interests",
-        sparse=without("interests"),
-        parent=Parent(stream="interest_categories", keys={"list_id": "list_id", "category_id": "id"}),
-        key_properties=("list_id", "category_id", "id"),
-        cost="1 request per group of interests",
-    ),
+    INTEREST_CATEGORIES,
+    INTERESTS,
     stream(
         name="merge_fields",
         description="Fields that members of an audience may have",
@@ -100,6 +154,8 @@ AUDIENCE_STREAMS = (
         records="merge_fields",
         sparse=without("merge_fields"),
         parent=IN_LIST,
+        gate=list_mark,
+        gate_full_table=True,
         key_properties=("list_id", "merge_id"),
         cost="1 request per list",
     ),
@@ -111,6 +167,8 @@ AUDIENCE_STREAMS = (
         params=page(**oldest_first("month")),
         sparse=without("history"),
         parent=IN_LIST,
+        gate=list_mark,
+        gate_full_table=True,
         key_properties=("list_id", "month"),
         cost="1 request per list",
     ),
@@ -121,6 +179,7 @@ AUDIENCE_STREAMS = (
         records="activity",
         sparse=without("activity"),
         parent=IN_LIST,
+        gate=list_mark,
         key_properties=("list_id", "day"),
         replication_key="day",
         lookback=7 * DAY_SECONDS,  # the counters of the latest days still move
@@ -134,8 +193,13 @@ AUDIENCE_STREAMS = (
         records="locations",
         sparse=without("locations"),
         parent=IN_LIST,
-        key_properties=("list_id", "cc"),
-        transform=filled("cc"),
+        gate=list_mark,
+        gate_full_table=True,
+        key_properties=("list_id", "cc", "_index"),
+        contract_key=("list_id", "cc"),
+        identity=whole_row,
+        counted=True,
+        transform=numbered(texts=("cc",)),
         cost="1 request per list",
     ),
     stream(
@@ -145,8 +209,13 @@ AUDIENCE_STREAMS = (
         records="clients",
         sparse=without("clients"),
         parent=IN_LIST,
-        key_properties=("list_id", "client"),
-        transform=filled("client"),
+        gate=list_mark,
+        gate_full_table=True,
+        key_properties=("list_id", "client", "_index"),
+        contract_key=("list_id", "client"),
+        identity=whole_row,
+        counted=True,
+        transform=numbered(texts=("client",)),
         cost="1 request per list",
     ),
     stream(
@@ -156,6 +225,8 @@ AUDIENCE_STREAMS = (
         records="abuse_reports",
         sparse=without("abuse_reports"),
         parent=IN_LIST,
+        gate=list_mark,
+        gate_full_table=True,
         key_properties=("list_id", "id"),
         cost="1 request per list",
     ),
@@ -178,8 +249,24 @@ AUDIENCE_STREAMS = (
         records="signup_forms",
         sparse=without("signup_forms"),
         parent=IN_LIST,
-        key_properties=("list_id", "signup_form_url"),
-        transform=filled("signup_form_url"),
+        key_properties=("list_id", "signup_form_url", "_index"),
+        contract_key=("list_id", "signup_form_url"),
+        identity=whole_row,
+        counted=True,
+        transform=numbered(texts=("signup_form_url",)),
+        selected=False,
+        cost="1 request per list",
+    ),
+    stream(
+        name="list_surveys",
+        description="Surveys of each audience, those not yet published too",
+        path="/lists/{list_id}/surveys",
+        records="surveys",
+        sparse=without("surveys"),
+        parent=IN_LIST,
+        key_properties=("list_id", "id"),
+        identity=("id",),
+        optional=True,
         selected=False,
         cost="1 request per list",
     ),

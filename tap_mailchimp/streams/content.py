@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shared.streams import Parent
+
 from ..defaults import by_type, oldest_first, page, since, stream, without
 
 CONTENT_STREAMS = (
@@ -13,6 +15,20 @@ CONTENT_STREAMS = (
         params=page(**oldest_first("date_created")),
         sparse=without("templates"),
         partitions=by_type("template_types"),
+    ),
+    stream(
+        name="template_default_content",
+        description="What stands in the sections of each template before anybody edits them",
+        path="/templates/{template_id}/default-content",
+        sparse=without(""),
+        parent=Parent(stream="templates", keys={"template_id": "id"}),
+        params={},
+        total="",
+        next_page=None,
+        shrink=None,
+        key_properties=("template_id",),
+        selected=False,
+        cost="1 request per template",
     ),
     stream(
         name="template_folders",
@@ -29,6 +45,20 @@ CONTENT_STREAMS = (
         records="landing_pages",
         params={"count": 1000, **oldest_first("created_at")},  # `offset` is not published, so nothing may be left over
         sparse=without("landing_pages"),
+    ),
+    stream(
+        name="landing_page_content",
+        description="HTML of each landing page",
+        path="/landing-pages/{page_id}/content",
+        sparse=without(""),
+        parent=Parent(stream="landing_pages", keys={"page_id": "id"}),
+        params={},
+        total="",
+        next_page=None,
+        shrink=None,
+        key_properties=("page_id",),
+        selected=False,
+        cost="1 request per landing page, with its whole HTML",
     ),
     stream(
         name="file_manager_files",

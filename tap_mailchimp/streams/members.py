@@ -17,8 +17,22 @@ from shared.api.request import Params, Row
 from shared.streams import Parent, Record, Settings, Unit
 from shared.timestamps import rfc3339
 
-from ..activity import has
-from ..defaults import IN_LIST, Transform, numbered, oldest_first, page, since, stream, whole_row, without
+from ..activity import archived_mark, has
+from ..defaults import (
+    IN_LIST,
+    Transform,
+    by_person,
+    chained,
+    numbered,
+    oldest_first,
+    page,
+    person,
+    since,
+    stream,
+    whole_row,
+    without,
+)
+from ..merge_fields import emptied, typed
 
 
 def sweeps(settings: Settings) -> dict[str, Params]:
@@ -89,11 +103,14 @@ MEMBER_STREAMS = (
         sparse=without("members", keep=("list_id", "tags_count", "last_note")),
         partitions=sweeps,
         key_properties=("id", "list_id"),
-        identity=("id",),
+        identity=person("id"),
+        transform=chained(by_person("id", strict=True), emptied),
+        extend_schema=typed,
         replication_key="last_changed",
         order="ascending",
         since=since("since_last_changed"),
         full_refresh="full_refresh_members_days",
+        gate=archived_mark,
         next_page=keyset(
             "last_changed",
             since="since_last_changed",
@@ -143,6 +160,7 @@ MEMBER_STREAMS = (
         records="activity",
         sparse=without("activity"),
         parent=under_members(),
+        total="",  # the latest 50 alone come
         next_page=None,  # comes whole, and the same action twice is two
         shrink=None,
         key_properties=("list_id", "email_id", "timestamp", "action", "campaign_id", "_index"),
@@ -197,6 +215,7 @@ MEMBER_STREAMS = (
         params=page(**oldest_first("updated_at")),
         sparse=without("contacts"),
         parent=Parent(stream="lists", keys={"audience_id": "id"}, where=is_wanted_audience),
+        total="",
         next_page=cursor("next_cursor", param="cursor"),
         key_properties=("audience_id", "id"),
         identity=("id",),

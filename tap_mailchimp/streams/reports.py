@@ -23,8 +23,9 @@ from ..activity import (
     opens_mark,
     sent_to_mark,
     unchanged,
+    was_sent,
 )
-from ..defaults import carried, filled, numbered, since, stream, without
+from ..defaults import by_person, carried, numbered, person, since, stream, whole_row, without
 
 if TYPE_CHECKING:
     from shared.api.client import Client
@@ -52,7 +53,8 @@ def in_report(
         Parent(
             stream="automation_emails",
             keys={"campaign_id": "id"},
-            carry=("emails_sent",),
+            carry=("emails_sent", "status"),
+            where=was_sent,
             batch=batch,
             when="report_automation_emails",
         ),
@@ -65,8 +67,16 @@ def is_always_new(record: Record, unit: Unit) -> bool:
 
 
 def may_have_parts(unit: Unit) -> bool:
-    """RSS, variate and automated campaigns have reports of their parts; plain ones never do."""
+    """RSS, variate and automated campaigns have reports of their parts."""
     return unit.parent.get("type") not in ("regular", "plaintext")
+
+
+def was_resent(unit: Unit) -> bool:
+    """Plain campaigns have parts if they were sent again, to those who did not open for instance."""
+    return not may_have_parts(unit) and bool(unit.parent.get(RESENT))
+
+
+RESENT = "resend_shortcut_usage.shortcut_campaigns"
 
 
 EMAIL_ACTIVITY = stream(
@@ -78,7 +88,7 @@ EMAIL_ACTIVITY = stream(
     parent=in_report(where=in_window, batch=batches.campaigns),
     key_properties=("campaign_id", "action", "email_id", "timestamp", "activity_id"),
     contract_key=("campaign_id", "action", "email_id", "timestamp"),
-    identity=("email_id",),
+    identity=person("email_id"),
     replication_key="timestamp",
     lookback=lambda settings: float(settings["email_activity_lookback_seconds"]),
     since=since("since"),  # filters the events; the recipients come all the same
@@ -115,7 +125,8 @@ REPORT_STREAMS = (
         sparse=without("unsubscribes"),
         parent=in_report("unsubscribed", where=has("unsubscribed")),
         key_properties=("campaign_id", "email_id"),
-        identity=("email_id",),
+        identity=person("email_id"),
+        transform=by_person("email_id"),
         gate=unchanged("unsubscribed"),
         gate_full_table=True,
         size=carried("unsubscribed"),
@@ -130,7 +141,8 @@ REPORT_STREAMS = (
         sparse=without("sent_to"),
         parent=in_report(where=has("emails_sent")),
         key_properties=("campaign_id", "email_id"),
-        identity=("email_id",),
+        identity=person("email_id"),
+        transform=by_person("email_id"),
         gate=sent_to_mark,
         gate_full_table=True,
         size=carried("emails_sent"),
@@ -145,7 +157,7 @@ REPORT_STREAMS = (
         sparse=without("members", keep=("opens",)),
         parent=in_report(where=has("opens.opens_total")),
         key_properties=("campaign_id", "email_id"),
-        identity=("email_id",),
+        identity=person("email_id"),
         replication_key="last_opened_at",
         start_date=False,
         is_new=is_always_new,
@@ -179,7 +191,8 @@ REPORT_STREAMS = (
             where=has("unique_clicks"),
         ),
         key_properties=("campaign_id", "url_id", "email_id"),
-        identity=("email_id",),
+        identity=person("email_id"),
+        transform=by_person("email_id"),
         gate=clicks_mark,
         gate_full_table=True,
         size=carried("unique_clicks"),
@@ -193,10 +206,13 @@ REPORT_STREAMS = (
         records="domains",
         sparse=without("domains"),
         parent=in_report("unsubscribed", where=has("emails_sent")),
-        key_properties=("campaign_id", "domain"),
+        key_properties=("campaign_id", "domain", "_index"),
+        contract_key=("campaign_id", "domain"),
+        identity=whole_row,
+        counted=True,
         gate=unchanged(*COUNTERS, "emails_sent", "unsubscribed"),
         gate_full_table=True,
-        transform=filled("domain"),
+        transform=numbered(texts=("domain",)),
         cost="1 request per campaign",
     ),
     stream(
@@ -206,10 +222,13 @@ REPORT_STREAMS = (
         records="locations",
         sparse=without("locations"),
         parent=in_report(where=has("opens.opens_total")),
-        key_properties=("campaign_id", "country_code", "region"),
+        key_properties=("campaign_id", "country_code", "region", "_index"),
+        contract_key=("campaign_id", "country_code", "region"),
+        identity=whole_row,
+        counted=True,
         gate=unchanged("opens.opens_total", "opens.last_open"),
         gate_full_table=True,
-        transform=filled("country_code", "region"),
+        transform=numbered(texts=("country_code", "region")),
         cost="1 request per campaign with opens",
     ),
     stream(
@@ -231,10 +250,13 @@ REPORT_STREAMS = (
         records="products",
         sparse=without("products"),
         parent=in_report("ecommerce.total_orders", "ecommerce.total_revenue"),
-        key_properties=("campaign_id", "title", "sku"),
+        key_properties=("campaign_id", "title", "sku", "_index"),
+        contract_key=("campaign_id", "title", "sku"),
+        identity=whole_row,
+        counted=True,
         gate=unchanged(*COUNTERS, "ecommerce.total_orders", "ecommerce.total_revenue"),
         gate_full_table=True,
-        transform=filled("title", "sku"),
+        transform=numbered(texts=("title", "sku")),
         cost="1 request per campaign",
     ),
     stream(
@@ -243,10 +265,12 @@ REPORT_STREAMS = (
         path="/reports/{campaign_id}/advice",
         records="advice",
         sparse=without("advice"),
-        parent=in_report(),
+        parent=in_report("unsubscribed"),
         next_page=None,  # comes whole, and equal remarks are remarks too
         shrink=None,
         key_properties=("campaign_id", "_index"),
+        gate=unchanged(*COUNTERS, "emails_sent", "unsubscribed"),
+        gate_full_table=True,
         transform=numbered(),
         selected=False,
         cost="1 request per campaign",
@@ -258,6 +282,7 @@ REPORT_STREAMS = (
         sparse=without(""),
         parent=in_report(),
         params={},
+        total="",  # counts something else here
         next_page=None,
         shrink=None,
         key_properties=("campaign_id",),
@@ -266,11 +291,14 @@ REPORT_STREAMS = (
     ),
     stream(
         name="reports_sub_reports",
-        description="Reports of the parts of RSS, variate and automated campaigns",
+        description="Reports of the parts of RSS, variate and automated campaigns, and of campaigns sent again",
         path="/reports/{campaign_id}/sub-reports",
         records="reports",
         sparse=without("reports"),
-        parent=in_report("type", where=may_have_parts),
+        parent=(
+            *in_report("type", where=may_have_parts),
+            Parent(stream="campaigns", keys={"campaign_id": "id"}, carry=("type", RESENT), where=was_resent),
+        ),
         key_properties=("campaign_id", "id"),
         identity=("id",),
         selected=False,
