@@ -53,16 +53,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def changed(copy: Path) -> set[Path]:
     """The files of the copy that differ from this checkout."""
-    files = {path for path in copy.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    files = {path for path in copy.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     same = {path for path in files if (ROOT / path.relative_to(copy)).is_file()}
-    return {path for path in files - same if path.suffix != ".pyc"} | {
-        path for path in same if path.read_bytes() != (ROOT / path.relative_to(copy)).read_bytes()
-    }
+    return files - {path for path in same if path.read_bytes() == (ROOT / path.relative_to(copy)).read_bytes()}
 
 
 def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment = {name: value for name, value in environment.items() if not name.startswith(("PYTEST_", "COV_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)  # the copy is run some forty times
+    environment = {**kept, "PYTHONPATH": str(copy)}
     done = subprocess.run(
         [sys.executable, *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False
     )
