@@ -158,3 +158,18 @@ def test_the_authors_surface_is_what_the_import_contracts_leave_open() -> None:
     packages = ("shared.sandbox", "shared.testing")
     assert told - {"shared.sandbox"} == {name for name in modules - protected if not name.startswith(packages)}
     assert protected - {"shared.testing"} <= modules
+
+
+def test_the_modules_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = set(re.findall(r"\b((?:api|protocol|records|sync)/\w+)", text))
+    assert len(named) > 12
+    assert [name for name in sorted(named) if not (ROOT / "shared" / f"{name}.py").is_file()] == []
+
+
+def test_the_architecture_names_every_layer() -> None:
+    project, text = ((ROOT / name).read_text("utf-8") for name in ("pyproject.toml", "docs/architecture.md"))
+    (layers,) = re.findall(r"^exhaustive = true\nlayers = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)
+    assert [
+        name for name in re.findall(r"\w+", layers) if not re.search(rf"^\|.*`{name}`.*\|.*\|$", text, re.MULTILINE)
+    ] == []
