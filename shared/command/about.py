@@ -1,6 +1,8 @@
 """A tap's description in words: `--about`, and the tables and diagrams in `docs/`, which a test compares with it.
 
-python -m shared.docs docs/tap-x.md     rewrites what stands between `<!-- tap_x settings -->` and `<!-- end -->`
+python -m shared.command.about docs/tap-x.md
+
+rewrites what stands between `<!-- tap_x settings -->`, or `streams` or `tables`, and `<!-- end -->`.
 """
 
 from __future__ import annotations

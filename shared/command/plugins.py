@@ -1,6 +1,6 @@
 """A tap's description as Meltano's hub keeps them: what `plugins/extractors/tap-*.yml` hold. A test compares them.
 
-python -m shared.plugins plugins/extractors/tap-x.yml ...     writes them; the name of the file says which tap
+python -m shared.command.plugins plugins/extractors/tap-x.yml ...     writes them; the name of the file says which tap
 
 A file `tap-x--<variant>.lock` is the same for a Meltano project.
 """

@@ -104,7 +104,10 @@ class Part:
 @cache
 def trials_of(package: str) -> Trials:
     """How a tap is tried."""
-    return sandbox_of(package).trials
+    trials = sandbox_of(package).trials
+    named = {*trials.apart, *trials.scarce, *(stream for stream, _ in trials.walks)}
+    assert named <= {stream.name for stream in tap_of(package).streams}, "trials name a stream that there is not"
+    return trials
 
 
 # Which tests there are

@@ -68,17 +68,8 @@ class SkeletonSandbox(Sandbox):
 
     # What a faultless read gives
 
-    def truth(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """All records of `stream`, in no particular order."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=False))
-
-    def stayed(self, stream: str, settings: Mapping[str, Any] | None = None) -> list[Row]:
-        """The records of rows that were there all the time."""
-        with self.lock:
-            return list(self._records(stream, settings or {}, stayed=True))
-
-    def _records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+    def records(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        """What the tap has to make of the rows."""
         start, changed = instant(settings.get("start_date")) or "", FACTS[stream].get("changed")
         for ids, row in self._rows(stream, stayed=stayed):
             keys = {name: value for name, value in ids.items() if name in KINDS[stream]}
