@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # not this folder: its requests.py is no library
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # not this folder: its requests.py is no library
 ROWS_A_CHUNK = 500
 
 
