@@ -21,7 +21,7 @@ from shared.streams import Settings, Step, Unit, Window
 from shared.timestamps import parse, seconds_between
 
 from .. import checks, exports
-from ..defaults import changed, full, lookback, stream
+from ..defaults import changed, full, listed, lookback, stream
 from ..metrics import METRICS
 from ..pages import after, delivery_pages, people_pages, people_read
 from ..rows import (
@@ -129,21 +129,21 @@ BY_OFFSET = stream(
 """One list of suppressions by offset, ordered by address: pages overlap by one, so that a lifted entry hides none."""
 
 STREAMS = (
-    changed(
+    listed(
         name="broadcasts",
         description="API-triggered broadcasts.",
         path="/broadcasts",
         records="broadcasts",
         replication_key="updated",
     ),
-    changed(
+    listed(
         name="campaigns",
         description="Campaigns, called automations in the app.",
         path="/campaigns",
         records="campaigns",
         replication_key="updated",
     ),
-    changed(
+    listed(
         name="newsletters",
         description="Newsletters, called one-time sends in the app.",
         path="/newsletters",
@@ -152,7 +152,7 @@ STREAMS = (
         replication_key="updated",
         next_page=after(),
     ),
-    changed(
+    listed(
         name="transactional_messages",
         description="Templates of transactional messages; the first `messages` of the contract.",
         path="/transactional",
@@ -191,19 +191,18 @@ STREAMS = (
         fetch=exports.everybody,
         checks=checks.of_people,
         identity=("id",),
-        unique=True,
         transform=person,
         size=lambda unit: 1_000_000,
-        cost="11 requests per 1000 people",
+        cost="12 requests per 1000 people",
     ),
-    changed(
+    listed(
         name="segments",
         description="Segments; archived ones are not listed.",
         path="/segments",
         records="segments",
         replication_key="updated_at",
     ),
-    changed(
+    listed(
         name="exports",
         description="Exports that were made in the workspace.",
         path="/exports",
@@ -212,7 +211,7 @@ STREAMS = (
     ),
     changed(
         name="activities",
-        description="What people did and what was done to them, of the last 30 days.",
+        description="What people did and what was done to them, of the last 30 days; opens and clicks of messages too.",
         path="/activities",
         params=newest_activities,
         records="activities",
@@ -243,7 +242,7 @@ STREAMS = (
         records="reporting_webhooks",
         transform=without_password,
     ),
-    changed(
+    listed(
         name="snippets",
         description="Snippets of content.",
         path="/snippets",
@@ -258,7 +257,7 @@ STREAMS = (
         records=addresses,
         aliases=("info",),
     ),
-    changed(
+    listed(
         name="collections",
         description="Collections of data for messages; all of them in each run.",
         path="/collections",
