@@ -51,7 +51,8 @@ def unless_gone(listing: Stream) -> Stream:
     return replace(listing, fetch=fetch)
 
 
-stream = partial(Stream, extend_schema=ids_as_text)
+stream = partial(Stream, extend_schema=ids_as_text, null_rows=True)
+"""Lists without rows are written null as well as [] (live)."""
 changed = partial(stream, seed=True, lookback=RECENT)
 LISTED_WHOLE = "with `activate_version`, which writes all of them in each run"
 """How deletions show in streams of which the API gives all rows anyway, changed or not."""

@@ -128,16 +128,13 @@ def contents(body: Any) -> Sequence[Row]:
 # Records
 
 
-def person(rows: Sequence[Any], unit: Unit) -> Iterator[Any]:
+def person(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """People by their own id, or by `cio_` and their cio_id: the `id` that comes is the one that was asked with.
 
     While people are merged, two may have one id: the second one met is named, and written by its cio_id too.
     """
     ids = unit.scratch.setdefault("ids", Met()) if unit.settings["customers_key"] == "id" else None
     for row in rows:
-        if not isinstance(row, dict):
-            yield row
-            continue
         identifiers = row.get("identifiers") or {}
         cio_id, own = str(identifiers.get("cio_id") or row.get("id") or ""), identifiers.get("id") or None
         if ids is not None and own and not ids.add(str(own)):
@@ -156,36 +153,30 @@ def _tell_of_twins(unit: Unit, own: Any, cio_id: str) -> None:
         logger.warning("customers: further people share ids too; each is written as cio_ and its cio_id")
 
 
-def suppression(rows: Sequence[Any], unit: Unit) -> Iterator[Any]:
+def suppression(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """With an id that tells lists and domains apart: an address may stand on several."""
     kind, _, domain = unit.partition.partition("/")
     for row in rows:
-        if isinstance(row, dict):
-            identity = f"{kind}:{domain}:{row['email']}" if row.get("email") else None
-            row = {**row, "id": identity, "suppression_type": kind, "domain": domain}
-        yield row
+        identity = f"{kind}:{domain}:{row['email']}" if row.get("email") else None
+        yield {**row, "id": identity, "suppression_type": kind, "domain": domain}
 
 
-def delivery(rows: Sequence[Any], unit: Unit) -> Iterator[Any]:
+def delivery(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Drafts are marked, since nothing else tells them."""
-    if unit.partition != "drafts":
-        return iter(rows)
-    return ({**row, "draft": True} if isinstance(row, dict) else row for row in rows)
+    return ({**row, "draft": True} for row in rows) if unit.partition == "drafts" else iter(rows)
 
 
-def hydrated(rows: Sequence[Any], unit: Unit) -> Iterator[Any]:
+def hydrated(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Attributes of an object, with what is known of it from the list."""
     for row in rows:
-        if isinstance(row, dict):
-            own = {name: value for name, value in row.items() if name != "identifiers"}
-            row = {"object_id": unit.parent.get("object_id"), **own}
-        yield row
+        own = {name: value for name, value in row.items() if name != "identifiers"}
+        yield {"object_id": unit.parent.get("object_id"), **own}
 
 
-def opted_out(rows: Sequence[Any], unit: Unit) -> Iterator[Any]:
+def opted_out(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Ids as elsewhere, without the prefix of the documented example."""
     for row in rows:
-        if isinstance(row, dict) and row.get("cio_id"):
+        if row.get("cio_id"):
             row = {**row, "cio_id": str(row["cio_id"]).removeprefix("cio_")}
         yield row
 
@@ -200,10 +191,10 @@ def numbered(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
 _USER = re.compile(r"(?<=://)[^/@]*@")
 
 
-def without_password(rows: Sequence[Any], unit: Unit) -> Iterator[Any]:
+def without_password(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Endpoints may hold a user and a password; nobody needs these in a table."""
     for row in rows:
-        endpoint = row.get("endpoint") if isinstance(row, dict) else None
+        endpoint = row.get("endpoint")
         if unit.settings["redact_webhook_credentials"] and isinstance(endpoint, str):
             row = {**row, "endpoint": _USER.sub("", endpoint)}
         yield row

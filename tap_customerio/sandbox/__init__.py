@@ -58,6 +58,7 @@ class CustomerioSandbox(Sandbox):
     unknown_params_refused = False
     workspace: Workspace
     own_options: ClassVar = {
+        "keys": (str, "any", "keys that are taken: any, for a config of one's own; or own, the sandbox's alone"),
         "forbid": (str, "", "paths that this key may not read, joined by +: /segments+/exports"),
         "hidden": (str, "only", "what hidden=true lists: only hidden senders, or all"),
         "wrapped": (int, "0", "1: people come wrapped in customer"),
@@ -110,7 +111,8 @@ class CustomerioSandbox(Sandbox):
 
     def authorise(self, call: Call) -> None:
         """The key, then its scope, then the quota of the day."""
-        if call.headers.get("authorization") != f"Bearer {API_KEY}":
+        scheme, _, key = call.headers.get("authorization", "").partition(" ")
+        if scheme != "Bearer" or not key or (self.options["keys"] == "own" and key != API_KEY):
             raise Refusal(401, "unauthorized")
         if self.options["elsewhere"]:
             raise Refusal(self.options["elsewhere"], "not from this address")

@@ -16,7 +16,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.api.paginators import offset
-from shared.api.request import Params
+from shared.api.request import Params, Request
+from shared.errors import ApiError, GoneError, RefusedError, UnavailableError
 from shared.streams import Settings, Step, Unit, Window
 from shared.timestamps import parse, seconds_between
 
@@ -102,16 +103,35 @@ def suppression_lists(settings: Settings) -> dict[str, Params]:
     return {f"{kind}/{domain}" if domain else kind: {} for domain in domains for kind in SUPPRESSIONS}
 
 
-def of_domain(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
-    """The list of a sending domain, which is elsewhere and paged by cursor. The account's own: as the row says."""
+def suppressed_addresses(client: Client, unit: Unit) -> Generator[Step, None, None]:
+    """One list: the account's own, or that of a sending domain, which is elsewhere and paged by cursor.
+
+    An account that has no lists is told from one whose one list cannot be read by asking for the others.
+    """
     from shared.sync.paging import pages  # heavy
 
     kind, _, domain = unit.partition.partition("/")
-    if not domain:
-        return None
-    at_domain = f"/esp/domains/{domain}/suppression/{kind}"
-    listing = replace(BY_OFFSET, path=at_domain, params={"limit": 1000}, next_page=after())
-    return (step for step in pages(client, unit, listing))
+    by_cursor = replace(BY_OFFSET, path=list_path(kind, domain), params={"limit": 1000}, next_page=after())
+    try:
+        yield from pages(client, unit, by_cursor if domain else BY_OFFSET)
+    except UnavailableError as error:
+        others = (each for each in SUPPRESSIONS if each != kind)
+        if any(_is_readable(client, Request(list_path(each, domain), {"limit": 1}), unit.stream) for each in others):
+            raise ApiError(f"{error} Yet another list can be read.") from error
+        raise
+
+
+def list_path(kind: str, domain: str) -> str:
+    """Where a list is."""
+    return f"/esp/domains/{domain}/suppression/{kind}" if domain else f"/esp/suppression/{kind}"
+
+
+def _is_readable(client: Client, request: Request, stream: str) -> bool:
+    try:
+        client.json(request, stream=stream)
+    except (UnavailableError, GoneError, RefusedError):
+        return False
+    return True
 
 
 # The table
@@ -288,7 +308,7 @@ STREAMS = (
     replace(
         BY_OFFSET,
         partitions=suppression_lists,
-        fetch=of_domain,
+        fetch=suppressed_addresses,
         transform=suppression,
         checks=checks.of_suppressions,
     ),
