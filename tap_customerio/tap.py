@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import ConfigError
 from shared.settings import START_DATE, Setting
 from shared.streams import Parent, Settings, Stream
+from shared.sync.units import partitions
 from shared.tap import Tap
 
 from . import __version__
 from .client import check, connect
 from .defaults import LISTED_WHOLE
+from .metrics import METRICS
 from .streams import LEGACY, STREAMS
 from .streams.children import HYDRATED_OBJECTS, LISTED_OBJECTS
 
@@ -282,12 +284,26 @@ def _under(stream: Stream, names: Mapping[str, str]) -> Stream:
 
 
 def read_state(state: Mapping[str, Any], settings: Settings) -> Mapping[str, Any]:
-    """The singer-io tap's state as ours: the same shape, but for entries of streams that are read whole there."""
+    """The singer-io tap's state as ours: the same shape, but for entries of streams that are read whole there.
+
+    Our own of 0.1.0 named the units of metrics by their parents alone, since there was one resolution.
+    """
     bookmarks = state.get("bookmarks")
     if not isinstance(bookmarks, Mapping):
         return state
     kept = {name: entry for name, entry in bookmarks.items() if isinstance(entry, Mapping)}
+    for stream in METRICS:
+        units = kept.get(stream.name, {}).get("units")
+        if isinstance(units, Mapping):
+            kept[stream.name] = {**kept[stream.name], "units": _by_resolution(stream, units, settings)}
     return {**state, "bookmarks": kept}
+
+
+def _by_resolution(stream: Stream, units: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """The units, those of 0.1.0 under the names that they have now."""
+    partition = next(iter(partitions(stream, settings)))
+    parents = len(stream.parents[0].keys)
+    return {key if key.count("/") >= parents else f"{key}/{partition}": value for key, value in units.items()}
 
 
 def _sandbox(options: Mapping[str, str]) -> Sandbox:

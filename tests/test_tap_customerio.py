@@ -559,3 +559,18 @@ def test_older_names_change_streams_and_their_children() -> None:
 def test_entries_of_an_older_state_that_hold_nothing_are_ignored() -> None:
     state = {"bookmarks": {"campaigns": {"updated": NOW}, "info": None}}
     assert read_state(state, {})["bookmarks"] == {"campaigns": {"updated": NOW}}
+
+
+def test_units_of_metrics_that_were_named_by_their_parents_alone_are_taken_up() -> None:
+    units = {
+        "campaign_metrics": {"5": NOW, "6/days/all": NOW},
+        "campaign_action_metrics": {"5/7": NOW},
+        "transactional_link_metrics": {"5": NOW, "6/weeks": NOW},
+    }
+    state = {"bookmarks": {name: {"units": kept} for name, kept in units.items()}}
+    found = read_state(state, settings(metrics_resolutions=["weeks", "days"]))["bookmarks"]
+    assert {name: list(entry["units"]) for name, entry in found.items()} == {
+        "campaign_metrics": ["5/weeks/all", "6/days/all"],
+        "campaign_action_metrics": ["5/7/weeks"],
+        "transactional_link_metrics": ["5/weeks", "6/weeks"],
+    }
