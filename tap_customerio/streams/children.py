@@ -23,7 +23,19 @@ from ..defaults import (
     unless_gone,
 )
 from ..pages import after
-from ..rows import anywhere, contents, errors, hydrated, numbered, one_of, opted_out, relationships, usage, whole
+from ..rows import (
+    anywhere,
+    contents,
+    errors,
+    hydrated,
+    numbered,
+    of_its_own,
+    one_of,
+    opted_out,
+    relationships,
+    usage,
+    whole,
+)
 
 
 def every_object(unit: Unit) -> dict[str, Any]:
@@ -159,8 +171,7 @@ CHILDREN = (
             records=errors,
             parent=OF_TRIGGER,
             key_properties=("broadcast_id", "trigger_id", "row"),
-            identity=("error",),
-            counted=True,
+            identity=of_its_own,
             next_page=after(empty_ends=True),
             transform=numbered,
             selected=False,
