@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import GoneError
 from shared.streams import Parent, Settings, Step, Stream, Unit
 
+from .pages import after
+
 if TYPE_CHECKING:
     from shared.api.client import Client
 
@@ -48,7 +50,7 @@ def unless_gone(listing: Stream) -> Stream:
         except GoneError as error:
             client.report.log.debug("%s Taken for none.", error)
 
-    return replace(listing, fetch=fetch)
+    return replace(listing, fetch=fetch, next_page=listing.next_page or after())
 
 
 stream = partial(Stream, extend_schema=ids_as_text, null_rows=True)

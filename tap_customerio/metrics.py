@@ -17,6 +17,7 @@ from shared.streams import Parent, Rows, Settings, Step, Stream, Unit
 from shared.timestamps import parse
 
 from .defaults import UNDER_BROADCAST, UNDER_CAMPAIGN, UNDER_NEWSLETTER, UNDER_TEMPLATE, lookback, stream
+from .pages import after
 from .periods import (
     EVERY_CHANNEL,
     WITHOUT_ID,
@@ -182,7 +183,7 @@ def clicked(name: str, what: str, path: str, parent: Parent, *, per: str) -> Str
     keys = (*parent.keys, "link_id", *PERIOD)
     listing = replace(counted(name, f"Clicks by link of {what}.", path, parent, per=per), records=of_links)
     listing = replace(listing, key_properties=keys)
-    return replace(listing, fetch=partial(clicks, listing=listing))
+    return replace(listing, fetch=partial(clicks, listing=listing), next_page=after())
 
 
 OF_ACTION = Parent(stream="campaign_actions", keys={"campaign_id": "campaign_id", "action_id": "id"})

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import ConfigError
 from shared.settings import START_DATE, Setting
 from shared.streams import Parent, Settings, Stream
-from shared.sync.units import partitions
 from shared.tap import Tap
 
 from . import __version__
@@ -301,7 +300,8 @@ def read_state(state: Mapping[str, Any], settings: Settings) -> Mapping[str, Any
 
 def _by_resolution(stream: Stream, units: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """The units, those of 0.1.0 under the names that they have now."""
-    partition = next(iter(partitions(stream, settings)))
+    assert callable(stream.partitions)
+    partition = next(iter(stream.partitions(settings)))
     parents = len(stream.parents[0].keys)
     return {key if key.count("/") >= parents else f"{key}/{partition}": value for key, value in units.items()}
 
