@@ -8,23 +8,31 @@ daily quota is used up.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from shared.api.answers import Response, answered, path_of, retry_after, standard_verdict, words
 from shared.api.client import Client, Context, Retry
 from shared.api.limits import Limits, Quota
 from shared.api.request import Request
-from shared.errors import ApiError, AuthError, RefusedError, RetryableError, UnavailableError
+from shared.errors import ApiError, AuthError, QuotaError, RefusedError, RetryableError, UnavailableError
+
+from .rows import UNREAD, people
 
 HOSTS = {"us": "https://api.customer.io/v1", "eu": "https://api-eu.customer.io/v1"}
 DAILY_QUOTA_SECONDS = 600
 """For so long a quota without a word on its end is asked for again."""
 JITTER = 1.05
 """The server counts at arrival, so a second is taken to be a little longer here."""
+PEOPLE = "/customers/attributes"
+HOPELESS = 8
+"""So many requests for some of the people failed and none was answered: the others would not be either."""
 ELSEWHERE = "wrong datacenter"
 SHORT_BODY = 2_000
 """Errors are short; whole pages are not searched for words."""
@@ -49,7 +57,7 @@ def connect(context: Context) -> Client:
 def client_at(context: Context, base_url: str | Callable[[], str]) -> Client:
     """A client that asks at one address."""
     settings = context.settings
-    return Client(
+    return AppClient(
         context,
         base_url=base_url,
         authenticate=lambda request: {"Authorization": f"Bearer {settings['access_token']}"},
@@ -60,6 +68,50 @@ def client_at(context: Context, base_url: str | Callable[[], str]) -> Client:
         ),
         retry=Retry(tries=int(settings["max_retries"]) + 1),
     )
+
+
+class AppClient(Client):
+    """A client by whom a person that the API cannot give is missed alone, not with the others of the request."""
+
+    def send(self, request: Request, **options: Any) -> Any:
+        """As ever; people in halves where they cannot be read together, down to the one that cannot be read."""
+        if request.path != PEOPLE:
+            return super().send(request, **options)
+        try:
+            return super().send(request, **{**options, "shrinkable": True})
+        except (AuthError, QuotaError):
+            raise
+        except ApiError as error:
+            answer = Response(
+                200, content=json.dumps({"customers": self._in_parts(request, error, **options)}).encode()
+            )
+        return options["read"](answer) if "read" in options else answer
+
+    def _in_parts(self, request: Request, error: ApiError, *, stream: str = "", **options: Any) -> list[Any]:
+        """The people of a request that failed, and rows that stand for those who cannot be read."""
+        rows: list[Any] = []
+        failed, successes, failures = deque([(list(request.body["ids"]), error)]), 0, 1
+        while failed:
+            ids, why = failed.popleft()
+            if len(ids) == 1:
+                self.report.warn(stream, f"the person with cio_id {ids[0]} could not be read: {why}")
+                rows.append({UNREAD: ids[0]})
+                continue
+            if failures >= HOPELESS and not successes:
+                raise why
+            for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
+                part = replace(request, body={"ids": half})
+                try:
+                    rows += people(super().send(part, stream=stream, read=Response.json, shrinkable=True))
+                    successes += 1
+                except (AuthError, QuotaError):
+                    raise
+                except ApiError as problem:
+                    failed.append((half, problem))
+                    failures += 1
+        if len(rows) > 1 and not successes and isinstance(error, (RefusedError, UnavailableError)):
+            raise error
+        return rows
 
 
 def rate(per_second: float) -> Quota:

@@ -17,6 +17,8 @@ logger = logging.getLogger("tap-customerio")
 IDENTIFIERS = ("cio_id", "id", "email", "phone")
 OF_OBJECT = ("object_type_id", "cio_object_id")
 NAMED_TWINS = 20
+UNREAD = "unread"
+"""The only member of a row that stands for a person whom the API could not give: the cio_id."""
 
 # Rows of a body
 
@@ -140,6 +142,9 @@ def person(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """
     ids = unit.scratch.setdefault("ids", Met()) if unit.settings["customers_key"] == "id" else None
     for row in rows:
+        if UNREAD in row:  # without its key, so that it is left out, and named by what else it has
+            yield {"cio_id": row[UNREAD]} if ids is not None else {"id": f"cio_{row[UNREAD]}"}
+            continue
         identifiers = row.get("identifiers") or {}
         cio_id, own = str(identifiers.get("cio_id") or row.get("id") or ""), identifiers.get("id") or None
         if ids is not None and own and not ids.add(str(own)):

@@ -164,6 +164,16 @@ def test_nobody_who_stayed_is_missed_while_others_leave(tmp_path: Path) -> None:
         assert len(keys) == len(set(keys))
 
 
+@pytest.mark.parametrize(("key", "odd"), [("id", "30"), ("cio_id", "229")])
+def test_a_person_who_cannot_be_read_is_missed_alone_and_named(key: str, odd: str, tmp_path: Path) -> None:
+    result = run(tmp_path, f"odd={odd}", "--select", "customers", customers_key=key, max_retries=1)
+    assert result.status == 1
+    name = f"a3{int(odd):06x}"
+    assert f"person with cio_id {name} could not be read" in result.stderr and "odd person" in result.stderr
+    expected = [row for row in small().truth("customers") if row["cio_id"] != name]
+    assert differences(result.records("customers"), expected) == []
+
+
 def test_a_config_of_ones_own_works_with_the_sandbox(tmp_path: Path) -> None:
     result = run(tmp_path, "", "--select", "segments", access_token="Bearer one-of-my-own")
     assert result.status == 0, result.stderr

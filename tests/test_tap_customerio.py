@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -127,6 +128,41 @@ def test_people_who_keep_coming_are_not_waited_for_for_ever(caplog: pytest.LogCa
         request = following[0]
     assert walks == MOST_WALKS
     assert "next run" in caplog.text
+
+
+def hydrating(mocked: responses.RequestsMock, bad: Sequence[str], status: int) -> None:
+    """People of any ids, but for requests that name one of `bad`."""
+
+    def answer(request: Any) -> tuple[int, dict[str, str], str]:
+        ids = json.loads(request.body)["ids"]
+        if set(ids) & set(bad):
+            return status, {}, '{"errors":[{"detail":"odd person","status":"x"}]}'
+        return 200, {}, json.dumps({"customers": [{"id": each, "identifiers": {"cio_id": each}} for each in ids]})
+
+    mocked.add_callback("POST", f"{US}/customers/attributes", callback=answer)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_people_who_cannot_be_read_are_missed_alone_and_named(
+    mocked: responses.RequestsMock, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    hydrating(mocked, ["a7", "a90"], status)
+    asked = Request("/customers/attributes", method="POST", body={"ids": [f"a{n}" for n in range(100)]})
+    rows = people(client(region="us", max_retries=1).json(asked, stream="customers"))
+    assert sorted(row["unread"] for row in rows if "unread" in row) == ["a7", "a90"]
+    assert len({row["id"] for row in rows if "id" in row}) == 98
+    assert "a7 could not be read" in caplog.text and "odd person" in caplog.text
+    assert list(person([{"unread": "a7"}], unit("customers"))) == [{"cio_id": "a7"}]
+    by_cio_id = unit("customers", settings=settings(customers_key="cio_id"))
+    assert list(person([{"unread": "a7"}], by_cio_id)) == [{"id": "cio_a7"}]
+
+
+def test_people_who_cannot_be_read_at_all_are_not_asked_for_one_by_one(mocked: responses.RequestsMock) -> None:
+    hydrating(mocked, [f"a{n}" for n in range(100)], 400)
+    asked = Request("/customers/attributes", method="POST", body={"ids": [f"a{n}" for n in range(100)]})
+    with pytest.raises(ApiError, match="odd person"):
+        client(region="us").json(asked)
+    assert len(mocked.calls) <= 9
 
 
 @given(st.lists(st.text(max_size=3), max_size=3_000))

@@ -77,6 +77,7 @@ class CustomerioSandbox(Sandbox):
         "downloads": (int, "0", "1: downloads of exports grow and their time does not move"),
         "lag": (int, "0", "1: a campaign is listed a day after it was changed"),
         "elsewhere": (int, "0", "status of every answer, as to an address that the key is not for"),
+        "odd": (int, "0", "number of a person whom no request can give; 0: all can be given"),
         "unfound": (int, "0", "people whom a search does not find"),
         "daily": (int, "0", "requests a day; 0: no such quota"),
         "most": (int, "1000000", "rows of a page at most, whatever is asked for: the API may cap lower"),

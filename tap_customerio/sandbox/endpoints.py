@@ -118,6 +118,8 @@ def _hydrate(box: CustomerioSandbox, call: Call) -> Answer:
     found = []
     for identity in ids:
         number = workspace.number(identity)
+        if number == box.options["odd"] != 0:
+            raise Refusal(500, "odd person")
         if 0 <= number < workspace.people_count and number not in box.left:
             person = workspace.person(number)
             found.append({"customer": person} if box.options["wrapped"] else person)
