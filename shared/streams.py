@@ -26,7 +26,8 @@ class Parent:
 
     `keys` maps the child's column (and path placeholder) to the parent row's field (dotted path). `carry` names further
     fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`. What
-    the row lacks is taken from the keys and carried fields of the parent's own parent.
+    the row lacks is taken from the keys and carried fields of the parent's own parent. `inherit` maps further names of
+    `Unit.parent` to such fields of the parent's own parent, where the row has one of that name itself.
     `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
     they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark (minus
     its look-back), of which there is one for each unit of the parent's: a unit that joins later is followed from its
@@ -37,6 +38,7 @@ class Parent:
     stream: str
     keys: Mapping[str, str]
     carry: tuple[str, ...] = ()
+    inherit: Mapping[str, str] = field(default_factory=dict)
     where: Callable[[Unit], bool] | None = None
     batch: int | Callable[[Settings], int] = 1
     changed_only: bool = False

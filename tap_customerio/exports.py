@@ -1,7 +1,8 @@
 """All people through one export instead of the search: for very large accounts. Devices and timestamps are not in it.
 
-An export shows in the customer's app and may notify somebody, so one run starts at most one. Its id stands in the state
-from the moment it is known: a killed run goes on waiting for it, or downloads it again, within a day.
+An export shows in the customer's app and may notify somebody, so one run starts at most one. That it is about to be
+made stands in the state, and its id from the moment it is known: the run after a killed one finds it, goes on waiting
+for it, or downloads it again, within a day. One that turns out to be of no use is forgotten, and another one is made.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from shared.api.request import Request, Row
-from shared.errors import ApiError, GoneError
-from shared.streams import Rows, Step, Unit
+from shared.errors import ApiError, AuthError, GoneError, QuotaError
+from shared.streams import Checkpoint, LeftOut, Rows, Step, Unit
 from shared.sync import jobs
 from shared.sync.spool import spooled
 from shared.timestamps import floor_seconds, from_seconds
+
+from .rows import IDENTIFIERS
 
 if TYPE_CHECKING:
     from shared.api.client import Client
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
 SPOOL_IN_MEMORY = 4 * 1024 * 1024
 ROWS_A_BATCH = 1000
 FLAGS = {"true": True, "false": False}
+ASKED = "asked"
+"""Under this name the state keeps when an export was about to be made whose id is not known yet."""
+
+
+class UselessError(ApiError):
+    """An export came whole and is not what was asked for."""
 
 
 def everybody(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
@@ -34,36 +43,80 @@ def everybody(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
 
 
 def _exported(client: Client, unit: Unit) -> Generator[Step, None, None]:
-    job = jobs.Job(start=start, poll=poll, pages=pages, first_poll_seconds=2, poll_cap_seconds=30)
-    identifier, _ = yield from jobs.done(job, client, _without_failed(client, unit))
-    total = _export(client, identifier).get("total")
+    known = _of_earlier_run(client, unit)
+    if known is None:
+        yield Checkpoint(resume={ASKED: client.now(), "units": []})
     with spooled(SPOOL_IN_MEMORY) as whole:
-
-        def take(file: jobs.File, body: IO[bytes]) -> None:
-            shutil.copyfileobj(body, whole)
-            whole.seek(0)
-            found = sum(1 for _ in _lines(whole))
-            if total is not None and found != total:
-                whole.seek(0)
-                whole.truncate()
-                raise ValueError(f"{found} rows came, {total} were announced")
-
-        yield from jobs.collect(job, client, unit, identifier, take)
+        while True:
+            is_resumed = known is not None
+            resume = {"id": known} if is_resumed else None
+            identifier, _ = yield from jobs.done(JOB, client, replace(unit, resume=resume))
+            try:
+                missing = yield from _downloaded(client, unit, identifier, whole)
+                break
+            except (AuthError, QuotaError):
+                raise
+            except ApiError as error:
+                if isinstance(error, UselessError):
+                    yield Checkpoint(resume=None)
+                if not is_resumed:
+                    raise
+                client.report.warn(
+                    unit.stream, f"export {known} of an earlier run is of no use: {error} Another is made."
+                )
+                known = None
         rows = map(_person, _lines(whole))
         while batch := list(islice(rows, ROWS_A_BATCH)):
             yield Rows(batch)
+    if missing:
+        yield LeftOut(f"people of export {identifier}", f"{missing}. Run again to have another export made.")
 
 
-def _without_failed(client: Client, unit: Unit) -> Unit:
-    """The unit, its export of an earlier run forgotten if that came to nothing."""
+def _of_earlier_run(client: Client, unit: Unit) -> int | None:
+    """The export that an earlier run left behind, if it is still good."""
     known = unit.resume if isinstance(unit.resume, dict) else {}
-    if known.get("id") is None:
-        return unit
+    identifier = known.get("id")
+    if identifier is None:
+        return _begun_since(client, unit, str(known[ASKED])) if known.get(ASKED) else None
     try:
-        is_failed = poll(client, known["id"]).failure != ""
+        return None if poll(client, identifier).failure else identifier
     except GoneError:
-        is_failed = True
-    return replace(unit, resume=None) if is_failed else unit
+        return None
+
+
+def _begun_since(client: Client, unit: Unit, moment: str) -> int | None:
+    """The first export of people that was begun at `moment` or later and has not failed."""
+    found = [
+        (created, int(each["id"]))
+        for each in client.json(Request("/exports"), stream=unit.stream).get("exports") or ()
+        if isinstance(each, dict) and each.get("type") == "customers" and not each.get("failed")
+        if (created := from_seconds(each.get("created_at"))) and created >= floor_seconds(moment)
+    ]
+    return min(found)[1] if found else None
+
+
+def _downloaded(client: Client, unit: Unit, identifier: Any, whole: IO[bytes]) -> Generator[Step, None, str]:
+    """Puts the export's file into `whole`, and gives what it lacks of the rows that were announced, in words.
+
+    A download may break off unnoticed, so a short file is asked for again; one that is as short twice is as it is.
+    """
+    total = _export(client, identifier).get("total")
+    counts: list[int] = []
+
+    def take(file: jobs.File, body: IO[bytes]) -> None:
+        whole.seek(0)
+        whole.truncate()
+        shutil.copyfileobj(body, whole)
+        columns = _columns(whole)
+        if "cio_id" not in columns:
+            raise UselessError(f"{unit.stream}: export {identifier} has no column cio_id, but {columns[:9]}.")
+        counts.append(sum(1 for _ in _lines(whole)))
+        if isinstance(total, int) and counts[-1] < total and counts.count(counts[-1]) == 1:
+            raise ValueError(f"{counts[-1]} rows came, {total} were announced")
+
+    yield from jobs.collect(JOB, client, unit, identifier, take)
+    is_short = isinstance(total, int) and counts[-1] < total
+    return f"{counts[-1]} rows came, {total} were announced" if is_short else ""
 
 
 def start(client: Client, unit: Unit) -> int:
@@ -73,18 +126,12 @@ def start(client: Client, unit: Unit) -> int:
     if "export" in unit.scratch:
         raise ApiError(f"customers: export {unit.scratch['export']} is gone. Run again to start another one.")
     began = client.now()
-
-    def begun() -> int | None:
-        """The id of the export if it had begun although the answer was lost."""
-        for each in client.json(Request("/exports"), stream=unit.stream).get("exports") or ():
-            created = from_seconds(each.get("created_at"))
-            if each.get("type") == "customers" and created and created >= floor_seconds(began):
-                return int(each["id"])
-        return None
-
     request = Request("/exports/customers", method="POST", body={"filters": found_people(unit)["filter"]})
     identifier = client.send(
-        request, stream=unit.stream, read=lambda answer: int(answer.json()["export"]["id"]), started=begun
+        request,
+        stream=unit.stream,
+        read=lambda answer: int(answer.json()["export"]["id"]),
+        started=lambda: _begun_since(client, unit, began),
     )
     unit.scratch["export"] = identifier
     return int(identifier)
@@ -106,29 +153,47 @@ def pages(client: Client, identifier: Any, after: str) -> list[jobs.File]:
     return [jobs.File("customers.csv", str(client.json(Request(f"/exports/{identifier}/download"))["url"]))]
 
 
+JOB = jobs.Job(start=start, poll=poll, pages=pages, first_poll_seconds=2, poll_cap_seconds=30)
+
+
 def _export(client: Client, identifier: Any) -> dict[str, Any]:
     found = client.json(Request(f"/exports/{identifier}"))["export"]
     return found if isinstance(found, dict) else {}
 
 
+def _columns(file: IO[bytes]) -> list[str]:
+    """The columns of a CSV file; ValueError for an empty one."""
+    try:
+        columns = _reader(file).fieldnames
+    except csv.Error as error:
+        raise ValueError(f"it is no CSV: {error}") from error
+    if not columns:
+        raise ValueError("it is empty")
+    return list(columns)
+
+
 def _lines(file: IO[bytes]) -> Iterator[dict[str, str]]:
     """The rows of a CSV file as text by column, read from its beginning."""
-    csv.field_size_limit(2**31 - 1)  # an attribute may be of any length
-    file.seek(0)
-    # Python 3.10's reader refuses U+0000, which no record keeps anyway.
-    lines = (line.decode("utf-8", "replace").replace("\0", "\ufffd").lstrip("\ufeff") for line in file)
     try:
-        yield from csv.DictReader(lines, restval="")
+        yield from _reader(file)
     except csv.Error as error:
         raise ValueError(f"it is no CSV: {error}") from error
 
 
+def _reader(file: IO[bytes]) -> csv.DictReader[str]:
+    csv.field_size_limit(2**31 - 1)  # an attribute may be of any length
+    file.seek(0)
+    # Python 3.10's reader refuses U+0000, which no record keeps anyway.
+    lines = (line.decode("utf-8", "replace").replace("\0", "\ufffd").lstrip("\ufeff") for line in file)
+    return csv.DictReader(lines, restval="")
+
+
 def _person(row: dict[str, str]) -> Row:
     """As the search has them; a column is empty where the person lacks the attribute."""
-    attributes = {name: value for name, value in row.items() if value}
+    attributes = {name: value for name, value in row.items() if value and isinstance(name, str)}
     return {
         "id": row["cio_id"],
-        "identifiers": {name: row.get(name) or None for name in ("cio_id", "email", "id")},
+        "identifiers": {name: row.get(name) or None for name in IDENTIFIERS},
         "attributes": attributes,
         "unsubscribed": FLAGS.get(row.get("unsubscribed", "")),
     }

@@ -1,166 +1,64 @@
-"""Metrics as time series: one record for each period in which anything happened.
+"""The streams of metrics, and how they are asked for: by time, or as the last so many periods.
 
-Campaigns and their actions are asked for the time that is wanted, in UTC. All else gives its last so many periods
-without a date: they are cut in US Eastern time and counted back from the moment of the answer. Either way the arrays of
-an answer may differ in length, and then end together.
+Each resolution is a unit of its own, with its own bookmark, so that several stand side by side; where several kinds of
+messages are sent, so is each channel that is wanted by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone, tzinfo
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
-from shared.api.request import Row
-from shared.streams import Parent, Record, Step, Stream, Unit
-from shared.timestamps import canonical, parse
+from shared.api.request import Params, Row
+from shared.streams import Parent, Rows, Settings, Step, Stream, Unit
+from shared.timestamps import parse
 
-from .defaults import UNDER_BROADCAST, UNDER_NEWSLETTER, UNDER_TEMPLATE, lookback, stream
+from .defaults import UNDER_BROADCAST, UNDER_CAMPAIGN, UNDER_NEWSLETTER, UNDER_TEMPLATE, lookback, stream
+from .pages import after
+from .periods import (
+    EVERY_CHANNEL,
+    WITHOUT_ID,
+    begun,
+    dated,
+    eastern,
+    is_recent,
+    of_journey,
+    of_links,
+    of_parent,
+    periods,
+    resolution_of,
+    steps,
+    utc,
+    with_unique,
+)
 
 if TYPE_CHECKING:
-    from shared.api.answers import Response
     from shared.api.client import Client
 
-MOST_STEPS = {"hours": 24, "days": 45, "weeks": 12, "months": 121}
-LEAST_STEPS = 2
 FIRST_YEAR = 2012
 MOST_YEARS = {"hours": 1, "days": 10, "weeks": 10, "months": 10}
 """Ten are allowed in one answer; so many hours would be a very long one."""
 
-# Periods
+# Partitions
 
 
-def eastern() -> tzinfo:
-    """The zone in which periods without dates are cut; read when first needed."""
-    return ZoneInfo("America/New_York")
+def by_resolution(settings: Settings) -> dict[str, Params]:
+    """A unit for each length of period."""
+    return {str(name): {} for name in settings["metrics_resolutions"]}
 
 
-def utc() -> tzinfo:
-    """The zone of periods that are asked for by time."""
-    return timezone.utc
+def by_channel(settings: Settings) -> dict[str, Params]:
+    """A unit for each length of period and each kind of message; all kinds together where none is named."""
+    channels = {str(name): {} if name == EVERY_CHANNEL else {"type": name} for name in _channels(settings)}
+    resolutions = by_resolution(settings)
+    return {f"{length}/{channel}": params for length in resolutions for channel, params in channels.items()}
 
 
-def begun(moment: datetime, resolution: str) -> datetime:
-    """The start of the period that holds `moment`, in its zone. Weeks are taken to begin on Mondays."""
-    if resolution == "hours":
-        return moment.replace(minute=0, second=0, microsecond=0)
-    day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    if resolution == "weeks":
-        return day - timedelta(days=day.weekday())
-    return day.replace(day=1) if resolution == "months" else day
-
-
-def moved(start: datetime, resolution: str, periods: int) -> datetime:
-    """The start of the period so many periods after (or before) the one that begins at `start`."""
-    if resolution == "hours":
-        return (start.astimezone(timezone.utc) + timedelta(hours=periods)).astimezone(start.tzinfo)
-    if resolution == "months":
-        months = start.year * 12 + start.month - 1 + periods
-        return start.replace(year=months // 12, month=months % 12 + 1)
-    return start + timedelta(days=periods * (7 if resolution == "weeks" else 1))
-
-
-def steps(unit: Unit) -> int:
-    """How many periods reach back to what is wanted, the running one included."""
-    resolution = str(unit.settings["metrics_resolution"])
-    most = MOST_STEPS[resolution]
-    if unit.since is None:
-        return most
-    running = begun(parse(unit.now).astimezone(eastern()), resolution)
-    wanted = begun(parse(unit.since).astimezone(eastern()), resolution)
-    back = next((n for n in range(most) if moved(running, resolution, -n) <= wanted), most)
-    return max(LEAST_STEPS, min(most, back + 2))  # one more, since the next period may begin before the answer
-
-
-def is_recent(record: Record, unit: Unit, *, zone: Callable[[], tzinfo]) -> bool:
-    """Whether a period holds what is wanted, or comes after it."""
-    start, end = str(record["period_start"]), unit.settings.get("end_date")
-    if end and start >= end:
-        return False
-    if unit.since is None:
-        return True
-    return start >= canonical(begun(parse(unit.since).astimezone(zone()), unit.settings["metrics_resolution"]))
-
-
-# From an answer to its periods
-
-
-def dated(response: Response) -> Any:
-    """The body with the moment of the answer."""
-    body = response.json()
-    date = response.headers.get("Date", "")
-    return {**body, "date": date} if isinstance(body, dict) and date else body
-
-
-def of_parent(body: Any) -> Sequence[Row]:
-    """The one set of series of a parent, with the time it begins or the time of the answer."""
-    return [{**_times(body), "series": body["metric"]["series"]}] if _has(body, "metric") else _none(body, "metric")
-
-
-def of_journey(body: Any) -> Sequence[Row]:
-    """The one set of series of a journey."""
-    return [{"series": body["journey_metric"]}] if _has(body, "journey_metric") else _none(body, "journey_metric")
-
-
-def of_links(body: Any) -> Sequence[Row]:
-    """A set of series for each link."""
-    if not _has(body, "links"):
-        return _none(body, "links")
-    links = ((each.get("link") or {}, each.get("metric") or {}) for each in body["links"])
-    return [
-        {**_times(body), "link_id": link.get("id"), "href": link.get("href"), "series": metric.get("series")}
-        for link, metric in links
-    ]
-
-
-def _has(body: Any, name: str) -> bool:
-    return isinstance(body, dict) and body.get(name) is not None
-
-
-def _none(body: Any, name: str) -> Sequence[Row]:
-    if isinstance(body, dict) and name in body:
-        return []
-    raise ValueError(f"the answer has no {name!r}")
-
-
-def _times(body: Mapping[str, Any]) -> Row:
-    return {name: body[name] for name in ("start", "date") if body.get(name)}
-
-
-def periods(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """A record for each period with any counter that is not zero."""
-    resolution = str(unit.settings["metrics_resolution"])
-    for row in rows:
-        series = {name: values for name, values in (row.pop("series") or {}).items() if isinstance(values, list)}
-        longest = max(map(len, series.values()), default=0)
-        first = _first(row, unit, resolution, longest)
-        for place in range(longest):
-            counters: Record = {_column(name): _at(values, place - longest) for name, values in series.items()}
-            if any(counters.values()):
-                start = canonical(moved(first, resolution, place))
-                kept: Record = {name: row[name] for name in ("link_id", "href") if name in row}
-                yield {**kept, "period_start": start, "resolution": resolution, **counters}
-
-
-def _first(row: Row, unit: Unit, resolution: str, count: int) -> datetime:
-    """Where the first of `count` periods begins: as the answer says, or counted back from its own moment."""
-    if start := row.get("start"):
-        return parse(start[:19].replace(" ", "T"))  # written as Go does: 2025-01-01 00:00:00 +0000 UTC
-    date = row.get("date")
-    moment = parsedate_to_datetime(date) if date else parse(unit.now)
-    return moved(begun(moment.astimezone(eastern()), resolution), resolution, 1 - count)
-
-
-def _at(values: Sequence[Any], place: int) -> Any:
-    return values[place] if -place <= len(values) else None
-
-
-def _column(name: str) -> str:
-    return f"responses_{name}" if name[:1].isdigit() else name
+def _channels(settings: Settings) -> Sequence[Any]:
+    return settings["metrics_channels"] or [EVERY_CHANNEL]
 
 
 # Asking
@@ -168,18 +66,35 @@ def _column(name: str) -> str:
 
 def last_periods(unit: Unit) -> dict[str, Any]:
     """The last periods, as many as are needed."""
-    return {"period": unit.settings["metrics_resolution"], "steps": steps(unit)}
+    return {"period": resolution_of(unit), "steps": steps(unit)}
+
+
+def clicks(client: Client, unit: Unit, *, listing: Stream) -> Generator[Step, None, None]:
+    """The clicks on a parent's links, and where they are wanted those of different people too."""
+    rows: Sequence[Row] = _read(client, unit, listing)
+    if unit.settings["metrics_unique_clicks"]:
+        params = {**last_periods(unit), "unique": True}
+        rows = with_unique(rows, _read(client, unit, replace(listing, params=params)))
+    if any(row["link_id"] == WITHOUT_ID and row["series"] for row in rows):
+        client.report.warn(unit.stream, f"links that come without an id are written with link_id {WITHOUT_ID}")
+    yield Rows(rows)
+
+
+def _read(client: Client, unit: Unit, listing: Stream) -> list[Row]:
+    from shared.sync.paging import pages  # heavy
+
+    return [row for batch in pages(client, unit, listing) for row in batch.rows]
 
 
 def by_time(client: Client, unit: Unit, *, listing: Stream, names: Mapping[str, Any]) -> Generator[Step, None, None]:
-    """The periods from what is wanted, or from the parent's beginning, until now, some years a request.
+    """The periods from what is wanted, or from the campaign's beginning, until now, some years a request.
 
     `names` are the parameters besides start and end; what they say of the resolution is filled in.
     """
     from shared.sync.paging import pages  # heavy
 
-    resolution = str(unit.settings["metrics_resolution"])
-    created = int(unit.parent.get("created") or 0)
+    resolution = resolution_of(unit)
+    created = int(unit.parent.get("began") or unit.parent.get("created") or 0)
     first = (
         datetime.fromtimestamp(created, timezone.utc) if created else datetime(FIRST_YEAR, 1, 1, tzinfo=timezone.utc)
     )
@@ -190,7 +105,7 @@ def by_time(client: Client, unit: Unit, *, listing: Stream, names: Mapping[str, 
         following = begun(start.replace(year=start.year + MOST_YEARS[resolution], day=1), resolution)
         end = min(now, following - timedelta(seconds=1))
         params = {**fixed, "start": int(start.timestamp()), "end": int(end.timestamp())}
-        for batch in pages(client, unit, replace(listing, params=params, fetch=None)):
+        for batch in pages(client, unit, replace(listing, params=params)):
             yield replace(batch, rows=[{"start": start.isoformat(" "), **row} for row in batch.rows])
         start = following
 
@@ -205,6 +120,18 @@ series = partial(
     selected=False,
 )
 VERSION_2 = {"version": 2, "res": None, "tz": "UTC"}
+PERIOD = ("resolution", "period_start")
+
+
+def with_channel(settings: Settings, *, keys: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The key with the channel, where channels are read each by itself."""
+    return (*keys, "channel") if settings.get("metrics_channels") else None
+
+
+def _units(keys: tuple[str, ...], has_channels: bool) -> dict[str, Any]:
+    if not has_channels:
+        return {"partitions": by_resolution}
+    return {"partitions": by_channel, "choose_key": partial(with_channel, keys=keys)}
 
 
 def timed(
@@ -215,10 +142,10 @@ def timed(
     *,
     names: Mapping[str, Any],
     records: Callable[[Any], Sequence[Row]] = of_parent,
+    has_channels: bool = False,
 ) -> Stream:
     """Series that are asked for by time."""
-    keys = (*parent.keys, "resolution", "period_start")
-    cost = f"1 request per {'action' if 'action_id' in keys else 'campaign'}"
+    keys = (*parent.keys, *PERIOD)
     listing = series(
         name=name,
         description=description,
@@ -227,40 +154,40 @@ def timed(
         records=records,
         key_properties=keys,
         is_new=partial(is_recent, zone=utc),
-        cost=cost,
+        cost=f"1 request per {'action' if 'action_id' in keys else 'campaign'}",
+        **_units(keys, has_channels),
     )
     return replace(listing, fetch=partial(by_time, listing=listing, names=names))
 
 
-def counted(
-    name: str,
-    description: str,
-    path: str,
-    parent: Parent,
-    *,
-    records: Callable[[Any], Sequence[Row]] = of_parent,
-    cost: str,
-) -> Stream:
+def counted(name: str, description: str, path: str, parent: Parent, *, per: str, has_channels: bool = False) -> Stream:
     """Series that are counted back from now."""
-    link = ("link_id",) if records is of_links else ()
+    keys = (*parent.keys, *PERIOD)
     return series(
         name=name,
         description=description,
         path=path,
         parent=parent,
         params=last_periods,
-        records=records,
+        records=of_parent,
         decode=dated,
-        key_properties=(*parent.keys, *link, "resolution", "period_start"),
+        key_properties=keys,
         is_new=partial(is_recent, zone=eastern),
-        cost=cost,
+        cost=f"1 request per {per}",
+        **_units(keys, has_channels),
     )
 
 
-OF_CAMPAIGN = Parent(stream="campaigns", keys={"campaign_id": "id"}, carry=("created",))
-OF_CAMPAIGN_ACTION = Parent(
-    stream="campaign_actions", keys={"campaign_id": "campaign_id", "action_id": "id"}, carry=("created",)
-)
+def clicked(name: str, what: str, path: str, parent: Parent, *, per: str) -> Stream:
+    """Clicks by link, counted back from now; for campaigns too."""
+    keys = (*parent.keys, "link_id", *PERIOD)
+    listing = replace(counted(name, f"Clicks by link of {what}.", path, parent, per=per), records=of_links)
+    listing = replace(listing, key_properties=keys)
+    return replace(listing, fetch=partial(clicks, listing=listing), next_page=after())
+
+
+OF_ACTION = Parent(stream="campaign_actions", keys={"campaign_id": "campaign_id", "action_id": "id"})
+OF_TIMED_ACTION = replace(OF_ACTION, carry=("created",), inherit={"began": "created"})
 OF_BROADCAST_ACTION = Parent(stream="broadcast_actions", keys={"broadcast_id": "broadcast_id", "action_id": "id"})
 OF_CONTENT = Parent(stream="newsletter_contents", keys={"newsletter_id": "newsletter_id", "content_id": "id"})
 
@@ -269,21 +196,22 @@ METRICS = (
         "campaign_metrics",
         "Campaigns: what was sent, opened, clicked, by period.",
         "/campaigns/{campaign_id}/metrics",
-        OF_CAMPAIGN,
+        UNDER_CAMPAIGN,
         names=VERSION_2,
+        has_channels=True,
     ),
     timed(
         "campaign_action_metrics",
         "Actions of campaigns, each language by itself: what was sent, opened, clicked, by period.",
         "/campaigns/{campaign_id}/actions/{action_id}/metrics",
-        OF_CAMPAIGN_ACTION,
+        OF_TIMED_ACTION,
         names=VERSION_2,
     ),
     timed(
         "campaign_journey_metrics",
         "How people went through campaigns, by period.",
         "/campaigns/{campaign_id}/journey_metrics",
-        OF_CAMPAIGN,
+        UNDER_CAMPAIGN,
         names={"resolution": None},
         records=of_journey,
     ),
@@ -292,67 +220,84 @@ METRICS = (
         "Broadcasts: what was sent, opened, clicked, by period.",
         "/broadcasts/{broadcast_id}/metrics",
         UNDER_BROADCAST,
-        cost="1 request per broadcast",
+        per="broadcast",
+        has_channels=True,
     ),
     counted(
         "newsletter_metrics",
         "Newsletters: what was sent, opened, clicked, by period.",
         "/newsletters/{newsletter_id}/metrics",
         UNDER_NEWSLETTER,
-        cost="1 request per newsletter",
+        per="newsletter",
     ),
     counted(
         "transactional_metrics",
         "Transactional messages: what was sent, opened, clicked, by period.",
         "/transactional/{transactional_id}/metrics",
         UNDER_TEMPLATE,
-        cost="1 request per transactional message",
+        per="transactional message",
     ),
     counted(
         "broadcast_action_metrics",
         "Actions of broadcasts: what was sent, opened, clicked, by period.",
         "/broadcasts/{broadcast_id}/actions/{action_id}/metrics",
         OF_BROADCAST_ACTION,
-        cost="1 request per action",
+        per="action",
     ),
     counted(
         "newsletter_content_metrics",
         "Variants of newsletters: what was sent, opened, clicked, by period.",
         "/newsletters/{newsletter_id}/contents/{content_id}/metrics",
         OF_CONTENT,
-        cost="1 request per variant",
+        per="variant",
     ),
-    counted(
+    clicked(
         "campaign_link_metrics",
-        "Clicks by link of campaigns.",
+        "campaigns",
         "/campaigns/{campaign_id}/metrics/links",
-        Parent(stream="campaigns", keys={"campaign_id": "id"}),
-        records=of_links,
-        cost="1 request per campaign",
+        UNDER_CAMPAIGN,
+        per="campaign",
     ),
-    counted(
+    clicked(
+        "campaign_action_link_metrics",
+        "actions of campaigns",
+        "/campaigns/{campaign_id}/actions/{action_id}/metrics/links",
+        OF_ACTION,
+        per="action",
+    ),
+    clicked(
         "broadcast_link_metrics",
-        "Clicks by link of broadcasts.",
+        "broadcasts",
         "/broadcasts/{broadcast_id}/metrics/links",
         UNDER_BROADCAST,
-        records=of_links,
-        cost="1 request per broadcast",
+        per="broadcast",
     ),
-    counted(
+    clicked(
+        "broadcast_action_link_metrics",
+        "actions of broadcasts",
+        "/broadcasts/{broadcast_id}/actions/{action_id}/metrics/links",
+        OF_BROADCAST_ACTION,
+        per="action",
+    ),
+    clicked(
         "newsletter_link_metrics",
-        "Clicks by link of newsletters.",
+        "newsletters",
         "/newsletters/{newsletter_id}/metrics/links",
         UNDER_NEWSLETTER,
-        records=of_links,
-        cost="1 request per newsletter",
+        per="newsletter",
     ),
-    counted(
+    clicked(
+        "newsletter_content_link_metrics",
+        "variants of newsletters",
+        "/newsletters/{newsletter_id}/contents/{content_id}/metrics/links",
+        OF_CONTENT,
+        per="variant",
+    ),
+    clicked(
         "transactional_link_metrics",
-        "Clicks by link of transactional messages.",
+        "transactional messages",
         "/transactional/{transactional_id}/metrics/links",
         UNDER_TEMPLATE,
-        records=of_links,
-        cost="1 request per transactional message",
+        per="transactional message",
     ),
 )
-"""A link's clicks are version 1 for campaigns too."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from shared.api.request import Row
 from shared.streams import Record, Unit
+
+from .met import Met
+
+logger = logging.getLogger("tap-customerio")
+
+IDENTIFIERS = ("cio_id", "id", "email", "phone")
+OF_OBJECT = ("object_type_id", "cio_object_id")
+NAMED_TWINS = 20
+UNREAD = "unread"
+"""The only member of a row that stands for a person whom the API could not give: the cio_id."""
 
 # Rows of a body
 
@@ -50,14 +61,62 @@ def old_addresses(body: Any) -> Sequence[Row]:
 
 def suppressed(body: Any) -> Sequence[Row]:
     """The rows with what stands once above them."""
-    return [{"category": body.get("category"), **row} for row in one_of("suppressions")(body)]
+    category = body.get("category")
+    return [{"category": category, **row} if isinstance(row, dict) else row for row in one_of("suppressions")(body)]
 
 
-def people(body: Any) -> Sequence[Row]:
-    """The people of a hydrating answer, which may be wrapped one by one; a page of the search has none."""
+def people(body: Any) -> Sequence[Any]:
+    """The people of a hydrating answer, which may be wrapped one by one; of a page of the search, what names nobody."""
     if isinstance(body, dict) and "customers" not in body and "identifiers" in body:
-        return []
-    return [row["customer"] if isinstance(row.get("customer"), dict) else row for row in one_of("customers")(body)]
+        return [{**row, "id": None} if isinstance(row, dict) else row for row in _identified(body, False)]
+    return [_unwrapped(row, "customer") for row in one_of("customers")(body)]
+
+
+def found(body: Any) -> Sequence[Row]:
+    """The people that a page of the search names."""
+    return _identified(body, True)
+
+
+def _identified(body: Any, is_named: bool) -> list[Any]:
+    rows = one_of("identifiers")(body)
+    return [row for row in rows if (isinstance(row, dict) and bool(row.get("cio_id"))) == is_named]
+
+
+def relationships(body: Any) -> Sequence[Row]:
+    """People related to an object, by the identifiers that are nested in the row.
+
+    The `object_type_id` of such a row is the type of people, never the object's: the parent has that one.
+    """
+    return [_named(row) for row in one_of("cio_relationships")(body)]
+
+
+def _named(row: Any) -> Any:
+    if not isinstance(row, dict):
+        return row
+    own = {name: value for name, value in row.items() if name not in ("identifiers", *OF_OBJECT)}
+    known = row.get("identifiers")
+    return {**own, **dict.fromkeys(set(IDENTIFIERS) - own.keys()), **(known if isinstance(known, dict) else {})}
+
+
+def _unwrapped(row: Any, name: str) -> Any:
+    return row[name] if isinstance(row, dict) and isinstance(row.get(name), dict) else row
+
+
+def errors(body: Any) -> Sequence[Row]:
+    """The errors of a trigger, texts or objects, as rows."""
+    return [{"error": each} for each in one_of("errors")(body)]
+
+
+def of_its_own(row: Row) -> object:
+    """The identity of rows of which several may be equal, none of them a repeat."""
+    return object()
+
+
+def whole(body: Any) -> Sequence[Row]:
+    """The body as one free-form object."""
+    if not isinstance(body, dict):
+        raise ValueError("the answer is no object")
+    return [{"details": body}]
 
 
 def usage(body: Any) -> Sequence[Row]:
@@ -77,23 +136,39 @@ def contents(body: Any) -> Sequence[Row]:
 
 
 def person(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """People by their own id, or by `cio_` and their cio_id: the `id` that comes is the one that was asked with."""
+    """People by their own id, or by `cio_` and their cio_id: the `id` that comes is the one that was asked with.
+
+    While people are merged, two may have one id: the second one met is named, and written by its cio_id too.
+    """
+    ids = unit.scratch.setdefault("ids", Met()) if unit.settings["customers_key"] == "id" else None
     for row in rows:
+        if UNREAD in row:  # without its key, so that it is left out, and named by what else it has
+            yield {"cio_id": row[UNREAD]} if ids is not None else {"id": f"cio_{row[UNREAD]}"}
+            continue
         identifiers = row.get("identifiers") or {}
-        cio_id = str(identifiers.get("cio_id") or row.get("id"))
-        yield {
-            **row,
-            "id": identifiers.get("id") or f"cio_{cio_id}",
-            "cio_id": cio_id,
-            "email": identifiers.get("email"),
-        }
+        cio_id, own = str(identifiers.get("cio_id") or row.get("id") or ""), identifiers.get("id") or None
+        if ids is not None and own and not ids.add(str(own)):
+            _tell_of_twins(unit, own, cio_id)
+            own = None
+        names = {"id": own or (f"cio_{cio_id}" if cio_id else None), "cio_id": cio_id or None}
+        yield {**row, **names, "email": identifiers.get("email"), "phone": identifiers.get("phone")}
+
+
+def _tell_of_twins(unit: Unit, own: Any, cio_id: str) -> None:
+    told = unit.scratch["twins"] = unit.scratch.get("twins", 0) + 1
+    if told <= NAMED_TWINS:
+        text = "customers: more than one person has the id %s: the one with cio_id %s is written as cio_%s"
+        logger.warning(text, own, cio_id, cio_id)
+    elif told == NAMED_TWINS + 1:
+        logger.warning("customers: further people share ids too; each is written as cio_ and its cio_id")
 
 
 def suppression(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """With an id that tells lists and domains apart: an address may stand on several."""
     kind, _, domain = unit.partition.partition("/")
     for row in rows:
-        yield {**row, "id": f"{kind}:{domain}:{row.get('email')}", "suppression_type": kind, "domain": domain}
+        identity = f"{kind}:{domain}:{row['email']}" if row.get("email") else None
+        yield {**row, "id": identity, "suppression_type": kind, "domain": domain}
 
 
 def delivery(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -110,7 +185,17 @@ def hydrated(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
 
 def opted_out(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     """Ids as elsewhere, without the prefix of the documented example."""
-    return ({**row, "cio_id": str(row.get("cio_id") or "").removeprefix("cio_")} for row in rows)
+    for row in rows:
+        if row.get("cio_id"):
+            row = {**row, "cio_id": str(row["cio_id"]).removeprefix("cio_")}
+        yield row
+
+
+def numbered(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Rows with their numbers, since they have no key."""
+    for row in rows:
+        number = unit.scratch["row"] = unit.scratch.get("row", -1) + 1
+        yield {**row, "row": number}
 
 
 _USER = re.compile(r"(?<=://)[^/@]*@")

@@ -15,6 +15,8 @@ from shared.tap import Tap
 
 from . import __version__
 from .client import check, connect
+from .defaults import LISTED_WHOLE
+from .metrics import METRICS
 from .streams import LEGACY, STREAMS
 from .streams.children import HYDRATED_OBJECTS, LISTED_OBJECTS
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from shared.sandbox import Sandbox
 
 AGENT = f"tap-customerio/{__version__}"
+_BEARER = re.compile(r"^bearer\s+", re.IGNORECASE)
 _HOST = re.compile(r"[^\s/@:]+")
 _INTEGERS = {"items": {"type": ["integer", "string"]}}
 
@@ -36,8 +39,9 @@ SETTINGS = (
     ),
     Setting(
         name="region",
-        description="Where the workspace is: us, eu, or auto (asked for in each run).",
-        default="us",
+        description="Where the workspace is: us, eu, or auto, which asks the US first and the EU if the key is not "
+        "taken there.",
+        default="auto",
         pattern="^([uU][sS]|[eE][uU]|[aA][uU][tT][oO])$",
         label="Region",
     ),
@@ -164,11 +168,26 @@ SETTINGS = (
         default=False,
     ),
     Setting(
-        name="metrics_resolution",
-        description="Metrics by hours, days, weeks or months. Where Customer.io gives no dates it keeps 24 hours, "
-        "45 days, 12 weeks or 121 months. After a change, --full-refresh '*_metrics' reads them all anew.",
-        default="days",
+        name="metrics_resolutions",
+        type="array",
+        description="Metrics by hours, days, weeks or months, or several of these side by side. Where Customer.io "
+        "gives no dates it keeps 24 hours, 45 days, 12 weeks or 121 months.",
+        default=["days"],
         options=("hours", "days", "weeks", "months"),
+        aliases=("metrics_resolution",),
+    ),
+    Setting(
+        name="metrics_channels",
+        type="array",
+        description="campaign_metrics and broadcast_metrics: each of these kinds of messages by itself (email, "
+        "webhook, twilio, push, in_app, slack …; all for their sum); the column channel joins the key. Default: their "
+        "sum.",
+    ),
+    Setting(
+        name="metrics_unique_clicks",
+        type="boolean",
+        description="Metrics of links: the clicks of different people too, 1 more request each.",
+        default=False,
     ),
     Setting(
         name="metrics_lookback_days",
@@ -200,7 +219,7 @@ SETTINGS = (
 
 def validate(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings worked out; ConfigError where one cannot work."""
-    token = str(settings.get("access_token") or "").strip()
+    token = _BEARER.sub("", str(settings.get("access_token") or "").strip())
     if token.startswith("sa_live_"):
         raise ConfigError(
             "access_token is a service-account token (sa_live_), which is for sending alone: make an App API key under "
@@ -217,7 +236,7 @@ def validate(settings: dict[str, Any]) -> dict[str, Any]:
     return {
         **settings,
         "access_token": token,
-        "region": str(settings.get("region") or "us").lower(),
+        "region": str(settings.get("region") or "auto").lower(),
         "user_agent": f"{AGENT} ({agent})" if agent and agent != AGENT else AGENT,
         "esp_suppression_domains": list(dict.fromkeys(domains)),
         "customers_segment_ids": [int(each) for each in segments],
@@ -229,8 +248,12 @@ def adapt(tap: Tap, settings: Settings) -> Tap:
     if settings.get("hydrate_objects"):
         tap = replace(tap, streams=tuple(_hydrating(tap.streams)))
     changes: dict[str, dict[str, Any]] = {}
-    if settings.get("legacy_stream_names"):
-        changes |= {name: {**change, "aliases": (name,)} for name, change in LEGACY.items()}
+    if settings.get(
+        "activate_version"
+    ):  # the rows are there in any case, and only all of them tell which ones have gone
+        changes |= {each.name: {"full_table": True} for each in tap.streams if each.deletions == LISTED_WHOLE}
+    renamed = LEGACY if settings.get("legacy_stream_names") else {}
+    changes |= {name: {**change, "aliases": (name,)} for name, change in renamed.items()}
     if settings.get("customers_key") == "cio_id":
         changes["customers"] = {"key_properties": ("cio_id",)}
     if settings.get("esp_suppression_domains"):
@@ -260,12 +283,27 @@ def _under(stream: Stream, names: Mapping[str, str]) -> Stream:
 
 
 def read_state(state: Mapping[str, Any], settings: Settings) -> Mapping[str, Any]:
-    """The singer-io tap's state as ours: the same shape, but for entries of streams that are read whole there."""
+    """The singer-io tap's state as ours: the same shape, but for entries of streams that are read whole there.
+
+    Our own of 0.1.0 named the units of metrics by their parents alone, since there was one resolution.
+    """
     bookmarks = state.get("bookmarks")
     if not isinstance(bookmarks, Mapping):
         return state
     kept = {name: entry for name, entry in bookmarks.items() if isinstance(entry, Mapping)}
+    for stream in METRICS:
+        units = kept.get(stream.name, {}).get("units")
+        if isinstance(units, Mapping):
+            kept[stream.name] = {**kept[stream.name], "units": _by_resolution(stream, units, settings)}
     return {**state, "bookmarks": kept}
+
+
+def _by_resolution(stream: Stream, units: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """The units, those of 0.1.0 under the names that they have now."""
+    assert callable(stream.partitions)
+    partition = next(iter(stream.partitions(settings)))
+    parents = len(stream.parents[0].keys)
+    return {key if key.count("/") >= parents else f"{key}/{partition}": value for key, value in units.items()}
 
 
 def _sandbox(options: Mapping[str, str]) -> Sandbox:

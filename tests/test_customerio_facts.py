@@ -32,8 +32,19 @@ def flat(part: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, str]]:
         yield from flat(inner, f"{name}.{member}" if name else member)
 
 
-def test_every_stream_but_opt_outs_is_in_the_catalogue() -> None:
-    assert set(STREAMS) - set(FACTS) == {"optouts"}
+NEWER = {
+    "optouts",
+    "broadcast_trigger_details",
+    "broadcast_trigger_errors",
+    "campaign_action_link_metrics",
+    "broadcast_action_link_metrics",
+    "newsletter_content_link_metrics",
+}
+"""Streams that the catalogue lacks."""
+
+
+def test_every_stream_but_the_newer_ones_is_in_the_catalogue() -> None:
+    assert set(STREAMS) - set(FACTS) == NEWER
     assert {name for name, stream in STREAMS.items() if stream.seed} == {
         name for name, fact in FACTS.items() if fact["kind"] == "seed"
     }

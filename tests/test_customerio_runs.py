@@ -40,6 +40,7 @@ OTHER_SIDE = {
     "replaced": "moves",
     "downloads": "1",
     "lag": "1",
+    "groups": "letters",
 }
 """Each unconfirmed shape as it is not by default; the contract tests see the other one."""
 
@@ -126,26 +127,95 @@ def test_a_daily_quota_is_named_and_a_later_run_goes_on(tmp_path: Path) -> None:
         assert missing([*first.records(name), *second.records(name)], box.truth(name)) == [], name
 
 
+def test_what_the_plan_lacks_is_unavailable_and_no_failure(tmp_path: Path) -> None:
+    lacking = "lacking=/objects+/object_types+/subscription_topics+/subscription_channels+/optouts+/esp"
+    result = run(tmp_path, lacking, "--select", "*", "--exclude", "*_metrics")
+    assert result.status == 0, result.stderr
+    names = {"types", "custom_objects", "custom_object_relationships", "topics", "subscription_channels", "optouts"}
+    for name, records in result.by_stream().items():
+        if name in {*names, "eps_suppression"}:
+            assert records == [], name
+        else:
+            assert differences(records, small().truth(name)) == [], name
+    assert "eps_suppression" in result.stderr and "plan does not have this" in result.stderr
+
+
+def test_a_list_that_cannot_be_read_beside_others_is_a_failure(tmp_path: Path) -> None:
+    result = run(tmp_path, "lacking=/esp/suppression/blocks", "--select", "eps_suppression")
+    assert result.status == 1
+    assert "blocks" in result.stderr
+    expected = [row for row in small().truth("eps_suppression") if row["suppression_type"] != "blocks"]
+    assert differences(result.records("eps_suppression"), expected) == []
+
+
+def test_newsletters_without_tests_are_no_failure(tmp_path: Path) -> None:
+    result = run(tmp_path, "groups=none", "--select", "newsletter_test_groups")
+    assert result.status == 0, result.stderr
+    assert result.records("newsletter_test_groups") == []
+
+
+def test_nobody_who_stayed_is_missed_while_others_leave(tmp_path: Path) -> None:
+    with small(rate="1000", drift="1", most="20") as box:
+        result = run_tap("tap_customerio", "--select", "customers", config=box.settings, folder=tmp_path)
+        assert result.status == 0, result.stderr
+        assert len(box.left) > 10
+        assert missing(result.records("customers"), box.stayed("customers")) == []
+        keys = [row["cio_id"] for row in result.records("customers")]
+        assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(("key", "odd"), [("id", "30"), ("cio_id", "229")])
+def test_a_person_who_cannot_be_read_is_missed_alone_and_named(key: str, odd: str, tmp_path: Path) -> None:
+    result = run(tmp_path, f"odd={odd}", "--select", "customers", customers_key=key, max_retries=1)
+    assert result.status == 1
+    name = f"a3{int(odd):06x}"
+    assert f"person with cio_id {name} could not be read" in result.stderr and "odd person" in result.stderr
+    expected = [row for row in small().truth("customers") if row["cio_id"] != name]
+    assert differences(result.records("customers"), expected) == []
+
+
+def test_a_config_of_ones_own_works_with_the_sandbox(tmp_path: Path) -> None:
+    result = run(tmp_path, "", "--select", "segments", access_token="Bearer one-of-my-own")
+    assert result.status == 0, result.stderr
+    assert differences(result.records("segments"), small().truth("segments")) == []
+
+
+def test_lists_that_come_whole_show_what_has_gone_by_their_versions(tmp_path: Path) -> None:
+    names = ("campaigns", "broadcasts", "newsletters", "segments", "transactional_messages", "campaign_actions")
+    selected = [part for name in names for part in ("--select", name)]
+    first = run(tmp_path, "", *selected, activate_version=True)
+    again = run(tmp_path, "day=1", *selected, state=first.state, activate_version=True)
+    later = small(day="1")
+    activated = {each["stream"] for each in again.messages if each["type"] == "ACTIVATE_VERSION"}
+    assert activated == set(names)
+    for name in names:
+        assert differences(again.records(name), later.truth(name)) == [], name
+
+
 AT = """
 import sys
-from tap_customerio import client, tap
+from shared.command.start import start
+from tap_customerio import client
 client.HOSTS.update(us=sys.argv.pop(1), eu=sys.argv.pop(1))
-tap.main()
+start("tap_customerio", title="Customer.io")
 """
 
 
-@pytest.mark.parametrize(("region", "home"), [("us", "us"), ("EU", "eu"), ("auto", "eu")])
-def test_a_full_run_is_exact_in_each_region(region: str, home: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("region", "home", "answer"),
+    [("us", "us", "401"), ("EU", "eu", "401"), ("auto", "eu", "401"), (None, "eu", "301"), (None, "us", "401")],
+)
+def test_a_full_run_is_exact_in_each_region(region: str | None, home: str, answer: str, tmp_path: Path) -> None:
     options = {"rate": "1000", "scale": "0.1"}
-    with CustomerioSandbox(options) as box, CustomerioSandbox({"elsewhere": "401"}) as other:
+    with CustomerioSandbox(options) as box, CustomerioSandbox({"elsewhere": answer}) as other:
         hosts = [box.base_url, other.base_url] if home == "us" else [other.base_url, box.base_url]
-        config = {**box.settings, "region": region}
+        config = {**box.settings, **({"region": region} if region else {})}
         del config["base_url"]
         words = [*hosts, "--select", "*", *given(tmp_path, config=config)]
         done = subprocess.run([sys.executable, "-c", AT, *words], capture_output=True, check=False)
         result = Result(done.returncode, done.stdout, done.stderr.decode())
         assert result.status == 0, result.stderr
-        assert other.stats.summary()["requests"] == (1 if region == "auto" else 0)
+        assert other.stats.summary()["requests"] == (1 if home == "eu" and region != "EU" else 0)
         for name, records in result.by_stream().items():
             assert differences(records, box.truth(name)) == [], name
 
@@ -243,6 +313,56 @@ def test_a_failed_export_is_named_and_the_rest_is_complete(tmp_path: Path) -> No
         assert differences(result.records(name), box.truth(name)) == [], name
 
 
+def test_an_export_without_the_column_that_names_people_is_made_anew_by_the_next_run(tmp_path: Path) -> None:
+    with small(rate="1000", polls="0", exports="nameless") as box:
+        config = {**box.settings, "customers_source": "export"}
+        first = run_tap("tap_customerio", "--select", "customers", config=config, folder=tmp_path)
+        assert first.status == 1
+        assert "export 700 has no column cio_id" in first.stderr
+        second = run_tap("tap_customerio", "--select", "customers", config=config, state=first.state, folder=tmp_path)
+        assert second.status == 0, second.stderr
+        assert [each["export"]["id"] for each in box.made] == [700, 701]
+        assert differences(second.records("customers"), box.truth("customers", config)) == []
+
+
+def test_an_export_that_announces_more_rows_than_it_has_is_written_and_said(tmp_path: Path) -> None:
+    result = run(tmp_path, "exports=off", "--select", "customers", customers_source="export")
+    assert result.status == 1
+    assert "230 rows came, 231 were announced" in result.stderr
+    expected = small().truth("customers", {"customers_source": "export"})
+    assert differences(result.records("customers"), expected) == []
+
+
+def test_an_export_that_is_of_no_use_to_a_resumed_run_is_made_anew_at_once(tmp_path: Path) -> None:
+    with small(rate="1000", polls="0", exports="nameless") as box:
+        config = {**box.settings, "customers_source": "export"}
+        resumed = resuming(box, {"id": 700, "units": []})
+        run_tap("tap_customerio", "--select", "customers", config=config, folder=tmp_path)
+        result = run_tap("tap_customerio", "--select", "customers", config=config, state=resumed, folder=tmp_path)
+        assert result.status == 0, result.stderr
+        assert "export 700 of an earlier run is of no use" in result.stderr
+        assert [each["export"]["id"] for each in box.made] == [700, 701]
+        assert differences(result.records("customers"), box.truth("customers", config)) == []
+
+
+def test_an_export_whose_id_a_killed_run_did_not_learn_is_found_and_used(tmp_path: Path) -> None:
+    with small(rate="1000", polls="0") as box:
+        config = {**box.settings, "customers_source": "export"}
+        asked = instant(box.clock.now().isoformat())
+        assert run_tap("tap_customerio", "--select", "customers", config=config, folder=tmp_path).status == 0
+        state = resuming(box, {"asked": asked, "units": []})
+        result = run_tap("tap_customerio", "--select", "customers", config=config, state=state, folder=tmp_path)
+        assert result.status == 0, result.stderr
+        assert [each["export"]["id"] for each in box.made] == [700]
+        assert differences(result.records("customers"), box.truth("customers", config)) == []
+
+
+def resuming(box: CustomerioSandbox, unit: Any) -> Any:
+    """The state of a run that was killed while it read people."""
+    resume: dict[str, Any] = {"began": instant(box.clock.now().isoformat()), "done": [], "units": {"": unit}}
+    return {"bookmarks": {"customers": {"resume": resume}}}
+
+
 def test_an_export_of_a_killed_run_is_taken_up_and_one_that_failed_is_made_anew(
     tmp_path: Path,
 ) -> None:
@@ -250,9 +370,7 @@ def test_an_export_of_a_killed_run_is_taken_up_and_one_that_failed_is_made_anew(
         config = {**box.settings, "customers_source": "export"}
 
         def again(identifier: int) -> Any:
-            pending = {"id": identifier, "units": []}
-            resume: dict[str, Any] = {"began": instant(box.clock.now().isoformat()), "done": [], "units": {"": pending}}
-            state = {"bookmarks": {"customers": {"resume": resume}}}
+            state = resuming(box, {"id": identifier, "units": []})
             return run_tap("tap_customerio", "--select", "customers", config=config, state=state, folder=tmp_path)
 
         assert again(1).status == 0  # long gone
@@ -277,3 +395,19 @@ def test_periods_of_any_length_begin_where_they_should(resolution: str, tmp_path
     box = small()
     for name, records in result.by_stream().items():
         assert differences(records, box.truth(name, chosen)) == [], name
+
+
+def test_resolutions_channels_and_different_people_stand_side_by_side(tmp_path: Path) -> None:
+    chosen: dict[str, Any] = {
+        "metrics_resolutions": ["days", "months"],
+        "metrics_channels": ["email", "all"],
+        "metrics_unique_clicks": True,
+    }
+    result = run(tmp_path, "", "--select", "*_metrics", **chosen)
+    assert result.status == 0, result.stderr
+    assert problems(result) == []
+    box = small()
+    for name, records in result.by_stream().items():
+        assert differences(records, box.truth(name, chosen)) == [], name
+    again = run(tmp_path, "", "--select", "campaign_metrics", state=result.state, **chosen)
+    assert 0 < len(again.records("campaign_metrics")) < len(result.records("campaign_metrics"))

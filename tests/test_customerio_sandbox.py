@@ -31,7 +31,7 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
-    with CustomerioSandbox({"speed": "1000"}) as sandbox:
+    with CustomerioSandbox({"speed": "1000", "keys": "own"}) as sandbox:
         asking = Api(sandbox)
         yield asking
         asking.session.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ import pytest
 
 from shared.api.answers import Response
 from shared.api.paginators import cursor
-from shared.api.request import Request
+from shared.api.request import Page, Request
 from shared.command import discovery
 from shared.errors import ApiError, AuthError, GoneError, RefusedError, Stopped, UnavailableError
-from shared.streams import Parent, Stream
+from shared.streams import Parent, Step, Stream
 from shared.tap import Tap
 
 
@@ -203,6 +203,24 @@ def test_a_child_is_asked_for_its_first_a_middle_and_its_last_parent() -> None:
     assert (found.word, found.detail) == ("forbidden", "item_id 4: no")
     assert [request.path for request in client.asked[1:]] == [f"/items/{n}/parts" for n in (0, 4, 8)]
     assert findings(FakeClient(answers), items, parts) == {"items": "readable", "parts": "readable"}
+
+
+def test_a_page_without_rows_that_leads_on_is_readable() -> None:
+    def found(page: Page) -> Sequence[Request]:
+        return [Request("/details", {"id": each}) for each in page.at("ids")]
+
+    search = Stream(name="a", path="/search", records="rows", next_page=found)
+    assert findings(FakeClient({"/search": {"rows": [], "ids": [7]}}), search) == {"a": "readable"}
+    assert findings(FakeClient({"/search": {"rows": [], "ids": []}}), search) == {"a": "empty"}
+
+
+def test_a_partition_in_the_path_is_no_hindrance() -> None:
+    def nothing(client: Any, unit: Any) -> Generator[Step, None, None]:
+        yield from ()
+
+    parts: dict[str, Any] = {"partitions": {"x": {}}, "next_page": cursor("next", param="start")}
+    stream = Stream(name="a", path="/lists/{partition}", fetch=nothing, **parts)
+    assert findings(FakeClient({"/lists/x": [{"id": 1}]}), stream) == {"a": "readable"}
 
 
 def test_a_dear_stream_is_told_of_by_its_probe() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
-from ..api.request import Request
+from ..api.request import Page, Request
 from ..errors import (
     ApiError,
     AuthError,
@@ -254,12 +254,16 @@ class _Prober:
         if stream.fetch is not None and not _has_pages(stream, unit) and stream.fetch(self._client, unit) is not None:
             return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
 
-        def read(response: Response) -> Sequence[Any]:
-            return located(stream, decoded(stream, response)[0])
-
         request = first_request(stream, unit)
         if stream.name not in self._with_children:
             request = _smallest(stream, request)
+
+        def read(response: Response) -> Sequence[Any]:
+            body = decoded(stream, response)[0]
+            rows = located(stream, body)
+            leads_on = not rows and stream.next_page is not None and stream.next_page(Page(request, body, rows))
+            return [None] if leads_on else rows  # a search, say, whose finds are read by further requests
+
         found = self._send(stream, endpoint, request, read)
         if found.word == "empty" and unit.window:
             found = replace(found, word="readable", detail=f"nothing came of {unit.window[0]} to {unit.window[1]}")
@@ -302,7 +306,7 @@ def _widest(window: Window, settings: Mapping[str, Any], now: str) -> tuple[str,
 def _has_pages(stream: Stream, unit: Unit) -> bool:
     """Whether the row says how pages follow one another: it can then be tried by the first, whatever its hook does."""
     placeholders = {name for _, name, _, _ in Formatter().parse(stream.path) if name}
-    return stream.next_page is not None and placeholders <= {*unit.settings, *unit.parent}
+    return stream.next_page is not None and placeholders <= {"partition", *unit.settings, *unit.parent}
 
 
 def _smallest(stream: Stream, request: Request) -> Request:

@@ -48,6 +48,7 @@ def parent_values(parent: Parent, row: Row, above: Mapping[str, Any] | None = No
     if above:
         paths = {**parent.keys, **{name: name for name in parent.carry}}
         values.update({name: above.get(paths[name]) for name, value in values.items() if value is None})
+    values.update((name, (above or {}).get(path)) for name, path in parent.inherit.items())
     return values
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from shared.sandbox import Answer, Call, Drift, Param, Refusal, Route, Row, Sandbox, Table, Trials, salt
@@ -20,6 +21,7 @@ from .truth import KINDS
 
 API_KEY = "sandbox-app-api-key"
 SUPPRESSIONS = ("bounces", "blocks", "spam_reports", "invalid_emails")
+NOT_ON_PLAN = "Account is not authorized for this feature. Contact support."
 _BY_UPDATED = ("broadcasts", "campaigns", "newsletters", "campaign_actions", "broadcast_actions")
 _BY_UPDATED_AT = ("transactional_messages", "segments", "exports", "snippets")
 _UPDATED = {
@@ -58,7 +60,10 @@ class CustomerioSandbox(Sandbox):
     unknown_params_refused = False
     workspace: Workspace
     own_options: ClassVar = {
+        "keys": (str, "any", "keys that are taken: any, for a config of one's own; or own, the sandbox's alone"),
         "forbid": (str, "", "paths that this key may not read, joined by +: /segments+/exports"),
+        "lacking": (str, "", "paths of what the plan does not have, joined by +: /objects+/object_types"),
+        "groups": (str, "numbers", "ids of test groups: numbers, letters; or none: no newsletter has a test"),
         "hidden": (str, "only", "what hidden=true lists: only hidden senders, or all"),
         "wrapped": (int, "0", "1: people come wrapped in customer"),
         "used_by": (str, "nested", "usage of senders: nested under used_by, or top"),
@@ -72,6 +77,7 @@ class CustomerioSandbox(Sandbox):
         "downloads": (int, "0", "1: downloads of exports grow and their time does not move"),
         "lag": (int, "0", "1: a campaign is listed a day after it was changed"),
         "elsewhere": (int, "0", "status of every answer, as to an address that the key is not for"),
+        "odd": (int, "0", "number of a person whom no request can give; 0: all can be given"),
         "unfound": (int, "0", "people whom a search does not find"),
         "daily": (int, "0", "requests a day; 0: no such quota"),
         "most": (int, "1000000", "rows of a page at most, whatever is asked for: the API may cap lower"),
@@ -83,6 +89,8 @@ class CustomerioSandbox(Sandbox):
         self.quotas = {"app": ((self.options["rate"], 1.0),)}  # type: ignore[misc]
         self.requests_today = 0
         self.made: list[dict[str, Any]] = []
+        self.left: set[int] = set()
+        """People who have gone since."""
         self.day_changed()
 
     def day_changed(self) -> None:
@@ -110,10 +118,15 @@ class CustomerioSandbox(Sandbox):
 
     def authorise(self, call: Call) -> None:
         """The key, then its scope, then the quota of the day."""
-        if call.headers.get("authorization") != f"Bearer {API_KEY}":
+        scheme, _, key = call.headers.get("authorization", "").partition(" ")
+        if scheme != "Bearer" or not key or (self.options["keys"] == "own" and key != API_KEY):
             raise Refusal(401, "unauthorized")
         if self.options["elsewhere"]:
-            raise Refusal(self.options["elsewhere"], "not from this address")
+            detail = "wrong datacenter" if self.options["elsewhere"] == 301 else "not from this address"
+            raise Refusal(self.options["elsewhere"], detail)
+        for path in filter(None, (self.options["lacking"] or "").split("+")):
+            if call.path.startswith(self.prefix + path):
+                raise Refusal(403, NOT_ON_PLAN)
         for path in filter(None, (self.options["forbid"] or "").split("+")):
             if call.path.startswith(self.prefix + path):
                 raise Refusal(403, "forbidden")
@@ -122,7 +135,9 @@ class CustomerioSandbox(Sandbox):
             raise Refusal(429, "daily quota")
 
     def refuse(self, refusal: Refusal) -> Answer:
-        """Errors with a status in text; only the limit of a second says how long to wait."""
+        """Errors with a status in text, save what the plan lacks. Only the limit of a second names a time to wait."""
+        if refusal.detail == NOT_ON_PLAN:
+            return Answer(Answer.of({"meta": {"error": NOT_ON_PLAN}}).body, refusal.status)
         detail = refusal.detail or {404: "not found", 429: "rate limited to 10 requests per 1s"}.get(refusal.status, "")
         detail = f"{detail} (reference {salt(0, refusal.status) % 0xFFFFFF:06x})"
         wait = () if refusal.status != 429 or refusal.detail else (("Retry-After", "1"),)
@@ -222,12 +237,24 @@ class CustomerioSandbox(Sandbox):
             for parent in self._rows(above, {}, stayed=stayed):
                 if parent["id"] == GONE and above in ("campaigns", "broadcasts", "newsletters"):
                     continue
-                for row in self.children(stream, {name: str(parent["id"])}):
-                    yield {**row, name: parent["id"]}
+                with suppress(KeyError):
+                    for row in self.children(stream, {name: str(parent["id"])}):
+                        yield {**row, name: parent["id"]}
         elif stream == "custom_object_relationships":
             for row in self._rows("custom_objects", {}, stayed=stayed):
                 names = {name: row[name] for name in ("object_type_id", "cio_object_id")}
-                yield from ({**person, **names} for person in workspace.relationships(names))
+                for person in workspace.relationships(names):
+                    known = person.pop("identifiers")
+                    yield {**person, **known, **names}
+        elif stream in ("broadcast_trigger_details", "broadcast_trigger_errors"):
+            for row in self._rows("broadcast_triggers", {}, stayed=stayed):
+                names = {"broadcast_id": row["broadcast_id"], "trigger_id": row["id"]}
+                asked = {name: str(value) for name, value in names.items()}
+                if stream == "broadcast_trigger_details":
+                    yield {**names, "details": workspace.trigger(asked)}
+                    continue
+                for place, each in enumerate(workspace.trigger_errors(asked)):
+                    yield {**names, "row": place, "error": each}
         elif made := getattr(self, f"_{stream}_rows", None):
             yield from made(settings, stayed=stayed)
         else:
@@ -246,6 +273,8 @@ class CustomerioSandbox(Sandbox):
     def _customers_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         segments = [int(each) for each in settings.get("customers_segment_ids") or ()]
         for number in range(self.workspace.before["people"]):
+            if stayed and number in self.left:
+                continue
             person = self.workspace.person(number)
             known = person["identifiers"]
             if settings.get("customers_source") == "export":
@@ -254,7 +283,7 @@ class CustomerioSandbox(Sandbox):
                 person = {"identifiers": known, "attributes": attributes}
             if not segments or any(number % each == 0 for each in segments):
                 identity = known["id"] or f"cio_{known['cio_id']}"
-                yield {**person, "id": identity, "cio_id": known["cio_id"], "email": known["email"]}
+                yield {**person, **known, "id": identity}
 
     def _messages_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         yield from map(self.workspace.message, range(self.workspace.before["messages"]))

@@ -46,9 +46,15 @@ class Workspace:
         return int(cio_id.removeprefix("a3"), 16) if cio_id.startswith("a3") else -1
 
     def identifiers(self, number: int) -> Row:
-        """Every eighth person has no id, every fifth no address."""
+        """Every eighth person has no id, every fifth no address, every tenth a telephone."""
         email = f"person{number}+{NAMES[number % 6].lower()}@example.com" if number % 5 else None
-        return {"cio_id": self.cio_id(number), "email": email, "id": str(number) if number % 8 else None}
+        identity = str(number) if number % 8 else None
+        return {
+            "cio_id": self.cio_id(number),
+            "email": email,
+            "id": identity,
+            "phone": f"+1555{number:07d}" if number % 10 == 4 else None,
+        }
 
     def person(self, number: int) -> Row:
         """One person as /customers/attributes gives them."""
@@ -96,7 +102,7 @@ class Workspace:
             metrics["opened"] = NOW + 60
         identifiers: Row | None = self.identifiers(who) if number % 17 else None
         if identifiers and number % 19 == 0:
-            identifiers = {"cio_id": 12345, "email": None, "id": None}  # Awkward: a number
+            identifiers = {"cio_id": 12345, "email": None, "id": None, "phone": None}  # Awkward: a number
         return {
             "id": f"dg{number:08x}==",
             "deduplicate_id": f"dg{number:08x}==:{max(metrics.values())}",
@@ -281,7 +287,8 @@ class Workspace:
             identity: Any = number * 100 + place
             rows.append(
                 {"id": str(identity) if place % 2 == 0 else identity, "deduplicate_id": f"{identity}:1", "name": "",
-                 "type": "email", "created": 0, "updated": changed, "body": "<b>ü</b>", "language": "",
+                 "type": "email", "created": (number == 2) * (NOW - 5 * DAY), "updated": changed,
+                 "body": "<b>ü</b>", "language": "",
                  "headers": '[{"name":"X"}]' if place else [{"name": "X", "value": "1"}], "tracked": True}
             )  # fmt: skip
         if key == "campaign_id" and number == 5:
@@ -301,7 +308,10 @@ class Workspace:
     def test_groups(self, parent: Mapping[str, str]) -> Sequence[Row]:
         if int(parent["newsletter_id"]) == GONE:
             raise KeyError
-        return [{"id": 0, "name": "", "label": "A", "winner": False, "content_ids": [1, 2]}]
+        if self.shapes["groups"] == "none" or int(parent["newsletter_id"]) == 5:
+            raise KeyError  # Awkward: no test is answered like no newsletter
+        names = (0, 2) if self.shapes["groups"] == "numbers" else ("A", "B")
+        return [{"id": n, "name": "", "label": "A", "winner": n == names[1], "content_ids": [1, 2]} for n in names]
 
     def members(self, parent: Mapping[str, str]) -> Sequence[Row]:
         number = int(parent["segment_id"])
@@ -325,8 +335,32 @@ class Workspace:
         return {"attributes": attributes, "timestamps": {"name": NOW}, "object_type_disabled": False}
 
     def relationships(self, parent: Mapping[str, str]) -> Sequence[Row]:
+        """Awkward: their object_type_id is that of people."""
         count = int(parent["cio_object_id"][-4:])
-        return [self.identifiers(n) for n in range(count if count < 3 else count % 2)]
+        return [
+            {
+                "object_type_id": "0",
+                "object_type_disabled": False,
+                "identifiers": self.identifiers(n),
+                "attributes": {"role": NAMES[n % 6], "Größe\0": [n]} if n % 2 == 0 else {},
+                "timestamps": {"role": NOW - n} if n % 2 == 0 else {},
+            }
+            for n in range(5 if count == 7 else count if count < 3 else count % 2)
+        ]
+
+    def trigger(self, parent: Mapping[str, str]) -> Row:
+        """How one trigger stands."""
+        found = [row for row in self.triggers(parent) if str(row["id"]) == parent["trigger_id"]]
+        if not found:
+            raise KeyError(parent["trigger_id"])
+        return {**found[0], "data": {"name": "ü\0", "ids": [1, None]}}
+
+    def trigger_errors(self, parent: Mapping[str, str]) -> Sequence[Any]:
+        """Awkward: texts that are equal, and an object among them."""
+        number = self.trigger(parent)["id"]
+        if number % 2:
+            return []
+        return ["no such person", "no such person", {"id": "7", "detail": "bad data"}, *["no such person"] * 5]
 
     def channels(self) -> Sequence[Row]:
         return [{"id": 1, "name": "Email", "description": None, "type": "email", "subscribed_by_default": True}]

@@ -100,9 +100,11 @@ def _activities(box: CustomerioSandbox, call: Call) -> Answer:
 
 def _search(box: CustomerioSandbox, call: Call) -> Answer:
     workspace = box.workspace
-    numbers = box.found(call.json().get("filter"))
+    numbers = [number for number in box.found(call.json().get("filter")) if number not in box.left]
+    position = box.position(call.params.get("start", ""))
     if box.options["drift"]:
         workspace.people_count += 3
+        box.left |= {numbers[place] for place in (position // 2, position - 1) if 0 < place < len(numbers)}
     table = Table(workspace.people_count, workspace.identifiers)
     return box.page("identifiers", table, call, numbers=numbers, extra={"ids": [""]})
 
@@ -116,7 +118,9 @@ def _hydrate(box: CustomerioSandbox, call: Call) -> Answer:
     found = []
     for identity in ids:
         number = workspace.number(identity)
-        if 0 <= number < workspace.people_count:
+        if number == box.options["odd"] != 0:
+            raise Refusal(500, "odd person")
+        if 0 <= number < workspace.people_count and number not in box.left:
             person = workspace.person(number)
             found.append({"customer": person} if box.options["wrapped"] else person)
     return Answer.of({"customers": found})
@@ -137,6 +141,24 @@ def _object(box: CustomerioSandbox, call: Call) -> Answer:
     if call.args["cio_object_id"] == "ob10024":
         raise Refusal(404, "not found")
     return Answer.of({"object": {**box.workspace.object_attributes(call.args), "identifiers": dict(call.args)}})
+
+
+def _trigger(box: CustomerioSandbox, call: Call) -> Answer:
+    try:
+        return Answer.of(box.workspace.trigger(call.args))
+    except KeyError:
+        raise Refusal(404, "not found") from None
+
+
+def _errors(box: CustomerioSandbox, call: Call) -> Answer:
+    """Pages of texts and objects. Awkward: the token of the last full page leads to an empty one."""
+    try:
+        found = box.workspace.trigger_errors(call.args)
+    except KeyError:
+        raise Refusal(404, "not found") from None
+    start, limit = box.position(call.params.get("start", "")), call.params["limit"]
+    shown = found[start : start + limit]
+    return Answer.of({"errors": shown, "next": str(start + limit) if len(shown) == limit else 0})
 
 
 def _addresses(box: CustomerioSandbox, call: Call) -> Answer:
@@ -215,7 +237,7 @@ ENDPOINTS: list[Endpoint] = [
     ("GET", "/segments/{segment_id}/membership", _listed("identifiers", _below("segment_members")), _limit(1000, 500)),
     ("GET", "/objects/{object_type_id}/{cio_object_id}/relationships",
      _listed("cio_relationships", lambda box, call: box.workspace.relationships(call.args)),
-     {**_limit(10, 100), **_ID_TYPE}),
+     {**_limit(10, 2), **_ID_TYPE}),
     ("GET", "/objects/{object_type_id}/{cio_object_id}/attributes", _object, _ID_TYPE),
     ("POST", "/objects", _objects, _limit(10, 10)),
     ("GET", "/sender_identities", _listed("sender_identities", _senders, tail=True),
@@ -228,6 +250,8 @@ ENDPOINTS: list[Endpoint] = [
     ("POST", "/exports/customers", exports.begun, {}),
     ("GET", "/exports/{export_id}", exports.polled, {}),
     ("GET", "/exports/{export_id}/download", exports.linked, {}),
+    ("GET", "/campaigns/{broadcast_id}/triggers/{trigger_id}", _trigger, {}),
+    ("GET", "/campaigns/{broadcast_id}/triggers/{trigger_id}/errors", _errors, _limit(10, 4)),
     ("GET", "/info/ip_addresses", _addresses, {}),
     ("GET", "/segments/{segment_id}/customer_count", _count, {}),
     ("GET", "/segments/{segment_id}/used_by", _used, {}),

@@ -42,6 +42,9 @@ STREAMS: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "broadcast_link_metrics": ("broadcasts", ("broadcast_id",), False),
     "newsletter_link_metrics": ("newsletters", ("newsletter_id",), False),
     "transactional_link_metrics": ("transactional_messages", ("transactional_id",), False),
+    "campaign_action_link_metrics": ("campaign_actions", ("campaign_id", "action_id"), False),
+    "broadcast_action_link_metrics": ("broadcast_actions", ("broadcast_id", "action_id"), False),
+    "newsletter_content_link_metrics": ("newsletter_contents", ("newsletter_id", "content_id"), False),
 }
 """Stream → its parents, the names of their ids, whether it is asked for by time."""
 PATHS = {
@@ -57,6 +60,9 @@ PATHS = {
     "broadcast_link_metrics": "/broadcasts/{broadcast_id}/metrics/links",
     "newsletter_link_metrics": "/newsletters/{newsletter_id}/metrics/links",
     "transactional_link_metrics": "/transactional/{transactional_id}/metrics/links",
+    "campaign_action_link_metrics": "/campaigns/{campaign_id}/actions/{action_id}/metrics/links",
+    "broadcast_action_link_metrics": "/broadcasts/{broadcast_id}/actions/{action_id}/metrics/links",
+    "newsletter_content_link_metrics": "/newsletters/{newsletter_id}/contents/{content_id}/metrics/links",
 }
 BY_TIME = {
     "version": Param(options=("1", "2")),
@@ -68,7 +74,9 @@ BY_TIME = {
 }
 BY_STEPS = {"period": Param(options=tuple(MOST), default="days"), "steps": Param("integer", default=0, least=0)}
 
-PARAMS = {**BY_TIME, **BY_STEPS}
+PARAMS = {**BY_TIME, **BY_STEPS, "type": Param(), "unique": Param("boolean")}
+WITH_CHANNELS = ("campaign_metrics", "broadcast_metrics")
+CHANNELS = ("email", "webhook")
 
 Hit = tuple[int, str, int]
 
@@ -94,8 +102,14 @@ def hits(stream: str, ids: Sequence[str], *, day: int) -> list[Hit]:
 
 
 def links(stream: str, ids: Sequence[str]) -> list[Row]:
-    """The links of a parent; one has nobody clicking it."""
-    return [{"id": 10 * int(ids[0]) + n, "href": f"https://example.com/{n}?ü={ids[0]}"} for n in (1, 2)]
+    """The links of a parent. Awkward: one comes without id and address."""
+    named = [{"id": 10 * int(ids[0]) + n, "href": f"https://example.com/{n}?ü={ids[0]}"} for n in (1, 2)]
+    return [*named, {"id": None, "href": None}]
+
+
+def of_channel(hit: Hit, channel: str) -> bool:
+    """Whether a hit is of a channel; each is of one, and "" is all."""
+    return not channel or CHANNELS[hit[0] % len(CHANNELS)] == channel
 
 
 # Answers
@@ -110,13 +124,23 @@ def answer(stream: str, sandbox: CustomerioSandbox, call: Call) -> Answer:
     is_timed = is_timed and (stream == "campaign_journey_metrics" or call.params.get("version") == "2")
     edges = _asked(stream, call) if is_timed else _counted(call, sandbox)
     end = float(call.params["end"]) if is_timed else sandbox.clock.now().timestamp()
-    happened = partial(_series, stream, edges=edges, end=end, day=sandbox.day)
+    channel = call.params.get("type", "") if stream in WITH_CHANNELS else ""
+    happened = partial(_series, stream, edges=edges, end=end, day=sandbox.day, channel=channel)
     if stream.endswith("_link_metrics"):
-        found = [{"link": link, "metric": {"series": happened([*ids, str(link["id"])])}} for link in links(stream, ids)]
+        happened = partial(happened, is_unique=bool(call.params.get("unique")))
+        found = [
+            {
+                "link": link if link["id"] is not None else None,
+                "metric": {"series": happened([*ids, str(link["id"])])},
+            }
+            for link in links(stream, ids)
+        ]
         return Answer.of({"links": found})
     series = happened(ids)
     if stream == "campaign_journey_metrics":
         return Answer.of({"journey_metric": series})
+    if int(ids[0]) % 3 == 0 and not any(map(any, series.values())):
+        return Answer.of({"metric": {}})  # Awkward: one way to write that nothing happened
     if not is_timed:
         return Answer.of({"metric": {"series": series}})
     first, last = (datetime.fromtimestamp(at, timezone.utc) for at in (edges[0], end))
@@ -160,13 +184,22 @@ def _up_to(first: float, resolution: str, zone: tzinfo, wanted: Any) -> list[flo
     return starts
 
 
-def _series(stream: str, ids: Sequence[str], *, edges: Sequence[float], end: float, day: int) -> dict[str, list[int]]:
-    """A number for each period, of a late counter for the later periods alone."""
+def _series(
+    stream: str,
+    ids: Sequence[str],
+    *,
+    edges: Sequence[float],
+    end: float,
+    day: int,
+    channel: str = "",
+    is_unique: bool = False,
+) -> dict[str, list[int]]:
+    """A number for each period, of a late counter for the later periods alone. One person makes all of a hit."""
     series = {name: [0] * len(edges) for name in names(stream)}
     for at, name, count in hits(stream, ids, day=day):
         place = bisect_right(edges, at) - 1
-        if place >= 0 and at <= end:
-            series[name][place] += count
+        if place >= 0 and at <= end and of_channel((at, name, count), channel):
+            series[name][place] += 1 if is_unique else count
     for name in LATE.keys() & series.keys():
         series[name] = series[name][max(bisect_right(edges, LATE[name]) - 1, 0) :] if LATE[name] <= end else []
     return series
@@ -190,21 +223,32 @@ def cut(at: float, resolution: str, zone: tzinfo) -> float:
 
 def rows(sandbox: CustomerioSandbox, stream: str, settings: Mapping[str, Any], since: str) -> Iterator[Row]:
     """The rows of a stream as its records have them: one for each parent and period that has a hit."""
-    resolution = settings.get("metrics_resolution") or "days"
+    chosen = settings.get("metrics_resolutions") or [settings.get("metrics_resolution") or "days"]
+    channels = (settings.get("metrics_channels") or ["all"]) if stream in WITH_CHANNELS else [""]
+    for resolution in chosen:
+        for channel in channels:
+            yield from _of(sandbox, stream, resolution, channel, since, bool(settings.get("metrics_unique_clicks")))
+
+
+def _of(
+    sandbox: CustomerioSandbox, stream: str, resolution: str, channel: str, since: str, is_unique: bool
+) -> Iterator[Row]:
     parents, id_names, is_timed = STREAMS[stream]
     zone: tzinfo = timezone.utc if is_timed else EASTERN
     earliest = cut(datetime.fromisoformat(since[:19] + "+00:00").timestamp(), resolution, zone) if since else 0.0
     if not is_timed:
         earliest = max(earliest, _oldest(sandbox.workspace.now, resolution))
+    asked = (resolution, zone, earliest, "" if channel == "all" else channel)
+    named = {"channel": channel} if channel else {}
     for parent in sandbox.parents_of(parents):
-        found: Row = {name: parent[name] if name in parent else parent["id"] for name in id_names}
-        ids = [str(value) for value in found.values()]
+        found: Row = {name: parent[name] if name in parent else parent["id"] for name in id_names} | named
+        ids = [str(found[name]) for name in id_names]
         if not stream.endswith("_link_metrics"):
-            yield from _rows(stream, found, ids, (resolution, zone, earliest), sandbox.day)
+            yield from _rows(stream, found, ids, asked, sandbox.day)
             continue
         for link in links(stream, ids):
-            known = {**found, "link_id": link["id"], "href": link["href"]}
-            yield from _rows(stream, known, [*ids, str(link["id"])], (resolution, zone, earliest), sandbox.day)
+            known = {**found, "link_id": link["id"] or 0, "href": link["href"]}
+            yield from _rows(stream, known, [*ids, str(link["id"])], asked, sandbox.day, is_unique=is_unique)
 
 
 def _oldest(now: float, resolution: str) -> float:
@@ -219,18 +263,25 @@ def _oldest(now: float, resolution: str) -> float:
     return cut((local - timedelta(days=back * (7 if resolution == "weeks" else 1))).timestamp(), resolution, EASTERN)
 
 
-def _rows(stream: str, found: Row, ids: Sequence[str], asked: tuple[str, tzinfo, float], day: int) -> Iterator[Row]:
-    resolution, zone, earliest = asked
+def _rows(
+    stream: str,
+    found: Row,
+    ids: Sequence[str],
+    asked: tuple[str, tzinfo, float, str],
+    day: int,
+    *,
+    is_unique: bool = False,
+) -> Iterator[Row]:
+    resolution, zone, earliest, channel = asked
     counts: dict[float, Counter[str]] = {}
     for at, name, count in hits(stream, ids, day=day):
-        counts.setdefault(cut(at, resolution, zone), Counter())[name] += count
+        if of_channel((at, name, count), channel):
+            counts.setdefault(cut(at, resolution, zone), Counter()).update({name: count, f"unique_{name}": 1})
     for start, counter in counts.items():
         if start < earliest:
             continue
-        shown = {
-            f"responses_{name}" if name == "2xx" else name: counter[name]
-            for name in names(stream)
-            if name not in LATE or start >= cut(LATE[name], resolution, zone)
-        }
+        known = [name for name in names(stream) if name not in LATE or start >= cut(LATE[name], resolution, zone)]
+        shown = {f"responses_{name}" if name == "2xx" else name: counter[name] for name in known}
+        shown |= {f"unique_{name}": counter[f"unique_{name}"] for name in known if is_unique}
         moment = datetime.fromtimestamp(start, timezone.utc)
         yield {**found, "resolution": resolution, "period_start": f"{moment:%Y-%m-%dT%H:%M:%S.000000Z}", **shown}

@@ -16,12 +16,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shared.api.paginators import offset
-from shared.api.request import Params
+from shared.api.request import Params, Request
+from shared.errors import ApiError, GoneError, RefusedError, UnavailableError
 from shared.streams import Settings, Step, Unit, Window
 from shared.timestamps import parse, seconds_between
 
 from .. import checks, exports
-from ..defaults import changed, full, lookback, stream
+from ..defaults import changed, full, listed, lookback, stream
 from ..metrics import METRICS
 from ..pages import after, delivery_pages, people_pages, people_read
 from ..rows import (
@@ -102,16 +103,35 @@ def suppression_lists(settings: Settings) -> dict[str, Params]:
     return {f"{kind}/{domain}" if domain else kind: {} for domain in domains for kind in SUPPRESSIONS}
 
 
-def of_domain(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
-    """The list of a sending domain, which is elsewhere and paged by cursor. The account's own: as the row says."""
+def suppressed_addresses(client: Client, unit: Unit) -> Generator[Step, None, None]:
+    """One list: the account's own, or that of a sending domain, which is elsewhere and paged by cursor.
+
+    An account that has no lists is told from one whose one list cannot be read by asking for the others.
+    """
     from shared.sync.paging import pages  # heavy
 
     kind, _, domain = unit.partition.partition("/")
-    if not domain:
-        return None
-    at_domain = f"/esp/domains/{domain}/suppression/{kind}"
-    listing = replace(BY_OFFSET, path=at_domain, params={"limit": 1000}, next_page=after())
-    return (step for step in pages(client, unit, listing))
+    by_cursor = replace(BY_OFFSET, path=list_path(kind, domain), params={"limit": 1000}, next_page=after())
+    try:
+        yield from pages(client, unit, by_cursor if domain else BY_OFFSET)
+    except UnavailableError as error:
+        others = (each for each in SUPPRESSIONS if each != kind)
+        if any(_is_readable(client, Request(list_path(each, domain), {"limit": 1}), unit.stream) for each in others):
+            raise ApiError(f"{error} Yet another list can be read.") from error
+        raise
+
+
+def list_path(kind: str, domain: str) -> str:
+    """Where a list is."""
+    return f"/esp/domains/{domain}/suppression/{kind}" if domain else f"/esp/suppression/{kind}"
+
+
+def _is_readable(client: Client, request: Request, stream: str) -> bool:
+    try:
+        client.json(request, stream=stream)
+    except (UnavailableError, GoneError, RefusedError):
+        return False
+    return True
 
 
 # The table
@@ -129,21 +149,21 @@ BY_OFFSET = stream(
 """One list of suppressions by offset, ordered by address: pages overlap by one, so that a lifted entry hides none."""
 
 STREAMS = (
-    changed(
+    listed(
         name="broadcasts",
         description="API-triggered broadcasts.",
         path="/broadcasts",
         records="broadcasts",
         replication_key="updated",
     ),
-    changed(
+    listed(
         name="campaigns",
         description="Campaigns, called automations in the app.",
         path="/campaigns",
         records="campaigns",
         replication_key="updated",
     ),
-    changed(
+    listed(
         name="newsletters",
         description="Newsletters, called one-time sends in the app.",
         path="/newsletters",
@@ -152,7 +172,7 @@ STREAMS = (
         replication_key="updated",
         next_page=after(),
     ),
-    changed(
+    listed(
         name="transactional_messages",
         description="Templates of transactional messages; the first `messages` of the contract.",
         path="/transactional",
@@ -191,19 +211,18 @@ STREAMS = (
         fetch=exports.everybody,
         checks=checks.of_people,
         identity=("id",),
-        unique=True,
         transform=person,
         size=lambda unit: 1_000_000,
-        cost="11 requests per 1000 people",
+        cost="12 requests per 1000 people",
     ),
-    changed(
+    listed(
         name="segments",
         description="Segments; archived ones are not listed.",
         path="/segments",
         records="segments",
         replication_key="updated_at",
     ),
-    changed(
+    listed(
         name="exports",
         description="Exports that were made in the workspace.",
         path="/exports",
@@ -212,7 +231,7 @@ STREAMS = (
     ),
     changed(
         name="activities",
-        description="What people did and what was done to them, of the last 30 days.",
+        description="What people did and what was done to them, of the last 30 days; opens and clicks of messages too.",
         path="/activities",
         params=newest_activities,
         records="activities",
@@ -243,7 +262,7 @@ STREAMS = (
         records="reporting_webhooks",
         transform=without_password,
     ),
-    changed(
+    listed(
         name="snippets",
         description="Snippets of content.",
         path="/snippets",
@@ -258,7 +277,7 @@ STREAMS = (
         records=addresses,
         aliases=("info",),
     ),
-    changed(
+    listed(
         name="collections",
         description="Collections of data for messages; all of them in each run.",
         path="/collections",
@@ -289,7 +308,7 @@ STREAMS = (
     replace(
         BY_OFFSET,
         partitions=suppression_lists,
-        fetch=of_domain,
+        fetch=suppressed_addresses,
         transform=suppression,
         checks=checks.of_suppressions,
     ),

@@ -11,9 +11,31 @@ from typing import Any
 from shared.streams import Parent, Unit
 
 from .. import checks
-from ..defaults import RECENT, UNDER_BROADCAST, UNDER_CAMPAIGN, UNDER_NEWSLETTER, UNDER_SEGMENT, UNDER_TEMPLATE, stream
+from ..defaults import (
+    LISTED_WHOLE,
+    RECENT,
+    UNDER_BROADCAST,
+    UNDER_CAMPAIGN,
+    UNDER_NEWSLETTER,
+    UNDER_SEGMENT,
+    UNDER_TEMPLATE,
+    stream,
+    unless_gone,
+)
 from ..pages import after
-from ..rows import anywhere, contents, hydrated, one_of, opted_out, usage
+from ..rows import (
+    anywhere,
+    contents,
+    errors,
+    hydrated,
+    numbered,
+    of_its_own,
+    one_of,
+    opted_out,
+    relationships,
+    usage,
+    whole,
+)
 
 
 def every_object(unit: Unit) -> dict[str, Any]:
@@ -55,9 +77,12 @@ HYDRATED_OBJECTS = replace(
 )
 """With `hydrate_objects`: what is listed is then read object by object."""
 
+OF_TRIGGER = Parent(stream="broadcast_triggers", keys={"broadcast_id": "broadcast_id", "trigger_id": "id"})
+
 CHILDREN = (
     stream(
         name="campaign_actions",
+        deletions=LISTED_WHOLE,
         description="Steps and messages of campaigns, one row per language.",
         path="/campaigns/{campaign_id}/actions",
         records="actions",
@@ -70,6 +95,7 @@ CHILDREN = (
     ),
     stream(
         name="broadcast_actions",
+        deletions=LISTED_WHOLE,
         description="Messages of broadcasts.",
         path="/broadcasts/{broadcast_id}/actions",
         records="actions",
@@ -87,15 +113,17 @@ CHILDREN = (
         key_properties=("newsletter_id", "id"),
         aliases=("newsletter_variants",),
     ),
-    stream(
-        name="newsletter_test_groups",
-        description="Groups of A/B tests.",
-        path="/newsletters/{newsletter_id}/test_groups",
-        records=anywhere("test_groups"),
-        parent=UNDER_NEWSLETTER,
-        key_properties=("newsletter_id", "id"),
-        selected=False,
-        cost="1 request per newsletter",
+    unless_gone(
+        stream(
+            name="newsletter_test_groups",
+            description="Groups of A/B tests.",
+            path="/newsletters/{newsletter_id}/test_groups",
+            records=anywhere("test_groups"),
+            parent=UNDER_NEWSLETTER,
+            key_properties=("newsletter_id", "id"),
+            selected=False,
+            cost="1 request per newsletter",
+        )
     ),
     stream(
         name="transactional_contents",
@@ -107,17 +135,48 @@ CHILDREN = (
         selected=False,
         cost="1 request per transactional message",
     ),
-    stream(
-        name="broadcast_triggers",
-        description="When broadcasts were triggered.",
-        path="/broadcasts/{broadcast_id}/triggers",
-        records="triggers",
-        parent=UNDER_BROADCAST,
-        key_properties=("broadcast_id", "id"),
-        replication_key="created_at",
-        lookback=RECENT,
-        selected=False,
-        cost="1 request per broadcast",
+    unless_gone(
+        stream(
+            name="broadcast_triggers",
+            description="When broadcasts were triggered.",
+            path="/broadcasts/{broadcast_id}/triggers",
+            records="triggers",
+            parent=UNDER_BROADCAST,
+            key_properties=("broadcast_id", "id"),
+            replication_key="created_at",
+            lookback=RECENT,
+            deletions=LISTED_WHOLE,
+            selected=False,
+            cost="1 request per broadcast",
+        )
+    ),
+    unless_gone(
+        stream(
+            name="broadcast_trigger_details",
+            description="How triggered broadcasts stand: the API's answer, whole.",
+            path="/campaigns/{broadcast_id}/triggers/{trigger_id}",
+            records=whole,
+            parent=OF_TRIGGER,
+            key_properties=("broadcast_id", "trigger_id"),
+            selected=False,
+            cost="1 request per trigger",
+        )
+    ),
+    unless_gone(
+        stream(
+            name="broadcast_trigger_errors",
+            description="What was wrong with the people or data of triggered broadcasts, numbered as it comes.",
+            path="/campaigns/{broadcast_id}/triggers/{trigger_id}/errors",
+            params={"limit": 100},
+            records=errors,
+            parent=OF_TRIGGER,
+            key_properties=("broadcast_id", "trigger_id", "row"),
+            identity=of_its_own,
+            next_page=after(empty_ends=True),
+            transform=numbered,
+            selected=False,
+            cost="1 request per trigger and 100 errors",
+        )
     ),
     stream(
         name="segment_members",
@@ -178,11 +237,8 @@ CHILDREN = (
         description="People related to objects.",
         path="/objects/{object_type_id}/{cio_object_id}/relationships",
         params={"id_type": "cio_object_id", "limit": 100},
-        records="cio_relationships",
-        parent=Parent(
-            stream="custom_objects",
-            keys=OF_OBJECT,
-        ),
+        records=relationships,
+        parent=Parent(stream="custom_objects", keys=OF_OBJECT),
         key_properties=("object_type_id", "cio_object_id", "cio_id"),
         next_page=after(),
         selected=False,
