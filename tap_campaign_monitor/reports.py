@@ -258,4 +258,9 @@ def with_keys(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         if len(met) > MINUTES:
             del met[next(iter(met))]
         digest = sha256(f"{text[:-1]},{number}]".encode("utf-8", "surrogatepass")).hexdigest()
-        yield {**row, "RecordKey": digest[:32]}
+        yield {**row, **_nowhere(row), "RecordKey": digest[:32]}
+
+
+def _nowhere(row: Row) -> Row:
+    """What an unknown place is in the record: nothing, where the API writes empty text."""
+    return {name: None for name in ("Latitude", "Longitude") if row.get(name) == ""}

@@ -28,7 +28,9 @@ SETTINGS = (
     Setting(
         name="client_id",
         type="array",
-        description="Only these clients, by their API client IDs (not the OAuth application's). Default: all.",
+        description="Only these clients, by their API client IDs (not the OAuth application's). Default: all. A key of "
+        "one client needs its ID.",
+        aliases=("api_client_id",),
         label="API client ID",
     ),
     Setting(
@@ -217,8 +219,10 @@ def validate(settings: dict[str, Any]) -> dict[str, Any]:
         **settings,
         **_dates(settings),
         **{
-            name: [str(each).strip().lower() for each in settings.get(name) or ()] for name in ("client_id", "list_ids")
+            name: list(dict.fromkeys(str(each).strip().lower() for each in settings.get(name) or ()))
+            for name in ("client_id", "list_ids")
         },
+        "zones_are_asked": not settings.get("timezone"),
         "user_agent": f"{AGENT} ({agent})" if agent and agent != AGENT else AGENT,
     }
 
