@@ -202,6 +202,7 @@ class Stream:
     hidden               read for its children alone, never in the catalog
     optional             a refusal or a 404 on the whole stream means that the account lacks the feature: no failure
     selected             selected-by-default
+    by_name              a bare * does not select it: it tells once more, in another shape, what others hold
     unselected           columns that are not selected by default
     seed                 part of the documented contract
     cost                 what a parent costs, for the docs ("1 request per campaign")
@@ -287,6 +288,7 @@ class Stream:
     hidden: bool = False
     optional: bool = False
     selected: bool = True
+    by_name: bool = False
     unselected: tuple[str, ...] = ()
     seed: bool = False
     cost: str = ""

@@ -87,13 +87,14 @@ def tagged(name: str, of: str, rows: Callable[[Any], Sequence[Row]]) -> Stream:
 
     return Stream(
         name=name,
-        description=f"Tags of the campaigns in {of}, one a row",
+        description=f"Tags of the campaigns in {of}, one a row; select it by name",
         records=rows,
         key_properties=("CampaignID", "Tag"),
         unique=True,
         pages_of=of,
         transform=transform,
         selected=False,
+        by_name=True,
         cost=f"those of {of}",
     )
 
@@ -155,6 +156,7 @@ EXTRAS = (
     replace(
         _of_client("sending_domains", "sendingdomains", "Domains that a client sends from", ("ClientID", "Domain")),
         records=domains,
+        optional=True,
     ),
     tagged("scheduled_campaign_tags", "scheduled_campaigns", lambda body: body),
     _of_client("people", "people", "People who may use a client's account", ("ClientID", "EmailAddress")),

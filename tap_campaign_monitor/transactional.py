@@ -155,7 +155,8 @@ TRANSACTIONAL = (
     ),
     stream(
         name="transactional_group_statistics",
-        description="The same of each group of classic e-mails",
+        description="The same of each group of classic e-mails; select it by name",
+        by_name=True,
         path="/transactional/statistics",
         params=statistics_of,
         key_properties=("ClientID", "Group", "From", "To"),
@@ -170,7 +171,8 @@ TRANSACTIONAL = (
     ),
     stream(
         name="transactional_smart_email_statistics",
-        description="The same of each smart e-mail",
+        description="The same of each smart e-mail; select it by name",
+        by_name=True,
         path="/transactional/statistics",
         params=statistics_of,
         key_properties=("SmartEmailID", "From", "To"),
