@@ -120,10 +120,11 @@ SETTINGS = (
     Setting(
         name="concurrency",
         type="integer",
-        description="Requests under way at the same time; 1 is strictly one after the other.",
-        default=8,
+        description="Requests under way at the same time, at most: fewer when the API complains or answers ever more "
+        "slowly, more again when it is calm. 1 is strictly one after the other.",
+        default=16,
         minimum=1,
-        maximum=16,
+        maximum=32,
     ),
     Setting(
         name="page_size",
