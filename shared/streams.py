@@ -99,9 +99,10 @@ class Unit:
     the carried fields; where a row batches, `units` holds a unit for each. `params` are the partition's. `since` is the
     inclusive instant to read from (bookmark minus look-back, or the start date; None: from the beginning), `bookmark`
     the stored one itself. `window` is `(start, end)`. `mark` is what the gate kept when the unit was last complete,
-    `resume` what a broken pass left. `now` is the run's start by the API's clock. `deselected` are the top-level
-    fields nobody wants, `deselected_members` those of objects at any depth, dotted. `too_large`: reading it page by
-    page was too much for the API. `scratch` is space for hooks that lives as long as the unit.
+    `below` what those of the streams under it kept (see `Stream.gate_below`), `resume` what a broken pass left. `now`
+    is the run's start by the API's clock. `deselected` are the top-level fields nobody wants, `deselected_members`
+    those of objects at any depth, dotted. `too_large`: reading it page by page was too much for the API. `scratch` is
+    space for hooks that lives as long as the unit.
     """
 
     stream: str
@@ -114,6 +115,7 @@ class Unit:
     since: str | None = None
     bookmark: str | None = None
     mark: Any = None
+    below: Mapping[str, Any] = field(default_factory=dict)
     resume: Any = None
     settings: Settings = field(default_factory=dict)
     now: str = ""
@@ -258,7 +260,10 @@ class Stream:
     full_refresh         name of a setting with a number of days: read whole when the last whole read is older
     gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
                          moved, skip; True: read it, keep nothing; Anyway: read it. Kept as the unit's mark when the
-                         unit is complete. Not asked in a full read unless `gate_full_table`
+                         unit is complete. Not asked in a full read unless `gate_full_table`, nor where streams hang
+                         under this one unless `gate_below`
+    gate_below           the gate speaks for the streams under this one too: it is told what was kept of their units
+                         (`Unit.below`), and where it skips they are not asked for either
     brief                in the state its units are called by so many first characters of their parents' ids (random
                          ones), and have bookmarks to the minute: for streams with very many units
 
@@ -337,6 +342,7 @@ class Stream:
     full_refresh: str | None = None
     gate: Callable[[Unit], Any] | None = None
     gate_full_table: bool = False
+    gate_below: bool = False
     brief: int = 0
 
     # Paging and scheduling

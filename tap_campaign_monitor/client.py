@@ -93,9 +93,8 @@ class CampaignMonitor(Client):
         try:
             return super().send(request, **how)
         except NotOursError:
-            found = super().send(bare, **how)
             self.is_clients_own = True
-            return found
+            return super().send(bare, **how)
 
 
 def _oauth(settings: Settings, path: str) -> str:

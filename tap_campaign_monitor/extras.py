@@ -11,7 +11,7 @@ from shared.streams import Parent, Record, Stream, Unit
 
 from . import reports
 from .defaults import BRIEF, by_email, local_times, next_page, smaller
-from .subscribers import MEMBERS, UNDER_LIST, UNDER_SEGMENT
+from .subscribers import MEMBERS, OF_LIST, UNDER_SEGMENT, daily
 from .zones import LABEL, utc, zone
 
 _CLIENT = Parent(stream="client_details", keys={"ClientID": "ClientID"}, carry=(LABEL,), when="zones_are_asked")
@@ -43,10 +43,13 @@ def _of_list(name: str, path: str, description: str, key: tuple[str, ...], *, se
         description=description,
         path=f"/lists/{{ListID}}/{path}.json",
         key_properties=key,
-        parent=UNDER_LIST,
+        parent=OF_LIST,
+        brief=BRIEF,
+        gate=daily,
+        gate_full_table=True,
         transform=local_times(),
         selected=selected,
-        cost="1 request per list",
+        cost="1 request per list, once a day where a client has more than ten",
     )
 
 

@@ -24,7 +24,7 @@ from shared.errors import TooLargeError
 from shared.streams import Anyway, Record, Rows, Step, Stream, Unit
 from shared.timestamps import seconds_between
 
-from .defaults import has_more, local_setting, local_times, today
+from .defaults import has_more, local_setting, local_times, may_skip, today
 from .zones import code, minute, utc, zone_of
 
 logger = logging.getLogger("tap-campaign-monitor")
@@ -32,6 +32,8 @@ logger = logging.getLogger("tap-campaign-monitor")
 DAY_SECONDS = 86_400
 SETTLING_DAYS = 3
 """So long after it was sent a campaign's counters may lag behind its reports."""
+YOUNG_DAYS = 60
+"""So long a campaign's summary is asked for in every run: late opens and clicks trickle in."""
 PURGED_DAYS = 30
 """So long after a campaign was sent rows of its recipients may have been purged: it will not become whole."""
 WALKS = 3
@@ -84,6 +86,46 @@ def moved(counter: str, *, settles: bool = True) -> Callable[[Unit], Any]:
         return Anyway([count, today(unit), code(unit)])
 
     return gate
+
+
+COUNTER_OF = {
+    "campaign_email_client_usage": "TotalOpened",
+    "campaign_opens": "TotalOpened",
+    "campaign_clicks": "Clicks",
+    "campaign_bounces": "Bounced",
+    "campaign_unsubscribes": "Unsubscribed",
+    "campaign_spam_complaints": "SpamComplaints",
+}
+"""Which counter of a campaign's summary tells of new rows in a stream."""
+_COUNTERS = tuple(dict.fromkeys(COUNTER_OF.values()))
+
+
+def summaries(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """The rows, their counters kept for `still`."""
+    for row in rows:
+        unit.scratch["counters"] = [row.get(name) for name in _COUNTERS]
+    return local_times()(rows, unit)
+
+
+def still(unit: Unit) -> Any:
+    """A gate: ask in every run while a campaign is young, then at intervals that double while its counters stand still.
+
+    Kept are the day, the interval and the counters. What hangs below must have been read with the same counters.
+    """
+    most = unit.settings["summary_interval_days"]
+    if not (may_skip(unit) and most) or age_days(unit) < YOUNG_DAYS:
+        return True
+    kept = unit.mark if isinstance(unit.mark, list) and len(unit.mark) == 2 + len(_COUNTERS) else [0, 0]
+    told = dict(zip(_COUNTERS, kept[2:], strict=False))
+    below = [isinstance(mark, list) and mark[:1] == [told.get(COUNTER_OF[name])] for name, mark in unit.below.items()]
+    if today(unit) - kept[0] < min(kept[1], most) and all(below):
+        return unit.mark
+
+    def looked(unit: Unit) -> Any:
+        found = unit.scratch.get("counters")
+        return [today(unit), min(2 * kept[1], most) if found == kept[2:] else 1, *found] if found else None
+
+    return Anyway(looked)
 
 
 def once(unit: Unit) -> Any:

@@ -16,7 +16,7 @@ from .client import NotOursError, clients_of, without_key
 from .defaults import BRIEF, begin, by_date, by_email, local_times, lookback, next_page, paged, since, smaller, wanted
 from .extras import EXTRAS, UNDER_CLIENT, tagged
 from .journeys import JOURNEYS
-from .subscribers import SUBSCRIBERS, UNDER_LIST
+from .subscribers import OF_LIST, SUBSCRIBERS, counted, daily, uncounted
 from .transactional import TRANSACTIONAL
 from .zones import LABEL
 
@@ -134,10 +134,14 @@ CAMPAIGNS = (
         path="/campaigns/{CampaignID}/summary.json",
         key_properties=("CampaignID",),
         parent=replace(UNDER_CAMPAIGN, where=None),
-        transform=local_times(),
+        brief=BRIEF,
+        gate=reports.still,
+        gate_full_table=True,
+        gate_below=True,
+        transform=reports.summaries,
         size=recipients_of,  # of the reports below it
         seed=True,
-        cost="1 request per campaign",
+        cost="1 request per campaign; one that is long settled is looked at once in summary_interval_days",
     ),
     Stream(
         name="campaign_email_client_usage",
@@ -179,8 +183,9 @@ CAMPAIGNS = (
 )
 
 
-def _report(name: str, path: str, counter: str, description: str, *, keyed: bool = False) -> Stream:
+def _report(name: str, path: str, description: str, *, keyed: bool = False) -> Stream:
     """One of the five reports on what recipients did."""
+    counter = reports.COUNTER_OF[name]
     key = ("CampaignID", "EmailAddress", "ListID", "Date")
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -218,11 +223,11 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
 
 
 REPORTS = (
-    _report("campaign_opens", "opens", "TotalOpened", "Every time a campaign was opened", keyed=True),
-    _report("campaign_clicks", "clicks", "Clicks", "Every click on a link in a campaign", keyed=True),
-    _report("campaign_bounces", "bounces", "Bounced", "Recipients whom a campaign did not reach"),
-    _report("campaign_unsubscribes", "unsubscribes", "Unsubscribed", "Recipients who unsubscribed"),
-    _report("campaign_spam_complaints", "spam", "SpamComplaints", "Recipients who called a campaign spam"),
+    _report("campaign_opens", "opens", "Every time a campaign was opened", keyed=True),
+    _report("campaign_clicks", "clicks", "Every click on a link in a campaign", keyed=True),
+    _report("campaign_bounces", "bounces", "Recipients whom a campaign did not reach"),
+    _report("campaign_unsubscribes", "unsubscribes", "Recipients who unsubscribed"),
+    _report("campaign_spam_complaints", "spam", "Recipients who called a campaign spam"),
 )
 
 
@@ -233,8 +238,10 @@ LISTS = (
         name="lists",
         description="Subscriber lists",
         path="/clients/{ClientID}/lists.json",
+        records=counted,
         key_properties=("ListID",),
         parent=UNDER_CLIENT,
+        transform=uncounted,
         seed=True,
         cost="1 request per client",
     ),
@@ -243,10 +250,13 @@ LISTS = (
         description="A list's settings",
         path="/lists/{ListID}.json",
         key_properties=("ListID",),
-        parent=UNDER_LIST,
+        parent=OF_LIST,
+        brief=BRIEF,
+        gate=daily,
+        gate_full_table=True,
         transform=local_times(),
         seed=True,
-        cost="1 request per list",
+        cost="1 request per list, once a day where a client has more than ten",
     ),
 )
 

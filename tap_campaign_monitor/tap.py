@@ -171,6 +171,22 @@ SETTINGS = (
         minimum=0,
     ),
     Setting(
+        name="summary_interval_days",
+        type="integer",
+        description="Summaries of campaigns sent more than 60 days ago are read again after a day, then two, and so on "
+        "while nothing moves, up to so many. 0: in every run.",
+        default=7,
+        minimum=0,
+    ),
+    Setting(
+        name="list_interval_days",
+        type="integer",
+        description="Details, statistics, custom fields and webhooks of lists are read again after so many days, where "
+        "a client has more than ten lists. 0: in every run.",
+        default=1,
+        minimum=0,
+    ),
+    Setting(
         name="recipients_settle_days",
         type="integer",
         description="Recipients are read in every run until all are there and a campaign was sent so many days ago, "
