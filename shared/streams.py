@@ -273,6 +273,7 @@ class Stream:
     next_page            the paginator; None when there is a single page
     keep                 from a page to what is kept of the walk once the page is written, so that a broken one can go
                          on; None: what was kept stands. Given back as `Unit.resume`, of a full read within a day
+    cut_by               the setting that picks some of this stream's rows by their key: `--plan` cuts an account by it
     shrink               what to ask instead of a request that was too large; None: nothing smaller
     window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
     shared_walk          the other stream whose walk may serve this one's units too, each with its own bookmark still
@@ -350,6 +351,7 @@ class Stream:
     partitions: Mapping[str, Params] | Callable[[Settings], Mapping[str, Params]] | None = None
     next_page: NextPage | None = None
     keep: Callable[[Page], Any] | None = None
+    cut_by: str = ""
     shrink: Callable[[Request], Request | None] | None = None
     window: Window | None = None
     shared_walk: SharedWalk | None = None

@@ -64,6 +64,7 @@ CLIENTS = (
         path="/clients.json",
         key_properties=("ClientID",),
         fetch=clients,
+        cut_by="client_id",
     ),
     Stream(
         name="client_details",

@@ -243,3 +243,29 @@ def test_a_repeat_run_asks_little_and_what_was_not_read_below_is_asked_for(
         "tap_campaign_monitor", config={**config, "skip_unchanged": False}, state=second.state, folder=tmp_path
     )
     assert len(third.records("campaign_summary")) == 60 and len(third.records("list_stats")) == 12
+
+
+def test_an_agency_is_planned_by_client_and_the_shards_are_the_whole(
+    tmp_path: Path, serve: Callable[[Agency], dict[str, Any]]
+) -> None:
+    agency = Agency(3, campaigns=2, lists=4)
+    config = serve(agency)
+    agency.says = lambda path, query: NO_RIGHT if path == f"/clients/{agency.ids[2]}/lists.json" else None
+    streams = ("clients", "campaign_opens", "campaign_summary", "lists", "list_details", "templates")
+    chosen = [word for name in streams for word in ("--select", name)]
+    planned = run_tap("tap_campaign_monitor", *chosen, "--plan", "1", config=config, folder=tmp_path)
+    assert planned.status == 0, planned.stderr
+    shards = json.loads(planned.stdout)["shards"]
+    found = {(tuple(shard["config"].get("client_id", ())), tuple(shard["select"])) for shard in shards}
+    of_campaigns, of_lists = ("campaign_summary", "campaign_opens", "templates"), ("lists", "list_details")
+    assert found == {((), ("clients",))} | {((each,), of) for each in agency.ids for of in (of_campaigns, of_lists)}
+    least = {shard["name"]: shard["estimate"]["requests_at_least"] for shard in shards}
+    assert least[f"campaign_summary-{agency.ids[0]}"] == 2 + 2 + 1
+    assert least[f"lists-{agency.ids[0]}"] == 1 + 4
+    assert least[f"lists-{agency.ids[2]}"] == 1, "its lists may not be counted"
+    agency.says = lambda path, query: None
+    whole = read(tmp_path, config, *streams)
+    parts = [read(tmp_path, config, *shard["select"], **shard["config"]) for shard in shards]
+    for stream in streams:
+        rows = [json.dumps(row, sort_keys=True) for part in parts for row in part.records(stream)]
+        assert sorted(rows) == sorted(json.dumps(row, sort_keys=True) for row in whole.records(stream)), stream
