@@ -170,7 +170,7 @@ def verdict(request: Request, response: Response, *, settings: Settings, limits:
         return UnavailableError(text("The sending domain must be authenticated in Campaign Monitor first."))
     if code in VANISHED or (status == 400 and _INVALID_ID.match(words(response))):
         return GoneError(text())
-    if status in (401, 403, 404) and response.content.lstrip()[:1] == b"<":
+    if status in (403, 404) and response.content.lstrip()[:1] == b"<":
         page = text("That is a web page, not an answer of the API: a firewall or proxy on the way may have made it.")
         return RetryableError(page, most_seconds=PAGE_SECONDS) if status == 404 else RefusedError(page)
     if status == 401:
