@@ -101,9 +101,10 @@ class Unit:
     the carried fields; where a row batches, `units` holds a unit for each. `params` are the partition's. `since` is the
     inclusive instant to read from (bookmark minus look-back, or the start date; None: from the beginning), `bookmark`
     the stored one itself. `window` is `(start, end)`. `mark` is what the gate kept when the unit was last complete,
-    `resume` what a broken pass left. `now` is the run's start by the API's clock. `deselected` are the top-level
-    fields nobody wants, `deselected_members` those of objects at any depth, dotted. `too_large`: reading it page by
-    page was too much for the API. `scratch` is space for hooks that lives as long as the unit.
+    `below` what those of the streams under it kept (see `Stream.gate_below`), `resume` what a broken pass left. `now`
+    is the run's start by the API's clock. `deselected` are the top-level fields nobody wants, `deselected_members`
+    those of objects at any depth, dotted. `too_large`: reading it page by page was too much for the API. `scratch` is
+    space for hooks that lives as long as the unit.
     """
 
     stream: str
@@ -116,6 +117,7 @@ class Unit:
     since: str | None = None
     bookmark: str | None = None
     mark: Any = None
+    below: Mapping[str, Any] = field(default_factory=dict)
     resume: Any = None
     settings: Settings = field(default_factory=dict)
     now: str = ""
@@ -204,6 +206,7 @@ class Stream:
     hidden               read for its children alone, never in the catalog
     optional             a refusal or a 404 on the whole stream means that the account lacks the feature: no failure
     selected             selected-by-default
+    by_name              a bare * does not select it: it tells once more, in another shape, what others hold
     unselected           columns that are not selected by default
     seed                 part of the documented contract
     cost                 what a parent costs, for the docs ("1 request per campaign")
@@ -259,7 +262,10 @@ class Stream:
     full_refresh         name of a setting with a number of days: read whole when the last whole read is older
     gate                 the unit's fingerprint before it is read; None skips the unit; equal to `Unit.mark`: nothing
                          moved, skip; True: read it, keep nothing; Anyway: read it. Kept as the unit's mark when the
-                         unit is complete. Not asked in a full read unless `gate_full_table`
+                         unit is complete. Not asked in a full read unless `gate_full_table`, nor where streams hang
+                         under this one unless `gate_below`
+    gate_below           the gate speaks for the streams under this one too: it is told what was kept of their units
+                         (`Unit.below`), and where it skips they are not asked for either
     brief                in the state its units are called by so many first characters of their parents' ids (random
                          ones), and have bookmarks to the minute: for streams with very many units
 
@@ -269,6 +275,7 @@ class Stream:
     next_page            the paginator; None when there is a single page
     keep                 from a page to what is kept of the walk once the page is written, so that a broken one can go
                          on; None: what was kept stands. Given back as `Unit.resume`, of a full read within a day
+    cut_by               the setting that picks some of this stream's rows by their key: `--plan` cuts an account by it
     shrink               what to ask instead of a request that was too large; None: nothing smaller
     window               reads by time windows; `Unit.window` is set, the bookmark is the end of the finished prefix
     shared_walk          the other stream whose walk may serve this one's units too, each with its own bookmark still
@@ -289,6 +296,7 @@ class Stream:
     hidden: bool = False
     optional: bool = False
     selected: bool = True
+    by_name: bool = False
     unselected: tuple[str, ...] = ()
     seed: bool = False
     cost: str = ""
@@ -338,6 +346,7 @@ class Stream:
     full_refresh: str | None = None
     gate: Callable[[Unit], Any] | None = None
     gate_full_table: bool = False
+    gate_below: bool = False
     brief: int = 0
 
     # Paging and scheduling
@@ -345,6 +354,7 @@ class Stream:
     partitions: Mapping[str, Params] | Callable[[Settings], Mapping[str, Params]] | None = None
     next_page: NextPage | None = None
     keep: Callable[[Page], Any] | None = None
+    cut_by: str = ""
     shrink: Callable[[Request], Request | None] | None = None
     window: Window | None = None
     shared_walk: SharedWalk | None = None

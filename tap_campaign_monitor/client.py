@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from shared.api.client import Client, Context, Retry
 from shared.api.limits import Limits, Quota
 from shared.api.oauth import Flow, Tokens
 from shared.api.request import Request
-from shared.errors import ApiError, AuthError, GoneError, RefusedError, RetryableError, UnavailableError
+from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedError, RetryableError, UnavailableError
 from shared.streams import Settings
 from shared.urls import is_loopback
 
@@ -42,6 +42,7 @@ SCOPE_OF = (
     ("/lists", "ManageLists"),
     ("/segments", "ManageLists"),
     ("/suppressionlist", "ManageLists"),
+    ("/sendingdomains", "AdministerAccount"),
     ("/summary", "ViewReports"),
     ("/emailclientusage", "ViewReports"),
     ("/campaigns/", "ViewReports and ViewSubscribersInReports"),
@@ -57,15 +58,43 @@ BUSY = (278, 287)
 """A segment is being counted."""
 BUSY_SECONDS = 300.0
 NOT_PLANNED = (286, 980)
-"""Not in the account's plan."""
-VANISHED = (101, 271, 301, 3000, 3002, 4001)
-"""Ids of a list, segment, campaign, journey, journey's e-mail, template that are no more."""
+"""Not in the plan of the client that was asked about."""
+NOT_SET_UP = (993, 994)
+"""The client has not authenticated its domain, without which there is no transactional e-mail."""
+VANISHED = (101, 271, 301, 302, 926, 3000, 3002, 4001)
+"""Ids of a list, segment, campaign, message, smart e-mail, journey, journey's e-mail, template that are no more."""
+PAGE_SECONDS = 30.0
+"""So long a 404 that is a web page is asked again: the API's own are JSON, so something on the way made it."""
+WHERE_SHOWN = "It is shown under Account settings, API keys; an agency's in the settings of each client."
 _INVALID_ID = re.compile(r"invalid [a-z]+ ?id\b", re.IGNORECASE)
 """How such an id is called whatever its code: those of lists and campaigns are unconfirmed."""
+_DETAILS = re.compile(r"/clients/[^/]+\.json")
 
 
 class BusyError(RetryableError, GoneError):
     """A segment is being counted: worth waiting for, and left for the next run when that takes too long."""
+
+
+class NotOursError(RefusedError):
+    """The client asked about is not one of the credential's."""
+
+
+class CampaignMonitor(Client):
+    """Leaves `clientID` out once that alone was wrong: the key is then a client's own, and needs none."""
+
+    is_clients_own = False
+
+    def send(self, request: Request, **how: Any) -> Any:
+        bare = request.with_params({"clientID": None})
+        if "clientID" not in request.params or len(self.settings.get("client_id") or ()) != 1:
+            return super().send(request, **how)
+        if self.is_clients_own:
+            return super().send(bare, **how)
+        try:
+            return super().send(request, **how)
+        except NotOursError:
+            self.is_clients_own = True
+            return super().send(bare, **how)
 
 
 def _oauth(settings: Settings, path: str) -> str:
@@ -104,7 +133,7 @@ def connect(context: Context) -> Client:
         connections=int(settings["concurrency"]),
         quotas=(Quota(TRANSACTIONAL, connections=1),),
     )
-    return Client(
+    return CampaignMonitor(
         context,
         base_url=str(settings.get("base_url") or f"{API}/api/v3.3"),
         authenticate=authenticate,
@@ -127,7 +156,8 @@ def verdict(request: Request, response: Response, *, settings: Settings, limits:
 
     def text(advice: str = "") -> str:
         said = f"{words(response)} (Code {code})" if code else words(response)
-        return answered(request, response, say=said, advice=advice)
+        about = f"Asked for was client {request.params['clientID']}." if "clientID" in request.params else ""
+        return answered(request, response, say=said, advice=" ".join(filter(None, (about, advice))))
 
     if status == 429:
         seconds = _reset_seconds(response)
@@ -135,28 +165,52 @@ def verdict(request: Request, response: Response, *, settings: Settings, limits:
     if code in BUSY:
         return BusyError(text("The segment is being counted."), most_seconds=BUSY_SECONDS)
     if code in NOT_PLANNED or (status, code) == (403, 403):
-        return UnavailableError(text("The account has no such feature."))
+        return UnavailableError(text("This is not in the plan or kind of the account."))
+    if code in NOT_SET_UP:
+        return UnavailableError(text("The sending domain must be authenticated in Campaign Monitor first."))
     if code in VANISHED or (status == 400 and _INVALID_ID.match(words(response))):
         return GoneError(text())
+    if status in (403, 404) and response.content.lstrip()[:1] == b"<":
+        page = text("That is a web page, not an answer of the API: a firewall or proxy on the way may have made it.")
+        return RetryableError(page, most_seconds=PAGE_SECONDS) if status == 404 else RefusedError(page)
     if status == 401:
         return _refused(request, code, text, settings)
     return standard_verdict(request, response)
 
 
 def _refused(request: Request, code: int, text: Callable[[str], str], settings: Settings) -> ApiError:
+    chosen = settings.get("client_id") or ()
     if code == 60:
-        scope = next(scope for part, scope in SCOPE_OF if part in request.path)
-        return RefusedError(text(f"The scope {scope} is missing: authorise again, or deselect the stream."))
-    if code == 102 and settings.get("client_id"):
-        return AuthError(text("client_id is not in this account; the credential itself is good."))
+        return RefusedError(text(_missing(request)))
+    if code == 102:
+        return _not_ours(request, text, chosen)
     if code in (120, 121, 122):
         return AuthError(text("The token is refused: authorise again with --authorize."), has_expired=code == 121)
+    if code == 50:
+        return AuthError(text("No credential arrived: a proxy on the way may take the Authorization header out."))
     is_child = request.path.count("/") > 1
-    if code == 100 or not (code or is_child or settings.get("client_id")):
+    if code == 100 or not (code or is_child or chosen):
         return AuthError(text("Check api_key."))
     if is_child:  # unowned and deleted ids answer so, not with 404
         return GoneError(text(""))
     return RefusedError(text("The credential may not read this."))
+
+
+def _missing(request: Request) -> str:
+    if _DETAILS.fullmatch(request.path):
+        return "The scope AdministerAccount is missing: authorise again, or set timezone, for which details are needed."
+    scope = next(scope for part, scope in SCOPE_OF if part in request.path)
+    return f"The scope {scope} is missing: authorise again, allow it for this client, or deselect the stream."
+
+
+def _not_ours(request: Request, text: Callable[[str], str], chosen: Sequence[str]) -> ApiError:
+    if request.path.startswith("/transactional/"):
+        return NotOursError(text("A key of this client, or of its account, is needed for transactional e-mail."))
+    if not chosen:  # removed since it was listed
+        return GoneError(text(""))
+    if len(chosen) > 1 or not request.path.startswith("/clients/"):
+        return NotOursError(text("The client_id is not in this account; the credential itself is good."))
+    return AuthError(text(f"client_id is not in this account; the credential itself is good. {WHERE_SHOWN}"))
 
 
 def _reset_seconds(response: Response) -> float | None:
@@ -177,15 +231,27 @@ def without_key(response: Response) -> Any:
     from shared.records import values  # heavy
 
     body, _ = values.parse(response.content)
-    if isinstance(body, dict):
-        body.pop("ApiKey", None)
+    if not isinstance(body, dict):
+        raise ValueError("a client's details are no object")
+    body.pop("ApiKey", None)
     return body
+
+
+def clients_of(client: Client) -> list[Any] | None:
+    """The clients of the account; None where the credential is one client's own, or may not list them."""
+    try:
+        found = client.json(Request("/clients.json"), stream="clients")
+    except (RefusedError, UnavailableError, GoneError) as error:
+        if client.settings.get("client_id"):
+            return None
+        advice = f"For the key of a single client set client_id. {WHERE_SHOWN}"
+        raise ConfigError(f"{error} {advice}") from None
+    if not isinstance(found, list):
+        raise ApiError("clients: GET /clients.json: the answer is no list of clients.")
+    return found
 
 
 def check(client: Client) -> None:
     """Proves the credential; a key of one client may be kept from the list of clients and be good all the same."""
-    chosen = client.settings.get("client_id") or ()
-    for client_id in chosen:
-        client.send(Request(f"/clients/{client_id}.json"), read=without_key)
-    if not chosen:
-        client.json(Request("/clients.json"))
+    if clients_of(client) == []:
+        client.report.warn("clients", "the account holds no clients, so there is nothing below them to read.")

@@ -93,6 +93,11 @@ def today(unit: Unit) -> int:
     return as_date(unit.now).toordinal() - FIRST_DAY
 
 
+def may_skip(unit: Unit) -> bool:
+    """Whether what has probably not changed may be left out of a stream that is written whole."""
+    return bool(unit.settings["skip_unchanged"]) and not unit.settings.get("activate_version")
+
+
 # Pages
 
 

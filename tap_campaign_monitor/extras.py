@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from shared.api.request import Row
 from shared.streams import Parent, Record, Stream, Unit
 
 from . import reports
 from .defaults import BRIEF, by_email, local_times, next_page, smaller
-from .subscribers import MEMBERS, UNDER_LIST, UNDER_SEGMENT
+from .subscribers import MEMBERS, OF_LIST, UNDER_SEGMENT, daily
 from .zones import LABEL, utc, zone
 
-UNDER_CLIENT = Parent(stream="client_details", keys={"ClientID": "ClientID"}, carry=(LABEL,))
+_CLIENT = Parent(stream="client_details", keys={"ClientID": "ClientID"}, carry=(LABEL,), when="zones_are_asked")
+UNDER_CLIENT = (_CLIENT, replace(_CLIENT, stream="clients", when="timezone"))
+"""Details tell the zone of a client, and are asked for that alone."""
 UNDER_CAMPAIGN = Parent(
     stream="campaigns",
     keys={"CampaignID": "CampaignID"},
@@ -40,10 +43,13 @@ def _of_list(name: str, path: str, description: str, key: tuple[str, ...], *, se
         description=description,
         path=f"/lists/{{ListID}}/{path}.json",
         key_properties=key,
-        parent=UNDER_LIST,
+        parent=OF_LIST,
+        brief=BRIEF,
+        gate=daily,
+        gate_full_table=True,
         transform=local_times(),
         selected=selected,
-        cost="1 request per list",
+        cost="1 request per list, once a day where a client has more than ten",
     )
 
 
@@ -72,6 +78,40 @@ def scheduled(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
             own = str(record.get("ScheduledTimeZone") or unit.parent.get(LABEL) or "")
             record["DateScheduled"] = utc(due, zone("", own)) or due
         yield record
+
+
+def tagged(name: str, of: str, rows: Callable[[Any], Sequence[Row]]) -> Stream:
+    """The tags of the campaigns that the stream `of` reads, a row for each."""
+
+    def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+        for row in local_times()(rows, unit):
+            for tag in row.get("Tags") or ():
+                yield {"CampaignID": row.get("CampaignID"), "Tag": tag, "ClientID": row["ClientID"]}
+
+    return Stream(
+        name=name,
+        description=f"Tags of the campaigns in {of}, one a row; select it by name",
+        records=rows,
+        key_properties=("CampaignID", "Tag"),
+        unique=True,
+        pages_of=of,
+        transform=transform,
+        selected=False,
+        by_name=True,
+        cost=f"those of {of}",
+    )
+
+
+def domains(body: Any) -> Sequence[Row]:
+    """The rows of a client's sending domains. What they hold is documented nowhere; a row may be the domain itself."""
+    if not isinstance(body, list):
+        raise ValueError("the answer is no list of domains")
+    found = []
+    for given in body:
+        row = given if isinstance(given, dict) else {"Domain": given}
+        named = next((row[name] for name in ("Domain", "DomainName", "Name") if row.get(name)), None)
+        found.append({"Domain": named, "Details": row})
+    return found
 
 
 EXTRAS = (
@@ -116,6 +156,12 @@ EXTRAS = (
     ),
     _of_client("tags", "tags", "Tags of campaigns", ("ClientID", "Name")),
     _of_client("templates", "templates", "Templates of a client", ("TemplateID",)),
+    replace(
+        _of_client("sending_domains", "sendingdomains", "Domains that a client sends from", ("ClientID", "Domain")),
+        records=domains,
+        optional=True,
+    ),
+    tagged("scheduled_campaign_tags", "scheduled_campaigns", lambda body: body),
     _of_client("people", "people", "People who may use a client's account", ("ClientID", "EmailAddress")),
     Stream(
         name="administrators",

@@ -1,44 +1,35 @@
 """What recipients did with a campaign: when that is worth asking for, how it is read, how rows get a key.
 
 The unit of these reports is the minute: several rows may share one and be equal in all but their number, and the order
-inside it is not promised. So a minute's rows are always taken from one answer. The walk asks for what is new since the
-minute it has come to, takes all whole minutes of the answer, and asks again from the one that was cut off.
+inside it is not promised.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from shared.api.answers import Response
 from shared.api.client import Client
 from shared.api.paginators import halve
-from shared.api.request import Request, Row
-from shared.errors import TooLargeError
-from shared.streams import Anyway, Record, Rows, Step, Stream, Unit
+from shared.api.request import Row
+from shared.streams import Anyway, Record, Step, Stream, Unit
 from shared.timestamps import seconds_between
 
-from .defaults import has_more, local_setting, local_times, today
+from .defaults import has_more, local_setting, local_times, may_skip, today
 from .zones import code, minute, utc, zone_of
-
-logger = logging.getLogger("tap-campaign-monitor")
 
 DAY_SECONDS = 86_400
 SETTLING_DAYS = 3
 """So long after it was sent a campaign's counters may lag behind its reports."""
+YOUNG_DAYS = 60
+"""So long a campaign's summary is asked for in every run: late opens and clicks trickle in."""
 PURGED_DAYS = 30
 """So long after a campaign was sent rows of its recipients may have been purged: it will not become whole."""
-WALKS = 3
-"""So often what cannot be read in one answer is read, until two reads agree."""
 MINUTES = 2_000
 """Minutes whose rows are counted at the same time."""
-smaller = halve("pagesize", smallest=100)
 
 
 # When
@@ -86,6 +77,46 @@ def moved(counter: str, *, settles: bool = True) -> Callable[[Unit], Any]:
     return gate
 
 
+COUNTER_OF = {
+    "campaign_email_client_usage": "TotalOpened",
+    "campaign_opens": "TotalOpened",
+    "campaign_clicks": "Clicks",
+    "campaign_bounces": "Bounced",
+    "campaign_unsubscribes": "Unsubscribed",
+    "campaign_spam_complaints": "SpamComplaints",
+}
+"""Which counter of a campaign's summary tells of new rows in a stream."""
+_COUNTERS = tuple(dict.fromkeys(COUNTER_OF.values()))
+
+
+def summaries(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """The rows, their counters kept for `still`."""
+    for row in rows:
+        unit.scratch["counters"] = [row.get(name) for name in _COUNTERS]
+    return local_times()(rows, unit)
+
+
+def still(unit: Unit) -> Any:
+    """A gate: ask in every run while a campaign is young, then at intervals that double while its counters stand still.
+
+    Kept are the day, the interval and the counters. What hangs below must have been read with the same counters.
+    """
+    most = unit.settings["summary_interval_days"]
+    if not (may_skip(unit) and most) or age_days(unit) < YOUNG_DAYS:
+        return True
+    kept = unit.mark if isinstance(unit.mark, list) and len(unit.mark) == 2 + len(_COUNTERS) else [0, 0]
+    told = dict(zip(_COUNTERS, kept[2:], strict=False))
+    below = [isinstance(mark, list) and mark[:1] == [told.get(COUNTER_OF[name])] for name, mark in unit.below.items()]
+    if today(unit) - kept[0] < min(kept[1], most) and all(below):
+        return unit.mark
+
+    def looked(unit: Unit) -> Any:
+        found = unit.scratch.get("counters")
+        return [today(unit), min(2 * kept[1], most) if found == kept[2:] else 1, *found] if found else None
+
+    return Anyway(looked)
+
+
 def once(unit: Unit) -> Any:
     """A gate: ask until the campaign has settled, then never again."""
     settings = unit.settings
@@ -112,128 +143,21 @@ def recipients(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
 # How
 
 
-@dataclass(frozen=True)
-class _Answer:
-    request: Request
-    rows: list[Row]
-    more: bool
-    total: int
-    size: int
-    care: bool
-
-
-Ask = Callable[[Request], _Answer]
-
-
 def by_minute(stream: Stream, client: Client, unit: Unit) -> Generator[Step, None, None]:
     """All rows of a report, oldest first, each minute's from one answer."""
-    from shared.sync.paging import decoded, first_request  # heavy
+    from shared.sync.moments import Moments, by_moment  # heavy
 
-    def read(asked: Request, response: Response) -> _Answer:
-        body, care = decoded(stream, response)
-        if not isinstance(body, dict) or not isinstance(body.get("Results"), list):
-            raise ValueError("the answer has no 'Results'")
-        rows, total = body["Results"], int(body.get("TotalNumberOfRecords") or 0)
-        return _Answer(asked, rows, bool(rows) and has_more(body), total, len(response.content), care)
-
-    def ask(asked: Request) -> _Answer:
-        return client.send(asked, stream=stream.name, read=lambda response: read(asked, response), shrinkable=True)
-
-    walk = _Walk(ask, unit, stream.replication_key or "Date")
-    following: Request | None = first_request(stream, unit)
-    while following is not None:
-        request = following
-        try:
-            following = yield from walk.step(request)
-        except TooLargeError:
-            less = smaller(request)
-            if less is None:
-                raise
-            following = less.with_params({"page": 1})
-            unit.scratch.pop("met", None)  # rows that are read again get the numbers they had
-
-
-class _Walk:
-    """One walk through a report; `done` is the last minute that is complete."""
-
-    def __init__(self, ask: Ask, unit: Unit, date: str) -> None:
-        self.ask, self.unit, self.date, self.done = ask, unit, date, ""
-
-    def time(self, row: Row) -> str:
-        return str(row.get(self.date) or "")
-
-    def step(self, request: Request) -> Generator[Step, None, Request | None]:
-        """Yields the whole minutes of an answer; returns what to ask next."""
-        answer = self.ask(request)
-        rows = [row for row in answer.rows if self.time(row) > self.done] if self.done else answer.rows
-        if not answer.more:
-            yield Rows(rows, size=answer.size, care=answer.care)
-            return None
-        times = [self.time(row) for row in answer.rows]
-        if times != sorted(times):
-            yield from self._numbered(answer)
-            return None
-        last = times[-1]
-        whole = [row for row in rows if self.time(row) < last]
-        start = _before(last)
-        if whole:
-            yield Rows(whole, size=answer.size, care=answer.care)
-            self.done = self.time(whole[-1])
-        if not rows:
-            return request.with_params({"page": int(request.params["page"]) + 1})
-        if whole or request.params.get("date") != start:
-            return request.with_params({"date": start, "page": 1})
-        request = yield from self._alone(request, last)
-        self.done = last
-        return request
-
-    def _numbered(self, first: _Answer) -> Iterator[Rows]:
-        """Page by page, where rows do not come in order; anew when fewer came than the first answer told of."""
-        for _ in range(WALKS):
-            self.unit.scratch.pop("met", None)
-            answer, received = first, len(first.rows)
-            yield Rows(answer.rows, size=answer.size, care=answer.care)
-            while answer.more:
-                answer = self.ask(answer.request.with_params({"page": int(answer.request.params["page"]) + 1}))
-                received += len(answer.rows)
-                yield Rows(answer.rows, size=answer.size, care=answer.care)
-            if received >= first.total:
-                return
-            first = self.ask(first.request)
-        logger.warning("%s: %s rows came of %s", first.request.path, received, first.total)
-
-    def _alone(self, request: Request, last: str) -> Generator[Step, None, Request]:
-        """Yields the rows of a minute that fills whole pages; returns the request that reached behind it."""
-        import orjson
-
-        written: Counter[int] = Counter()
-        before = (0, 0)
-        for _ in range(WALKS):
-            found: Counter[int] = Counter()
-            asked = request
-            while True:
-                answer, fresh = self.ask(asked), []
-                for row in answer.rows:
-                    if self.time(row) == last:
-                        digest = hash(orjson.dumps(row))
-                        found[digest] += 1
-                        if found[digest] > written[digest]:
-                            written[digest] += 1
-                            fresh.append(row)
-                yield Rows(fresh, size=answer.size, care=answer.care)
-                if not answer.more or self.time(answer.rows[-1]) > last:
-                    break
-                asked = asked.with_params({"page": int(asked.params["page"]) + 1})
-            seen = (found.total(), sum(digest * count for digest, count in found.items()))
-            if seen == before:
-                return asked
-            before = seen
-        logger.warning("%s: the rows of %s differ from read to read", request.path, last)
-        return asked
-
-
-def _before(local: str) -> str:
-    return minute(datetime.fromisoformat(local) - timedelta(minutes=1))
+    moments = Moments(
+        date=stream.replication_key or "Date",
+        since="date",
+        since_all=lambda local: minute(datetime.fromisoformat(local) - timedelta(minutes=1)),
+        page="page",
+        more=has_more,
+        total="TotalNumberOfRecords",
+        smaller=halve("pagesize", smallest=100),
+        anew=lambda unit: unit.scratch.pop("met", None),  # rows that are read again get the numbers they had
+    )
+    return by_moment(stream, moments, client, unit)
 
 
 # Records
@@ -258,4 +182,9 @@ def with_keys(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
         if len(met) > MINUTES:
             del met[next(iter(met))]
         digest = sha256(f"{text[:-1]},{number}]".encode("utf-8", "surrogatepass")).hexdigest()
-        yield {**row, "RecordKey": digest[:32]}
+        yield {**row, **_nowhere(row), "RecordKey": digest[:32]}
+
+
+def _nowhere(row: Row) -> Row:
+    """What an unknown place is in the record: nothing, where the API writes empty text."""
+    return {name: None for name in ("Latitude", "Longitude") if row.get(name) == ""}

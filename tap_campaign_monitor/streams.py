@@ -7,16 +7,16 @@ from dataclasses import replace
 from functools import partial
 
 from shared.api.client import Client
-from shared.api.request import Request, Row
-from shared.errors import RefusedError, UnavailableError
-from shared.streams import Parent, Record, Rows, Step, Stream, Unit
+from shared.api.request import Request, Row, at
+from shared.errors import AuthError, GoneError, RefusedError
+from shared.streams import LeftOut, Parent, Record, Rows, Settings, Step, Stream, Unit
 
 from . import reports
-from .client import without_key
+from .client import NotOursError, clients_of, without_key
 from .defaults import BRIEF, begin, by_date, by_email, local_times, lookback, next_page, paged, since, smaller, wanted
-from .extras import EXTRAS, UNDER_CLIENT
+from .extras import EXTRAS, UNDER_CLIENT, tagged
 from .journeys import JOURNEYS
-from .subscribers import SUBSCRIBERS, UNDER_LIST
+from .subscribers import OF_LIST, SUBSCRIBERS, counted, daily, uncounted
 from .transactional import TRANSACTIONAL
 from .zones import LABEL
 
@@ -25,20 +25,36 @@ from .zones import LABEL
 
 def clients(client: Client, unit: Unit) -> Generator[Step, None, None] | None:
     """The clients that `client_id` names; where it names none, all of the account."""
-    return _chosen(client, unit.settings["client_id"]) if unit.settings.get("client_id") else None
+    return _chosen(client, unit.settings) if unit.settings.get("client_id") else None
 
 
-def _chosen(client: Client, wanted: Sequence[str]) -> Generator[Step, None, None]:
+def _chosen(client: Client, settings: Settings) -> Generator[Step, None, None]:
+    listed = clients_of(client)
+    rows = {str(row.get("ClientID")).lower(): row for row in listed or () if isinstance(row, dict)}
+    missing: list[LeftOut] = []
+    for client_id in settings["client_id"]:
+        try:
+            row = rows.get(client_id) or _unlisted(client, client_id, settings if listed is None else {})
+        except (NotOursError, GoneError) as error:
+            missing.append(LeftOut(f"client {client_id}", str(error)))
+            continue
+        yield Rows([row])
+    if len(missing) == len(settings["client_id"]):
+        raise AuthError(" ".join(each.why for each in missing))
+    yield from missing
+
+
+def _unlisted(client: Client, client_id: str, settings: Settings) -> Row:
+    """A client that is known by its id alone; its details are asked for unless they are not needed."""
+    if settings.get("timezone"):
+        return {"ClientID": client_id, "Name": None}
     try:
-        found = {row["ClientID"]: row for row in client.json(Request("/clients.json"), stream="clients")}
-    except (RefusedError, UnavailableError):  # the key of one client
-        found = {}
-    yield Rows([dict(found.get(each) or _from_details(client, each)) for each in wanted])
-
-
-def _from_details(client: Client, client_id: str) -> Row:
-    body = client.send(Request(f"/clients/{client_id}.json"), stream="clients", read=without_key)
-    return {"ClientID": client_id, "Name": body["BasicDetails"].get("CompanyName")}
+        body = client.send(Request(f"/clients/{client_id}.json"), stream="clients", read=without_key)
+    except NotOursError:
+        raise
+    except RefusedError:  # it is there, and says so once more as a parent of what needs its zone
+        body = {}
+    return {"ClientID": client_id, "Name": at(body, "BasicDetails.CompanyName")}
 
 
 CLIENTS = (
@@ -48,6 +64,7 @@ CLIENTS = (
         path="/clients.json",
         key_properties=("ClientID",),
         fetch=clients,
+        cut_by="client_id",
     ),
     Stream(
         name="client_details",
@@ -111,16 +128,21 @@ CAMPAIGNS = (
         cost="1 request per 1000 campaigns of a client",
         deletions="A deleted campaign is listed no more; all that are left are written in every run.",
     ),
+    tagged("campaign_tags", "campaigns", lambda body: body["Results"]),
     Stream(
         name="campaign_summary",
         description="A campaign's counters",
         path="/campaigns/{CampaignID}/summary.json",
         key_properties=("CampaignID",),
         parent=replace(UNDER_CAMPAIGN, where=None),
-        transform=local_times(),
+        brief=BRIEF,
+        gate=reports.still,
+        gate_full_table=True,
+        gate_below=True,
+        transform=reports.summaries,
         size=recipients_of,  # of the reports below it
         seed=True,
-        cost="1 request per campaign",
+        cost="1 request per campaign; one that is long settled is looked at once in summary_interval_days",
     ),
     Stream(
         name="campaign_email_client_usage",
@@ -162,8 +184,9 @@ CAMPAIGNS = (
 )
 
 
-def _report(name: str, path: str, counter: str, description: str, *, keyed: bool = False) -> Stream:
+def _report(name: str, path: str, description: str, *, keyed: bool = False) -> Stream:
     """One of the five reports on what recipients did."""
+    counter = reports.COUNTER_OF[name]
     key = ("CampaignID", "EmailAddress", "ListID", "Date")
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -201,11 +224,11 @@ def _report(name: str, path: str, counter: str, description: str, *, keyed: bool
 
 
 REPORTS = (
-    _report("campaign_opens", "opens", "TotalOpened", "Every time a campaign was opened", keyed=True),
-    _report("campaign_clicks", "clicks", "Clicks", "Every click on a link in a campaign", keyed=True),
-    _report("campaign_bounces", "bounces", "Bounced", "Recipients whom a campaign did not reach"),
-    _report("campaign_unsubscribes", "unsubscribes", "Unsubscribed", "Recipients who unsubscribed"),
-    _report("campaign_spam_complaints", "spam", "SpamComplaints", "Recipients who called a campaign spam"),
+    _report("campaign_opens", "opens", "Every time a campaign was opened", keyed=True),
+    _report("campaign_clicks", "clicks", "Every click on a link in a campaign", keyed=True),
+    _report("campaign_bounces", "bounces", "Recipients whom a campaign did not reach"),
+    _report("campaign_unsubscribes", "unsubscribes", "Recipients who unsubscribed"),
+    _report("campaign_spam_complaints", "spam", "Recipients who called a campaign spam"),
 )
 
 
@@ -216,8 +239,10 @@ LISTS = (
         name="lists",
         description="Subscriber lists",
         path="/clients/{ClientID}/lists.json",
+        decode=counted,
         key_properties=("ListID",),
         parent=UNDER_CLIENT,
+        transform=uncounted,
         seed=True,
         cost="1 request per client",
     ),
@@ -226,10 +251,13 @@ LISTS = (
         description="A list's settings",
         path="/lists/{ListID}.json",
         key_properties=("ListID",),
-        parent=UNDER_LIST,
+        parent=OF_LIST,
+        brief=BRIEF,
+        gate=daily,
+        gate_full_table=True,
         transform=local_times(),
         seed=True,
-        cost="1 request per list",
+        cost="1 request per list, once a day where a client has more than ten",
     ),
 )
 

@@ -7,14 +7,27 @@ when that was last done stands beside the list's bookmark.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from shared.api.answers import Response
 from shared.api.request import Params, Row
 from shared.streams import Anyway, Parent, Record, Stream, Unit
 from shared.timestamps import shift
 
 from . import defaults as pages
-from .defaults import BRIEF, by_email, local_setting, local_times, lookback, next_page, smaller, today, wanted
+from .defaults import (
+    BRIEF,
+    by_email,
+    local_setting,
+    local_times,
+    lookback,
+    may_skip,
+    next_page,
+    smaller,
+    today,
+    wanted,
+)
 from .zones import LABEL, asked_from, code, zone_of
 
 DAY_SECONDS = 86_400
@@ -26,7 +39,39 @@ def is_chosen(unit: Unit) -> bool:
     return not chosen or str(unit.parent.get("ListID")).lower() in chosen
 
 
+LISTS = "ListsOfClient"
+"""How many lists the client has, as a row of its lists is made to say."""
+FEW_LISTS = 10
+"""So many lists of a client are looked at in every run: that costs little."""
+
+
+def counted(response: Response) -> Any:
+    """A client's lists, each saying how many there are."""
+    from shared.records import values  # heavy
+
+    body, _ = values.parse(response.content)
+    if not isinstance(body, list):
+        raise ValueError("the answer is no list of lists")
+    return [{**row, LISTS: len(body)} if isinstance(row, dict) else row for row in body]
+
+
+def uncounted(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Lists as they came."""
+    for record in local_times()(rows, unit):
+        yield {name: value for name, value in record.items() if name != LISTS}
+
+
+def daily(unit: Unit) -> Any:
+    """A gate: where a client has many lists ask again once `list_interval_days` have passed. The day is kept."""
+    days = unit.settings["list_interval_days"]
+    if not (may_skip(unit) and days) or int(unit.parent.get(LISTS) or 0) <= FEW_LISTS:
+        return True
+    return unit.mark if isinstance(unit.mark, int) and today(unit) - unit.mark < days else Anyway(today(unit))
+
+
 UNDER_LIST = Parent(stream="lists", keys={"ListID": "ListID"}, carry=("ClientID", LABEL), where=is_chosen)
+OF_LIST = replace(UNDER_LIST, carry=(*UNDER_LIST.carry, LISTS))
+"""The parent of what is asked for `daily`."""
 UNDER_SEGMENT = Parent(
     stream="segments", keys={"SegmentID": "SegmentID"}, carry=("ClientID", "ListID", LABEL), where=is_chosen
 )

@@ -28,7 +28,9 @@ SETTINGS = (
     Setting(
         name="client_id",
         type="array",
-        description="Only these clients, by their API client IDs (not the OAuth application's). Default: all.",
+        description="Only these clients, by their API client IDs (not the OAuth application's). Default: all. A key of "
+        "one client needs its ID.",
+        aliases=("api_client_id",),
         label="API client ID",
     ),
     Setting(
@@ -118,10 +120,11 @@ SETTINGS = (
     Setting(
         name="concurrency",
         type="integer",
-        description="Requests under way at the same time; 1 is strictly one after the other.",
-        default=8,
+        description="Requests under way at the same time, at most: fewer when the API complains or answers ever more "
+        "slowly, more again when it is calm. 1 is strictly one after the other.",
+        default=16,
         minimum=1,
-        maximum=16,
+        maximum=32,
     ),
     Setting(
         name="page_size",
@@ -165,6 +168,22 @@ SETTINGS = (
         name="campaign_window_days",
         type="integer",
         description="Of campaigns sent longer ago than this only the summary is read. Default: go into all.",
+        minimum=0,
+    ),
+    Setting(
+        name="summary_interval_days",
+        type="integer",
+        description="Summaries of campaigns sent more than 60 days ago are read again after a day, then two, and so on "
+        "while nothing moves, up to so many. 0: in every run.",
+        default=7,
+        minimum=0,
+    ),
+    Setting(
+        name="list_interval_days",
+        type="integer",
+        description="Details, statistics, custom fields and webhooks of lists are read again after so many days, where "
+        "a client has more than ten lists. 0: in every run.",
+        default=1,
         minimum=0,
     ),
     Setting(
@@ -217,8 +236,10 @@ def validate(settings: dict[str, Any]) -> dict[str, Any]:
         **settings,
         **_dates(settings),
         **{
-            name: [str(each).strip().lower() for each in settings.get(name) or ()] for name in ("client_id", "list_ids")
+            name: list(dict.fromkeys(str(each).strip().lower() for each in settings.get(name) or ()))
+            for name in ("client_id", "list_ids")
         },
+        "zones_are_asked": not settings.get("timezone"),
         "user_agent": f"{AGENT} ({agent})" if agent and agent != AGENT else AGENT,
     }
 

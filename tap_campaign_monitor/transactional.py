@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from shared.api.request import Page, Params, Request, Row
+from shared.api.request import Page, Params, Request, Row, at
 from shared.streams import Parent, Record, Settings, Stream, Unit
 from shared.timestamps import parse
 
@@ -47,10 +47,11 @@ def lookback(settings: Settings) -> float:
 
 
 def statistics_of(unit: Unit) -> Params:
-    """The client's last days, today's included, in its own time."""
+    """The client's last days, today's included, in its own time; of the unit's group or smart e-mail, if it has one."""
     day = parse(unit.now).astimezone(zone_of(unit)).date()
     since = day - timedelta(days=STATISTICS_DAYS - 1)
-    return {"clientID": unit.parent["ClientID"], "from": str(since), "to": str(day), "timezone": "client"}
+    of = {"group": unit.parent.get("Group"), "smartEmailID": unit.parent.get("SmartEmailID")}
+    return {"clientID": unit.parent["ClientID"], "from": str(since), "to": str(day), "timezone": "client", **of}
 
 
 def statistics(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
@@ -58,6 +59,16 @@ def statistics(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
     for row in local_times()(rows, unit):
         asked = row.get("Query") or {}
         yield {**row, "From": asked.get("From"), "To": asked.get("To")}
+
+
+def contents(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
+    """Smart e-mails; HTML and Html, as older and newer answers name it, in one column."""
+    for row in local_times()(rows, unit):
+        content = at(row, "Properties.Content")
+        if isinstance(content, dict) and "Html" in content:
+            rest = {name: value for name, value in content.items() if name != "Html"}
+            row["Properties"] = {**row["Properties"], "Content": {"HTML": content["Html"], **rest}}
+        yield row
 
 
 sent = local_times(kept="SentAt")
@@ -92,7 +103,7 @@ TRANSACTIONAL = (
         params=of_client(),
         key_properties=("SmartEmailID",),
         parent=Parent(stream="smart_emails", keys={"SmartEmailID": "ID"}, carry=ABOVE),
-        transform=local_times(),
+        transform=contents,
         cost="1 request per smart e-mail",
     ),
     stream(
@@ -141,5 +152,32 @@ TRANSACTIONAL = (
         key_properties=("ClientID", "From", "To"),
         transform=statistics,
         cost="1 request per client",
+    ),
+    stream(
+        name="transactional_group_statistics",
+        description="The same of each group of classic e-mails; select it by name",
+        by_name=True,
+        path="/transactional/statistics",
+        params=statistics_of,
+        key_properties=("ClientID", "Group", "From", "To"),
+        parent=Parent(
+            stream="transactional_groups",
+            keys={"ClientID": "ClientID", "Group": "Group"},
+            carry=(LABEL,),
+            where=lambda unit: bool(unit.parent["Group"]),
+        ),
+        transform=statistics,
+        cost="1 request per group",
+    ),
+    stream(
+        name="transactional_smart_email_statistics",
+        description="The same of each smart e-mail; select it by name",
+        by_name=True,
+        path="/transactional/statistics",
+        params=statistics_of,
+        key_properties=("SmartEmailID", "From", "To"),
+        parent=Parent(stream="smart_emails", keys={"SmartEmailID": "ID"}, carry=ABOVE),
+        transform=statistics,
+        cost="1 request per smart e-mail",
     ),
 )

@@ -28,14 +28,20 @@ BY_DATE = re.compile(r"campaign_(opens|clicks|bounces|unsubscribes|spam_complain
 def run(folder: Path, box: str = "", state: Any = None, *select: str, **config: Any) -> Result:
     chosen = [part for name in select or ("*",) for part in ("--select", name)]
     return run_tap(
-        PACKAGE, "--sandbox", f"speed=100,{box}".strip(","), *chosen, config=config, state=state, folder=folder
+        PACKAGE,
+        "--sandbox",
+        f"speed=100,awkward=1,{box}".strip(","),
+        *chosen,
+        config=config,
+        state=state,
+        folder=folder,
     )
 
 
 def sandbox(box: str = "", **more: Any) -> CampaignMonitorSandbox:
     """The same account, to ask for what is in it."""
     options = dict(part.split("=") for part in box.split(",") if part)
-    return CampaignMonitorSandbox({**options, **{name: str(value) for name, value in more.items()}})
+    return CampaignMonitorSandbox({"awkward": "1", **options, **{name: str(value) for name, value in more.items()}})
 
 
 @pytest.mark.parametrize(
@@ -53,6 +59,12 @@ def test_every_login_and_unconfirmed_shape_gives_the_same_records(box: str, tmp_
     account = sandbox(box)
     for stream, records in result.by_stream().items():
         assert differences(records, account.truth(stream)) == [], stream
+
+
+def test_a_newcomer_is_warned_of_nothing(tmp_path: Path) -> None:
+    result = run_tap(PACKAGE, "--sandbox", "speed=100,scale=0.3", "--select", "*", folder=tmp_path)
+    assert result.status == 0
+    assert [line for line in result.stderr.splitlines() if line.startswith(("WARNING", "ERROR"))] == []
 
 
 def test_tokens_that_live_two_seconds_and_are_renewed_by_one_worker_for_all(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.api.limits import ADAPT_SECONDS, Limits, Quota, _Ticket
+from shared.api.limits import ADAPT_SECONDS, CALM_ROUNDS, DEAF_SECONDS, Limits, Quota, Room, _Ticket
 from shared.errors import Stopped
 
 # Ticks of 1/64 s keep sums exact, so that "never more than" can be tested without a tolerance.
@@ -331,23 +331,79 @@ def test_after_a_pause_the_rate_is_lower_for_a_minute() -> None:
     assert begun_in_a_second() == 10
 
 
-def test_fewer_connections_for_a_minute_but_never_none() -> None:
+def test_a_complaint_takes_half_of_the_connections_and_never_the_last_one() -> None:
     clock = Clock()
-    limits = Limits(connections=3, clock=clock, wait=clock.wait)
+    limits = Limits(connections=5, clock=clock, wait=clock.wait)
 
     def free() -> int:
-        return next(
-            n for n in range(9) if not limits._has_connection(limits._line(""), [_ready(limits)] * n, clock.now)
-        )
+        return next(n for n in range(9) if not limits._has_connection(limits._line(""), [_ready(limits)] * n))
 
-    assert free() == 3
-    limits.fewer_connections()
-    assert free() == 2
+    assert free() == limits.allowed == 5
     for _ in range(5):
+        limits.fewer_connections()  # answers to what was under way together: one complaint
+    assert free() == limits.allowed == 2
+    for _ in range(5):
+        clock.now += DEAF_SECONDS
         limits.fewer_connections()
     assert free() == 1
-    clock.now += ADAPT_SECONDS
-    assert free() == 3
+
+
+def test_after_calm_there_is_room_for_one_more_again_up_to_the_most() -> None:
+    room = Room(4)
+    room.complain(0)
+    answers = []
+    while room.allowed < 4:
+        before = room.allowed
+        for _ in range(CALM_ROUNDS * before):
+            assert room.allowed == before
+            room.answered("lists", 0.1)
+        answers.append(room.allowed)
+    assert answers == [3, 4]
+    for _ in range(1000):
+        room.answered("lists", 0.1)
+    assert room.allowed == 4
+
+
+@given(bears=st.integers(1, 16), most=st.integers(1, 16))
+def test_a_server_that_bears_so_many_is_asked_by_about_so_many(bears: int, most: int) -> None:
+    room, now, asked = Room(most), 0.0, []
+    for _ in range(600):  # rounds of requests that are under way together
+        now += DEAF_SECONDS
+        for number in range(room.allowed):
+            if number < bears:
+                room.answered("lists", 0.1)
+            else:
+                room.complain(now)
+        asked.append(room.allowed)
+    settled = asked[200:]
+    limit = min(bears, most)
+    assert max(settled) <= limit + 1
+    assert sum(settled) / len(settled) >= limit / 2
+
+
+@pytest.mark.parametrize(("bears", "left"), [(1, 4), (4, 16), (16, 16)])
+def test_rising_latency_means_fewer_and_falling_means_more(bears: int, left: int) -> None:
+    room = Room(16)
+    for _ in range(50):
+        room.answered("lists", 0.1)
+    assert room.allowed == 16
+    for _ in range(60):
+        room.answered("lists", 0.1 * 16 / bears)  # it queues what it cannot do at once
+    assert room.allowed == left
+    for _ in range(2000):
+        room.answered("lists", 0.1)
+    assert room.allowed == 16
+
+
+def test_large_answers_are_not_slow_by_being_large_nor_is_a_slower_server_for_ever() -> None:
+    room = Room(16)
+    for _ in range(300):
+        room.answered("summary/4", 0.05)
+        room.answered("opens/11", 3.0)
+    assert room.allowed == 16
+    for _ in range(5000):
+        room.answered("summary/4", 1.0)
+    assert room.allowed == 16
 
 
 def _ready(limits: Limits) -> _Ticket:

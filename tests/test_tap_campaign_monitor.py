@@ -16,8 +16,8 @@ from shared.errors import ApiError, AuthError, ConfigError, GoneError, RefusedEr
 from shared.streams import Anyway, Unit
 from shared.tap import settings_of
 from tap_campaign_monitor import defaults as pages
-from tap_campaign_monitor import reports, subscribers, zones
-from tap_campaign_monitor.client import TRANSACTIONAL, BusyError, verdict, without_key
+from tap_campaign_monitor import extras, reports, subscribers, transactional, zones
+from tap_campaign_monitor.client import TRANSACTIONAL, BusyError, NotOursError, verdict, without_key
 from tap_campaign_monitor.streams import STREAMS, listed
 from tap_campaign_monitor.tap import TAP, read_state, validate
 
@@ -89,6 +89,7 @@ def test_the_filter_is_asked_in_local_time_and_a_little_early(instant: str, zone
         ("(GMT-04:00) Eastern Time (US & Canada)", "America/New_York"),
         ("(GMT) Greenwich Mean Time : Dublin, Edinburgh, Lisbon, London", "Europe/London"),
         ("(GMT+01:00) Atlantis, Vienna", "Europe/Vienna"),
+        ("(UTC+05:00) Astana", "Asia/Almaty"),
     ],
 )
 def test_labels_are_found_exactly_by_their_places_or_by_a_city(label: str, zone: str) -> None:
@@ -199,14 +200,19 @@ def judged(path: str, response: Response, **settings: Any) -> ApiError | None:
         (401, 121, AuthError),
         (401, 122, AuthError),
         (401, 60, RefusedError),
-        (401, 50, GoneError),
+        (401, 50, AuthError),
         (401, 0, GoneError),
         (401, 102, GoneError),
         (400, 301, GoneError),
         (400, 271, GoneError),
         (400, 278, BusyError),
         (400, 287, BusyError),
+        (400, 302, GoneError),
+        (400, 926, GoneError),
+        (400, 286, UnavailableError),
         (400, 980, UnavailableError),
+        (400, 993, UnavailableError),
+        (400, 994, UnavailableError),
         (403, 403, UnavailableError),
         (404, 404, GoneError),
         (429, 429, RetryableError),
@@ -252,6 +258,33 @@ def test_a_wrong_client_id_is_not_taken_for_a_bad_key() -> None:
     assert "client_id is not in this account" in str(found)
 
 
+def test_one_of_several_clients_that_is_wrong_says_nothing_of_the_credential() -> None:
+    response = Response(401, content=b'{"Code":102,"Message":"Invalid ClientID"}')
+    assert type(judged("/clients/1/lists.json", response, client_id=["1", "2"])) is NotOursError
+    assert type(judged("/transactional/messages", response, client_id=["1"])) is NotOursError
+
+
+def test_a_web_page_is_no_answer_of_the_api() -> None:
+    page = Response(403, content=b"<!DOCTYPE html><title>Blocked</title>")
+    found = judged("/clients/1/lists.json", page)
+    assert type(found) is RefusedError and "web page" in str(found)
+    again = judged("/campaigns/1/opens.json", Response(404, content=b" <html>"))
+    assert type(again) is RetryableError and again.most_seconds
+    assert type(judged("/campaigns/1/opens.json", Response(404))) is GoneError
+
+
+def test_details_that_are_refused_lead_to_the_setting_that_makes_do_without() -> None:
+    refused = Response(401, content=b'{"Code":60,"Message":"No permission"}')
+    assert "set timezone" in str(judged("/clients/1.json", refused))
+    assert "ManageLists" in str(judged("/clients/1/lists.json", refused))
+
+
+def test_a_transactional_answer_names_the_client_that_was_asked_about() -> None:
+    request = Request("/transactional/messages", {"clientID": "c1"})
+    lacking = Response(400, content=b'{"Code":980,"Message":"No"}')
+    assert "client c1" in str(verdict(request, lacking, settings={}, limits=Limits(connections=1)))
+
+
 def test_throttling_says_how_long_to_wait() -> None:
     found = judged("/x", Response(429, {"X-RateLimit-Reset": "34"}))
     assert isinstance(found, RetryableError) and found.wait_seconds == 34 and found.fewer_connections
@@ -261,7 +294,37 @@ def test_a_clients_key_is_dropped_before_anything_sees_it() -> None:
     assert without_key(Response(200, content=b'{"ApiKey":"secret","BasicDetails":{}}')) == {"BasicDetails": {}}
 
 
+# Rows
+
+
+def test_unknown_places_are_nothing() -> None:
+    row = {"Date": "2026-03-08 09:15:00", "Latitude": "", "Longitude": "", "City": ""}
+    made = next(reports.with_keys([row], unit()))
+    assert (made["Latitude"], made["Longitude"], made["City"]) == (None, None, "")
+    assert "Latitude" not in next(reports.with_keys([{"Date": row["Date"]}], unit()))
+
+
+@pytest.mark.parametrize("name", ["HTML", "Html"])
+def test_the_content_of_a_smart_email_stands_in_one_column(name: str) -> None:
+    row = {"SmartEmailID": "s", "Properties": {"From": "a", "Content": {name: "<p>", "Text": "t"}}}
+    made = next(transactional.contents([row], unit()))
+    assert made["Properties"] == {"From": "a", "Content": {"HTML": "<p>", "Text": "t"}}
+    assert next(transactional.contents([{"SmartEmailID": "s"}], unit()))["SmartEmailID"] == "s"
+
+
+def test_sending_domains_are_read_whatever_their_rows_are() -> None:
+    body = ["a.example", {"Domain": "b.example", "Status": "Verified"}, {"Name": "c.example"}]
+    assert [row["Domain"] for row in extras.domains(body)] == ["a.example", "b.example", "c.example"]
+    with pytest.raises(ValueError, match="no list"):
+        extras.domains(None)
+
+
 # Settings and state
+
+
+def test_a_client_is_named_once_under_either_name() -> None:
+    assert validate({"api_key": "k", "client_id": ["A ", "b", "a"]})["client_id"] == ["a", "b"]
+    assert "api_client_id" in next(each.aliases for each in TAP.settings if each.name == "client_id")
 
 
 def test_a_credential_is_needed() -> None:

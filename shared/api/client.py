@@ -385,6 +385,9 @@ class Client:
             response = self._transport.ask(request, url, headers, stream, into)
         if is_ours:
             self._learn_time(response)
+            if response.status < 300:
+                size = len(response.packed or response.content)
+                self.limits.answered(f"{stream}/{size.bit_length() // 2}", response.seconds)
         return response
 
     def _wait_for_turn(self, request: Request, stream: str, turn: ExitStack) -> float:

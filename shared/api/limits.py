@@ -22,7 +22,17 @@ from dataclasses import dataclass
 Rates = tuple[tuple[int, float], ...]
 
 ADAPT_SECONDS = 60.0
-"""How long a connection, or a part of a rate, stays given up after the API complained."""
+"""How long a part of a rate stays given up after the API complained."""
+DEAF_SECONDS = 1.0
+"""Complaints that come within so long are one."""
+CALM_ROUNDS = 3
+"""After so many times as many good answers as there is room for, there is room for one more."""
+RECENT_ANSWERS = 8
+"""Over about so many answers of a kind it is taken how long they take now."""
+FORGETS = 1.01
+"""By so much what a kind of answer took at best is forgotten with each one."""
+SLOW_FACTOR, SLOW_SECONDS = 3.0, 0.2
+"""Answers that take so many times as long as at best, and so much longer, come from a server that queues."""
 _SHORTEST_WAIT = 0.001
 _LOOK_AGAIN = 0.2  # a thread that waits for a connection looks this often whether the run is being stopped
 _SOON = 0.05
@@ -80,6 +90,47 @@ class _Line:
         return max(count - len(self.given_up) * max(count // 10, 1), (count + 1) // 2)
 
 
+class Room:
+    """How many requests a server bears at once, found by its answers: never more than `most`.
+
+    A complaint takes half of the room away; of those that come together, being answers to requests that were under way
+    together, the first one counts. So does a round of answers, as many as there is room for, that all took much longer
+    than such answers did before: that takes a quarter, for the server has begun to queue. After some calm rounds there
+    is room for one more. How long answers took is kept by their `kind`: a large page is not slow by being large. What
+    they took at best is slowly forgotten, so that a server which has become slower is not taken for a full one.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = self.allowed = most
+        self._deaf_until = float("-inf")
+        self._calm = self._slow = 0
+        self._times: dict[str, tuple[float, float]] = {}
+
+    def complain(self, now: float) -> None:
+        """The server said that it was too much."""
+        self._calm = self._slow = 0
+        if now >= self._deaf_until:
+            self._deaf_until = now + DEAF_SECONDS
+            self.allowed = max(self.allowed // 2, 1)
+
+    def answered(self, kind: str, seconds: float) -> None:
+        """A good answer came after so long."""
+        recent, best = self._times.get(kind, (seconds, seconds))
+        recent += (seconds - recent) / RECENT_ANSWERS
+        best = min(best * FORGETS, recent)
+        self._times[kind] = recent, best
+        if recent > SLOW_FACTOR * best + SLOW_SECONDS:
+            self._calm, self._slow = 0, self._slow + 1
+            if self._slow >= self.allowed:
+                self._slow = 0
+                self.allowed = max(self.allowed - max(self.allowed // 4, 1), min(self.allowed, self.most // 4), 1)
+            return
+        self._calm, self._slow = self._calm + 1, 0
+        if self._calm >= CALM_ROUNDS * self.allowed and self.allowed < self.most:
+            self._calm = 0
+            self.allowed += 1
+
+
 class _Ticket:
     """A thread's place in the line."""
 
@@ -103,13 +154,13 @@ class Limits:
     ) -> None:
         """`wait` sleeps, and raises Stopped when the run is being stopped (at once for 0 seconds). See `keep_time`."""
         self.connections = max(connections, 1)
+        self._room = Room(self.connections)
         self._has_time = clock is not None
         self._clock = clock or time.monotonic
         self._wait = wait or time.sleep
         self._lines = {quota.name: _Line(quota) for quota in quotas}
         self._waiting: list[_Ticket] = []
         self._busy = 0
-        self._fewer: list[float] = []
         self._paused_until = float("-inf")
         self._changed = threading.Condition()
 
@@ -117,6 +168,11 @@ class Limits:
         """Go by this clock and this wait, unless some were given at the start: the client lends its own."""
         if not self._has_time:
             self._clock, self._wait = clock, wait
+
+    @property
+    def allowed(self) -> int:
+        """How many requests may be under way at the same time now."""
+        return self._room.allowed
 
     @contextmanager
     def slot(self, quota: str = "", *, ahead: bool = False) -> Iterator[float]:
@@ -144,7 +200,7 @@ class Limits:
             seconds = self._earliest(line, position, now) - now
             if seconds > 0:
                 return seconds
-            return 0.0 if self._has_connection(line, self._waiting, now) else _SOON
+            return 0.0 if self._has_connection(line, self._waiting) else _SOON
 
     def least_seconds(self, quota: str, requests: int) -> float:
         """How long so many requests of a quota take at the very least."""
@@ -165,9 +221,14 @@ class Limits:
             line.paused_until = max(line.paused_until, now + seconds)
 
     def fewer_connections(self) -> None:
-        """One connection less for a minute, but never none."""
+        """The API complained of too many requests at once: see `Room`."""
         with self._changed:
-            self._fewer.append(self._clock() + ADAPT_SECONDS)
+            self._room.complain(self._clock())
+
+    def answered(self, kind: str, seconds: float) -> None:
+        """A good answer came, `seconds` after its request. `kind` tells answers apart that take their time anyway."""
+        with self._changed:
+            self._room.answered(kind, seconds)
 
     def learn(self, quota: str, rates: Rates) -> None:
         """The API said what `quota` really is."""
@@ -207,7 +268,7 @@ class Limits:
         ticket.is_ready = earliest <= now
         if not ticket.is_ready:
             return earliest - now
-        if not self._has_connection(line, before, now):
+        if not self._has_connection(line, before):
             return 0.0
         line.begins.append(now)
         line.busy += 1
@@ -223,10 +284,9 @@ class Limits:
     def _earliest(self, line: _Line, position: int, now: float) -> float:
         return max(line.earliest(position, now), self._paused_until)
 
-    def _has_connection(self, line: _Line, before: Sequence[_Ticket], now: float) -> bool:
+    def _has_connection(self, line: _Line, before: Sequence[_Ticket]) -> bool:
         """Whether a connection is left after all in line before have taken the ones they could use now."""
-        self._fewer = [until for until in self._fewer if until > now]
-        free = max(self.connections - len(self._fewer), 1) - self._busy
+        free = self._room.allowed - self._busy
         wanted: dict[int, int] = {}
         for ticket in before:
             if ticket.is_ready:

@@ -79,7 +79,11 @@ class Patterns:
         """None where nothing is selected on the command line. A field's pattern selects the streams that have it."""
         if not self.select:
             return None
-        globs = [(dot, glob) for name, dot, glob in self.select if _matches_stream(stream, name)]
+        globs = [
+            (dot, glob)
+            for name, dot, glob in self.select
+            if _matches_stream(stream, name) and not (stream.by_name and name == "*")
+        ]
         if is_partial or any(not dot for dot, _ in globs):
             return bool(globs)
         return any(covers(glob, dotted(breadcrumb)) for _, glob in globs for breadcrumb in breadcrumbs(declared))

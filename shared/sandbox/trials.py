@@ -16,6 +16,7 @@ class Trials:
 
     small_pages   settings that make the tap's walks long
     walks         a stream and further settings for each kind of walk; the tap is killed within each
+    options       the sandbox's options for all runs
     apart         streams that take a request per row of another, however many it has: read in runs of their own
     apart_options the sandbox's options for those runs; `scale` makes the account small
     granted       the sandbox's options where rows come and go: it may grant more requests a second than the API
@@ -25,6 +26,7 @@ class Trials:
 
     small_pages: Mapping[str, Any] = field(default_factory=dict)
     walks: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
     apart: tuple[str, ...] = ()
     apart_options: Mapping[str, Any] = field(default_factory=dict)
     granted: Mapping[str, Any] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +17,9 @@ from ..records.recent_rows import RecentRows
 from ..records.reshape import reshape
 from ..streams import Anyway, Stream, Unit
 from ..timestamps import parse, seconds_between
-from .run import Run, Waiting
+from .run import Run, Waiting, light
 from .shared_walk import SharedRun
-from .units import Reading, lookback_seconds, unit, unit_key
+from .units import Reading, lookback_seconds, parent_values, unit, unit_key
 from .windows import WindowPlan
 
 RESUME_SECONDS = 24 * 3600
@@ -76,20 +76,32 @@ class Plan:
             params=found.params,
             resume=self.kept(run, key),
         )
-        if key in run.finished_before and not run.children:
+        if run.stream.gate_below and run.children:
+            built = replace(built, below=dict(self._marks_below(run, built)))
+        elif key in run.finished_before and not run.children:
             return built, None, False
         gate = run.stream.gate
         if gate is None or not (run.reading.incremental or run.stream.gate_full_table):
             return built, None, True
         mark = gate(built)
-        if run.children and not isinstance(mark, Anyway):  # they need its rows, whether or not these are news
-            return built, None, True
+        if run.children and not (run.stream.gate_below or isinstance(mark, Anyway)):
+            return built, None, True  # they need its rows, whether or not these are news
         if mark is True or isinstance(mark, Anyway):
             return built, None if mark is True else mark.mark, True
         if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):
             return built, mark, True
         run.progress.unit_skipped(by_gate=True)
         return built, None, False
+
+    def _marks_below(self, run: Run, built: Unit) -> Iterator[tuple[str, Any]]:
+        """What was kept of the units below one unit, by their streams; None for what is to be read whatever was."""
+        for child, parent in run.children:
+            values = parent_values(parent, {}, built.parent)
+            if parent.where is not None and not parent.where(light(child.reading, values)):
+                continue
+            key = unit_key(values, parent.keys, "", length=child.stream.brief)
+            is_gated = child.reading.incremental or child.stream.gate_full_table
+            yield child.name, self.bookmark(child, key).mark if is_gated and not child.reading.refresh else None
 
     def windows(self, run: Run, built: Unit, *, reaching_back: bool = False) -> WindowPlan:
         """The time windows in which a unit is to be read; `reaching_back`: from its newest row on, if it is quiet."""

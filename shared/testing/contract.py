@@ -81,7 +81,8 @@ class Part:
         """The arguments that choose the streams."""
         if self.only or self.is_apart:
             return [word for stream in self.streams for word in ("--select", stream.name)]
-        return ["--select", "*", *(word for stream in self.trials.apart for word in ("--exclude", stream))]
+        by_name = [word for stream in self.streams if stream.by_name for word in ("--select", stream.name)]
+        return ["--select", "*", *by_name, *(word for stream in self.trials.apart for word in ("--exclude", stream))]
 
     @property
     def is_thorough(self) -> bool:
@@ -98,7 +99,7 @@ class Part:
         return ["--sandbox", text]
 
     def _with(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {**(self.trials.apart_options if self.is_apart else {}), **options}
+        return {**self.trials.options, **(self.trials.apart_options if self.is_apart else {}), **options}
 
 
 @cache

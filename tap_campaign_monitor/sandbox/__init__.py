@@ -19,7 +19,7 @@ from .endpoints import APPLICATION, CLIENT_KEY, endpoints, grant, rationed, toke
 
 API_KEY = "5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0d"
 CODES = {400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Rate limit exceeded"}
-GONE = {"400": (400, "301"), "other": (400, "9301"), "401": (401, "50"), "bare": (401, ""), "404": (404, "404")}
+GONE = {"400": (400, "301"), "other": (400, "9301"), "401": (401, "301"), "bare": (401, ""), "404": (404, "404")}
 """How it is told that a campaign is no more; the first number is unconfirmed."""
 AUTHORISE = ("type", "response_type", "client_id", "redirect_uri", "scope", "state")
 
@@ -30,6 +30,7 @@ class CampaignMonitorSandbox(Sandbox):
     name = "campaign-monitor-sandbox"
     trials = Trials(
         small_pages={"page_size": 100},
+        options={"awkward": 1},
         walks=(("list_active_subscribers", {}), ("campaign_opens", {}), ("campaign_recipients", {})),
     )
     prefix = "/api/v3.3"
@@ -43,6 +44,7 @@ class CampaignMonitorSandbox(Sandbox):
         "forbid": (str, "", "paths that need a scope the credential lacks, joined by +: /lists+/clients.json"),
         "plan": (str, "full", "full, or basic: without transactional e-mail"),
         "gone": (str, "400", "how a campaign that is no more answers: 400, other, 401, bare or 404"),
+        "awkward": (int, "0", "1: there is U+0000 in texts, fields that nobody knows, parents that are gone"),
         "empty_pages": (int, "0", "NumberOfPages of an empty answer: 0 or 1"),
         "busy": (int, "0", "so many times a segment is being counted when it is asked for"),
         "date_filter": (str, "on", "date means on or after (on), or after"),
@@ -80,6 +82,7 @@ class CampaignMonitorSandbox(Sandbox):
             zone=options["zone"],
             campaigns=options["campaigns"],
             lists=options["lists"],
+            awkward=bool(options["awkward"]),
         )
 
     @property
@@ -189,7 +192,7 @@ class CampaignMonitorSandbox(Sandbox):
         """The list that a path names."""
         found = self.account.lists.get(call.args["list_id"].removesuffix(".json"))
         if found is None or found.gone:
-            raise Refusal(401, "Unauthorized", title="50")
+            raise Refusal(401, "Invalid ListID", title="101")
         return found
 
     def subscribers(self, each: SubscriberList, state: str) -> Table:

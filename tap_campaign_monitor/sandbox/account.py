@@ -2,7 +2,8 @@
 
 A later day adds to an earlier one: new campaigns, new and late events, subscribers who came or changed their state.
 Deliberately awkward (search for "Awkward"): identical rows, minutes that hold more than a page, hours that come twice,
-ties, U+0000, unicode, unknown fields, wrong types, parents that are listed and gone.
+ties, unicode; with the option `awkward` also what the tap warns of: U+0000, unknown fields, parents that are listed and
+gone.
 """
 
 from __future__ import annotations
@@ -82,8 +83,9 @@ class Account:
         zone: str = "",
         campaigns: int | None = None,
         lists: int | None = None,
+        awkward: bool = False,
     ) -> None:
-        self.seed, self.scale, self.day = seed, scale, day
+        self.seed, self.scale, self.day, self.awkward = seed, scale, day, awkward
         self.now = EPOCH + day * DAY
         self.campaign_count, self.list_count = campaigns, lists
         first = replace(CLIENTS[0], label=PACIFIC[0], zone=PACIFIC[1]) if zone == "pacific" else CLIENTS[0]
@@ -93,6 +95,10 @@ class Account:
     def identity(self, *names: object) -> str:
         """An id of 32 hexadecimal digits."""
         return f"{salt(self.seed, *names):016x}{salt(self.seed, 'more', *names):016x}"
+
+    def text(self, text: str) -> str:
+        """A text, with the U+0000 in it where the account is awkward."""
+        return text if self.awkward else text.replace("\0", "")
 
     def client_id(self, place: Place) -> str:
         """A client's id."""
@@ -123,7 +129,7 @@ class Account:
                     sent,
                     identity,
                     round(2300 * self.scale) if is_big else 30 + number % 50,
-                    gone=place.number == 0 and number == 3,
+                    gone=self.awkward and place.number == 0 and number == 3,
                 )
         return found
 
@@ -139,7 +145,8 @@ class Account:
                 identity = self.identity("list", place.number, number)
                 is_big = number == 0 and place.number == 0 and not self.list_count
                 size = round(1600 * self.scale) if is_big else 40 + number % 30
-                found[identity] = SubscriberList(place, number, identity, size, gone=(place.number, number) == (1, 1))
+                gone = self.awkward and (place.number, number) == (1, 1)
+                found[identity] = SubscriberList(place, number, identity, size, gone=gone)
         return found
 
     @staticmethod
@@ -154,7 +161,7 @@ class Account:
         row: Row = {
             "CampaignID": each.identity,
             "Name": f"{NAMES[each.number % 6]} news {each.number}",
-            "Subject": "Hi\0" if each.number == 5 else "Hi 👋",
+            "Subject": self.text("Hi\0") if each.number == 5 else "Hi 👋",
             "FromName": "Shop",
             "FromEmail": "news@shop.example.org",
             "ReplyTo": "news@shop.example.org",
@@ -165,7 +172,7 @@ class Account:
         }
         if each.number % 3:
             row["Tags"] = ["2026", "ü"][: each.number % 3]
-        if each.number == 4:
+        if each.number == 4 and self.awkward:
             row["Beta"] = {"score": 1}  # Awkward: a field nobody knows
         return row
 
@@ -237,13 +244,14 @@ class Account:
         }
         if kind in ("opens", "clicks"):
             row |= dict(zip(GEO, PLACES[n % 4], strict=True))
+            row["City"] = row["City"] and self.text(row["City"])
         if kind == "clicks":
             row["URL"] = f"https://shop.example.org/{n % 5}?x=1&y=ü"
         if kind == "unsubscribes":
             row["IPAddress"] = PLACES[n % 3][0]
         if kind == "bounces":
             row |= {"BounceType": ("Soft", "Hard")[n % 2], "Reason": "Soft Bounce - Mailbox Full "}
-        if n == 8:
+        if n == 8 and self.awkward:
             row["Robot"] = True  # Awkward: a field nobody knows
         return row
 
@@ -293,12 +301,12 @@ class Account:
             "State": state.capitalize(),
             "CustomFields": [
                 {"Key": "interests", "Value": "art"},
-                {"Key": "interests", "Value": "mu\0sic" if number == 3 else "music"},
+                {"Key": "interests", "Value": self.text("mu\0sic") if number == 3 else "music"},
             ][: number % 3],
             "ReadsEmailWith": "Gmail" if number % 2 else "",
         }
         if number % 4 == 0:
             row["MobileNumber"] = "+15550100"
-        if number == 2:
+        if number == 2 and self.awkward:
             row["Score"] = 5  # Awkward: a field nobody knows
         return row

@@ -35,6 +35,7 @@ OF_CLIENT: dict[str, Callable[[Account, Place], list[Row]]] = {
     "scheduled": extras.scheduled,
     "tags": extras.tags,
     "templates": extras.templates,
+    "sendingdomains": extras.domains,
     "people": extras.people,
     "segments": extras.segments,
     "journeys": extras.journeys,
@@ -112,7 +113,7 @@ def client_details(sandbox: CampaignMonitorSandbox, place: Place) -> Row:
             "TimeZone": place.label,
         },
         "AccessDetails": {"Username": "zoe", "AccessLevel": 23},
-        "BillingDetails": {"CanPurchaseCredits": True, "Credits": 500, "ClientPays": False, "Currency": "USD"},
+        "BillingDetails": {"Credits": 500, "ClientPays": False, "Currency": "USD", "MarkupOnDesignSpamTest": 4.5},
     }
 
 

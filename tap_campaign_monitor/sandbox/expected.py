@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from shared.sandbox.truth import digest, occurrences
 from shared.timestamps import instant
 
 from . import extras, transactional
-from .account import Campaign, Place, SubscriberList
+from .account import Account, Campaign, Place, SubscriberList
 from .endpoints import OF_CLIENT, OF_LIST, client_details, client_name
 from .truth import record, utc
 
@@ -33,6 +33,16 @@ CLIENT_STREAMS = {
 }
 LIST_STREAMS = {"list_stats": "stats", "list_custom_fields": "customfields", "list_webhooks": "webhooks"}
 STATISTICS_DAYS = 29
+STATISTICS: dict[str, Callable[[Account, Place], list[Row]]] = {
+    "transactional_statistics": lambda account, place: [{}],
+    "transactional_group_statistics": lambda account, place: [
+        {"Group": row["Group"]} for row in transactional.groups(account, place)
+    ],
+    "transactional_smart_email_statistics": lambda account, place: [
+        {"SmartEmailID": row["SmartEmailID"]} for row in transactional.smart_emails(account, place)
+    ],
+}
+"""What each stream of statistics has a row of."""
 
 
 def records(
@@ -68,6 +78,10 @@ def rows(
 ) -> Iterator[tuple[Place, Row]]:
     """The API's rows behind them, with their clients and their parents' ids."""
     account = sandbox.account
+    if stream == "campaign_tags":
+        for place, row in rows(sandbox, "campaigns", settings, stayed=stayed):
+            yield from ((place, each) for each in _tags([row]))
+        return
     if stream == "campaigns" or not stream.startswith(("campaign_", "list_", "segment_")):
         for place in account.clients[:1] if stream == "administrators" else account.clients:
             for row in _of_client(sandbox, stream, place, stayed=stayed):
@@ -95,12 +109,14 @@ def _of_client(sandbox: CampaignMonitorSandbox, stream: str, place: Place, *, st
         yield from _of_journeys(sandbox, stream, place)
     elif stream.startswith("transactional_"):
         yield from _transactional(sandbox, stream, place)
+    elif stream == "scheduled_campaign_tags":
+        yield from _tags(extras.scheduled(account, place))
+    elif stream == "sending_domains":
+        yield from ({"Domain": row["Domain"], "Details": row} for row in extras.domains(account, place))
     elif stream in CLIENT_STREAMS:
         yield from OF_CLIENT[CLIENT_STREAMS[stream]](account, place)
-    elif stream == "clients":
-        yield client_name(sandbox, place)
-    elif stream == "client_details":
-        yield client_details(sandbox, place)
+    elif stream in ("clients", "client_details"):
+        yield (client_name if stream == "clients" else client_details)(sandbox, place)
     elif stream == "administrators":
         yield from extras.administrators(account)
     elif stream == "suppression_list":
@@ -111,6 +127,11 @@ def _of_client(sandbox: CampaignMonitorSandbox, stream: str, place: Place, *, st
         for each in account.lists.values():
             if each.client == place:
                 yield {"ListID": each.identity, "Name": account.details(each)["Title"]}
+
+
+def _tags(found: Sequence[Row]) -> Iterator[Row]:
+    for row in found:
+        yield from ({"CampaignID": row["CampaignID"], "Tag": tag} for tag in row.get("Tags") or ())
 
 
 def _of_journeys(sandbox: CampaignMonitorSandbox, stream: str, place: Place) -> Iterator[Row]:
@@ -136,11 +157,12 @@ def _transactional(sandbox: CampaignMonitorSandbox, stream: str, place: Place) -
         yield from transactional.smart_emails(account, place)
     elif stream == "transactional_groups":
         yield from transactional.groups(account, place)
-    elif stream == "transactional_statistics":
+    elif stream in STATISTICS:
         until = account.now.astimezone(ZoneInfo(place.zone)).date()
         since = until - timedelta(days=STATISTICS_DAYS - 1)
-        row = transactional.statistics(place, str(since), str(until))
-        yield {**row, "From": str(since), "To": str(until)}
+        for own in STATISTICS[stream](account, place):
+            row = transactional.statistics(place, str(since), str(until), own.get("Group"), own.get("SmartEmailID"))
+            yield {**row, **own, "From": str(since), "To": str(until)}
     else:
         for row in transactional.messages(account, place):
             is_whole = stream == "transactional_message_details"

@@ -21,7 +21,7 @@ def _draft(account: Account, place: Place, kind: str, number: int) -> Row:
     row: Row = {
         "CampaignID": account.identity(kind, place.number, number),
         "Name": f"{kind} {NAMES[number % 6]}",
-        "Subject": "Soon \0",
+        "Subject": account.text("Soon \0"),
         "FromName": "Shop",
         "FromEmail": "news@shop.example.org",
         "ReplyTo": "news@shop.example.org",
@@ -60,6 +60,11 @@ def templates(account: Account, place: Place) -> list[Row]:
          "ScreenshotURL": None}
         for n, name in enumerate(NAMES)
     ]  # fmt: skip
+
+
+def domains(account: Account, place: Place) -> list[Row]:
+    """Domains that a client sends from."""
+    return [{"Domain": f"d{n}.example.org", "Status": ("Verified", "Unverified")[n]} for n in range(2)]
 
 
 def people(account: Account, place: Place) -> list[Row]:

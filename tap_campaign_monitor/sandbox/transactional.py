@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from . import CampaignMonitorSandbox
 
 CLIENT = {"clientID": Param()}
-STATISTICS = {"from": Param(), "to": Param(), "timezone": Param(options=("utc", "client"))}
+STATISTICS = {
+    **{name: Param() for name in ("from", "to", "group", "smartEmailID")},
+    "timezone": Param(options=("utc", "client")),
+}
 MESSAGES = {
     "status": Param(options=("all", "delivered", "bounced", "spam"), default="all"),
     "count": Param("integer", default=50, least=1, most=200),
@@ -47,7 +50,7 @@ def smart_emails(account: Account, place: Place) -> list[Row]:
             "Properties": {
                 "From": '"Team" <team@example.org>',
                 "ReplyTo": "",
-                "Subject": "[username], hi\0",
+                "Subject": account.text("[username], hi\0"),
                 "Content": {"HTML": "<b>ü</b>", "Text": "ü", "EmailVariables": ["username"], "InlineCss": True},
                 "TextPreviewUrl": "https://shop.example.org/t",
                 "HtmlPreviewUrl": "https://shop.example.org/h",
@@ -88,6 +91,8 @@ def message(account: Account, place: Place, number: int) -> Row:
         "TotalClicks": opens // 2,
         "CanBeResent": number % 2 == 0,
     }
+    if row["Status"] == "Bounced":
+        row |= {"BounceType": "Hard", "BounceCategory": "Invalid address"}
     own = {"Group": "Orders"} if number % 2 else {"SmartEmailID": guid(account, "smart", place.number, 0)}
     return {**row, **own}
 
@@ -120,10 +125,18 @@ def details(account: Account, place: Place, row: Row) -> Row:
     return {**kept, "Message": inside, "Opens": opens, "Clicks": clicks}
 
 
-def statistics(place: Place, since: str, until: str) -> Row:
-    """Sums over some days."""
-    asked = {"From": since, "To": until, "TimeZone": place.label}
-    return {"Query": asked, "Sent": 9 + place.number, "Bounces": 1, "Delivered": 8, "Opened": 3, "Clicked": 1}
+def statistics(place: Place, since: str, until: str, group: str | None = None, smart: str | None = None) -> Row:
+    """Sums over some days, of all that was sent, or of a group or smart e-mail."""
+    of = {name: value for name, value in (("Group", group), ("SmartEmailID", smart)) if value}
+    asked = {**of, "From": since, "To": until, "TimeZone": place.label}
+    return {
+        "Query": asked,
+        "Sent": 9 + place.number + len(group or smart or ""),
+        "Bounces": 1,
+        "Delivered": 8,
+        "Opened": 3,
+        "Clicked": 1,
+    }
 
 
 # Endpoints
@@ -143,8 +156,11 @@ def list_smart_emails(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
 
 
 def show_smart_email(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
-    """One of them."""
-    return _one(smart_emails(sandbox.account, _place(sandbox, call)), "SmartEmailID", call.args["smart_email_id"])
+    """One of them. Awkward: newer ones name their content otherwise."""
+    rows = smart_emails(sandbox.account, _place(sandbox, call))
+    content = rows[0]["Properties"]["Content"]
+    content["Html"] = content.pop("HTML")
+    return _one(rows, "SmartEmailID", call.args["smart_email_id"])
 
 
 def list_groups(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
@@ -172,7 +188,9 @@ def show_message(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
 
 def show_statistics(sandbox: CampaignMonitorSandbox, call: Call) -> Answer:
     """Sums over the days asked for."""
-    return Answer.of(statistics(_place(sandbox, call), call.params["from"], call.params["to"]))
+    params = call.params
+    of = params.get("group"), params.get("smartEmailID")
+    return Answer.of(statistics(_place(sandbox, call), params["from"], params["to"], *of))
 
 
 def _one(rows: list[Row], name: str, wanted: Any) -> Answer:
