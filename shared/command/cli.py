@@ -19,10 +19,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import CatalogError, ConfigError, StateError, Stopped, TapError, unable
+from ..timestamps import UTC
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -281,8 +283,19 @@ class _Command:
                     missing=missing,
                 )
                 writer.flush()
+                self._tell_masks(context.report, selections, config)
             self._end_if_signalled()
         return code
+
+    def _tell_masks(self, report: Report, selections: Sequence[Selection], config: Config) -> None:
+        from ..protocol.patterns import masks_met
+
+        for pattern, how, paths in masks_met((dict(each.masked) for each in selections), config.settings):
+            if paths:
+                more = f" and {len(paths) - 10} more" if len(paths) > 10 else ""
+                report.fact(f"mask {pattern} ({how}): {', '.join(paths[:10])}{more}")
+            else:
+                report.warn("", f"mask {pattern} ({how}) met no field of the streams read: check its spelling")
 
     def _chosen(
         self, client: Client, config: Config
@@ -484,9 +497,12 @@ class _Command:
     def _write_page(self, report: Report) -> None:
         from . import report_page
 
+        text = self._masked(report_page.page(report, version=self.tap.version))
         try:
-            with open(self.arguments.report, "w", encoding="utf-8") as file:
-                file.write(self._masked(report_page.page(report, version=self.tap.version)))
+            # Not through a link, which another user of the machine may have put there.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+            with open(os.open(self.arguments.report, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
         except OSError as error:
             report.log.warning("the report could not be written to %s: %s", self.arguments.report, error.strerror)
 
