@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 4.5
 """After the first signal a run has so long to end by itself; a target that reads no more must not hold it longer."""
 BROKEN_PIPE = 141
-LONGEST_LINE = 480
+LONGEST_LINE = 500
 """Characters of the line that says why a command fails."""
 
 
@@ -511,7 +511,8 @@ class _Command:
         from ..report import harmless
 
         text = harmless(self._masked(" ".join(text.split())))
-        text = text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
+        room = LONGEST_LINE - len(f"{self.tap.name}: ")
+        text = text if len(text) <= room else f"{text[: room - 1]}…"
         if self.log_format == "json":
             logging.getLogger(self.tap.name).error("%s", text)
         else:
