@@ -80,7 +80,7 @@ class _Gzip(gzip.GzipFile):
     """Closes the file below with it."""
 
     def close(self) -> None:
-        below = self.fileobj
+        below = cast("IO[bytes] | None", self.fileobj)
         super().close()
         if below is not None:
             below.close()

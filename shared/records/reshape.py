@@ -63,7 +63,7 @@ class _Mask:
     def __init__(self, patterns: Patterns, salt: str, met: dict[str, set[str]]) -> None:
         """`met`: where the fields that each pattern meets are noted."""
         self._patterns, self._salt, self._met = patterns, salt.encode(), met
-        self._known: dict[str, str | None] = {}
+        self._known: dict[str, str] = {}
         self._tree: Mapping[str, Any] = {}
 
     def schema(self, selection: Selection) -> JsonSchema:
@@ -104,21 +104,21 @@ class _Mask:
 
     def _how(self, path: str) -> str | None:
         """What is done with the field at `path`; dropping wins."""
-        if path not in self._known:
-            # Positions in arrays (`opens.3.timestamp`) are no part of a pattern.
-            plain = ".".join(part for part in path.split(".") if not part.isdigit())
-            found = {}
-            for pattern, glob, how in self._patterns:
-                if reaches(glob, path) or reaches(glob, plain):
-                    found[pattern] = how
-                    met = self._met.setdefault(pattern, set())
-                    if len(met) < MOST_MET:
-                        met.add(plain)
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[path] = how = min(found.values(), default=None)  # "drop" < "sha256"
-            return how
-        return self._known[path]
+        if (known := self._known.get(path)) is not None:
+            return known or None
+        # Positions in arrays (`opens.3.timestamp`) are no part of a pattern.
+        plain = ".".join(part for part in path.split(".") if not part.isdigit())
+        found = set()
+        for pattern, glob, how in self._patterns:
+            if reaches(glob, path) or reaches(glob, plain):
+                found.add(how)
+                met = self._met.setdefault(pattern, set())
+                if len(met) < MOST_MET:
+                    met.add(plain)
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[path] = how = min(found, default="")  # "drop" < "sha256"
+        return how or None
 
     def records(self, rows: list[Record]) -> list[Record]:
         for row in rows:
