@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import logging
 import os
-import resource
 import signal
 import stat
 import subprocess
@@ -30,8 +30,9 @@ from shared.api.answers import Response, words
 from shared.api.client import Client, Context
 from shared.api.limits import Limits
 from shared.api.masking import Secrets
+from shared.api.request import Request
 from shared.command import config as configs
-from shared.errors import ConfigError, StateError
+from shared.errors import ConfigError, MachineError, StateError, unable
 from shared.protocol.state import State, merge, read_file
 from shared.report import JsonFormatter, Report, TextFormatter, harmless
 from shared.testing.runs import command, run_tap
@@ -329,7 +330,7 @@ def test_a_setting_that_would_let_data_out_is_refused_when_misspelt(name: str, t
     with pytest.raises(ConfigError, match="is no setting, and without"):
         configs.read(tap_of("tap_iterable"), [str(file)], environ={})
     with pytest.raises(ConfigError, match="is no setting, and without"):
-        configs.read(tap_of("tap_iterable"), ["ENV"], environ={f"TAP_ITERABLE_{name.upper()}": "x"})
+        configs.read(tap_of("tap_iterable"), ["ENV"], environ={f"TAP_ITERABLE_{name.upper()}S": "x"})
 
 
 # Files
@@ -377,15 +378,19 @@ def test_a_full_or_closed_stderr_ends_no_run() -> None:
     assert closed.stdout.count(b'"type":"RECORD"') == done.stdout.count(b'"type":"RECORD"')
 
 
-def test_too_few_descriptors_are_said() -> None:
-    done = started(
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12)),
-    )
-    assert done.returncode == 1
-    assert b"raise the limit (`ulimit -n`)" in done.stderr
-    assert b"bug" not in done.stderr
+def test_too_few_descriptors_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    with pytest.raises(MachineError, match=r"raise the limit \(`ulimit -n`\)"):
+        client_at(OURS).send(Request("/"))
+
+
+def test_too_few_threads_are_said() -> None:
+    assert "lower concurrency" in unable(RuntimeError("can't start new thread"))
+    assert not unable(RuntimeError("anything else"))
+    assert not unable(OSError(errno.ENOENT, "No such file"))
 
 
 def test_files_with_records_are_private_and_a_report_follows_no_link(tmp_path: Path) -> None:
