@@ -19,12 +19,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import CatalogError, ConfigError, StateError, Stopped, TapError, unable
-from ..timestamps import UTC
 
 if TYPE_CHECKING:
     from types import FrameType
