@@ -1,6 +1,7 @@
 # make test   the whole test suite, the linters and the type checker, in an environment made here
 # make demo   every tap against its own sandbox into a DuckDB file; no account needed
 # make integration   the taps with public targets on a real PostgreSQL, Meltano, Dagster and a browser: a quarter of an hour
+# make fuzz   100,000 configs, states and catalogs of every wrong shape, which takes hours
 # make docs   write anew what is generated from the code: the tables in docs/, plugins/
 # PYTHON=python3.12 make test   takes another interpreter (3.10 to 3.13)
 
@@ -13,7 +14,7 @@ PIP := -m pip --disable-pip-version-check install --quiet
 PLUGINS := $(wildcard plugins/extractors/*.yml examples/meltano/plugins/extractors/*.lock)
 CHECKED := shared tap_* tests docs benchmarks integration examples
 
-.PHONY: test check demo docs clean integration integration-quick
+.PHONY: test check fuzz demo docs clean integration integration-quick
 .DEFAULT_GOAL := test
 
 test: check
@@ -24,6 +25,9 @@ check: $(VENV)/.dev-$(VERSION)
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports --no-cache
+
+fuzz: $(VENV)/.dev-$(VERSION)
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100000} $(BIN)/python -m pytest tests/test_fuzz.py
 
 demo: $(VENV)/.taps-$(VERSION) $(TARGET)/.target-$(VERSION)
 	$(TARGET)/bin/python docs/demo.py --taps $(BIN) --target $(TARGET)/bin --folder .demo

@@ -771,6 +771,7 @@ def test_now_follows_the_api_s_clock(fixture: Fixture) -> None:
         before = fixture.client.now()
         assert fixture.client.started_at >= before > "2026"
         fixture.client.json(Request("/x"))
+        assert "the earlier one counts" in fixture.report.warnings[0]
         assert fixture.client.started_at == fixture.client.now() == "1994-11-06T08:49:37.000000Z"
         fixture.now += 61.5
         assert fixture.client.now() == "1994-11-06T08:50:38.500000Z"

@@ -173,11 +173,11 @@ def test_what_is_forced_stands_whatever_is_given(folder: Path) -> None:
     assert found.settings["base_url"] == "http://127.0.0.1:1"
 
 
-def test_unknown_settings_are_ignored_with_one_note(folder: Path) -> None:
-    notes = read({"colour": "red", "size": 3}).notes
-    assert len(notes) == 1
-    assert notes[0][0] == logging.INFO
-    assert "colour, size" in notes[0][1]
+def test_unknown_settings_are_ignored_and_each_is_said(folder: Path) -> None:
+    assert read({"colour": "red", "pagesize": 3}).unknown == [
+        'the setting "colour" is not known and is ignored.',
+        'the setting "pagesize" is not known and is ignored. Did you mean page_size?',
+    ]
 
 
 # Values

@@ -128,9 +128,7 @@ def test_dropping_wins_over_hashing() -> None:
         ("members.id", "drop", "members.id: part of the key or the bookmark cannot be dropped"),
         ("members.changed", "drop", "members.changed: part of the key"),
         ("members.changed", "sha256", "members.changed: is the stream's bookmark"),
-        ("members.emial", "drop", "no field is called like that. Did you mean email"),
         ("member.email", "drop", "no stream is called like that"),
-        ("members.tags.x", "drop", "no field is called like that"),
     ],
 )
 def test_a_mask_that_cannot_be_is_an_error(pattern: str, how: str, said: str) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 4.5
 """After the first signal a run has so long to end by itself; a target that reads no more must not hold it longer."""
 BROKEN_PIPE = 141
-LONGEST_LINE = 480
+LONGEST_LINE = 500
 """Characters of the line that says why a command fails."""
 
 
@@ -281,8 +281,19 @@ class _Command:
                     missing=missing,
                 )
                 writer.flush()
+                self._tell_masks(context.report, selections, config)
             self._end_if_signalled()
         return code
+
+    def _tell_masks(self, report: Report, selections: Sequence[Selection], config: Config) -> None:
+        from ..protocol.patterns import masks_met
+
+        for pattern, how, paths in masks_met((dict(each.masked) for each in selections), config.settings):
+            if paths:
+                more = f" and {len(paths) - 10} more" if len(paths) > 10 else ""
+                report.fact(f"mask {pattern} ({how}): {', '.join(paths[:10])}{more}")
+            else:
+                report.warn("", f"mask {pattern} ({how}) met no field of the streams read: check its spelling")
 
     def _chosen(
         self, client: Client, config: Config
@@ -484,9 +495,12 @@ class _Command:
     def _write_page(self, report: Report) -> None:
         from . import report_page
 
+        text = self._masked(report_page.page(report, version=self.tap.version))
         try:
-            with open(self.arguments.report, "w", encoding="utf-8") as file:
-                file.write(self._masked(report_page.page(report, version=self.tap.version)))
+            # Not through a link, which another user of the machine may have put there.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+            with open(os.open(self.arguments.report, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
         except OSError as error:
             report.log.warning("the report could not be written to %s: %s", self.arguments.report, error.strerror)
 
@@ -495,7 +509,8 @@ class _Command:
         from ..report import harmless
 
         text = harmless(self._masked(" ".join(text.split())))
-        text = text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
+        room = LONGEST_LINE - len(f"{self.tap.name}: ")
+        text = text if len(text) <= room else f"{text[: room - 1]}…"
         if self.log_format == "json":
             logging.getLogger(self.tap.name).error("%s", text)
         else:

@@ -355,9 +355,10 @@ def _cast_all(declared: Sequence[Setting], given: _Given, config: Config) -> lis
 def _guarding(name: str) -> str | None:
     """The setting that `name` is likely meant for, where to ignore it would let out what was to be kept in."""
     plain = re.sub("[^a-z]", "", name.lower())
-    for setting in ("mask_salt", "mask", "strict"):
-        if setting.replace("_", "") in plain:
-            return setting
+    if "mask" in plain:
+        return "mask_salt" if "salt" in plain else "mask"
+    if plain.startswith("strict"):
+        return "strict"
     return next(iter(difflib.get_close_matches(plain, ("mask", "masksalt", "strict"), n=1, cutoff=0.75)), None)
 
 

@@ -63,7 +63,12 @@ _CATALOG_SCHEMA = {
 
 
 def key_properties(stream: Stream, settings: Settings) -> tuple[str, ...]:
-    """The stream's key as the settings have it."""
+    """The stream's key as the settings have it; of several accounts in one table, each row is one account's."""
+    keys = _own_key(stream, settings)
+    return (*keys, ACCOUNT) if keys and settings.get("account_label") else keys
+
+
+def _own_key(stream: Stream, settings: Settings) -> tuple[str, ...]:
     if stream.choose_key is not None and (chosen := stream.choose_key(settings)) is not None:
         return chosen
     if settings.get("key_mode") == "contract" and stream.contract_key is not None:
@@ -231,7 +236,7 @@ def _check(catalog: Any) -> None:
     from jsonschema import Draft4Validator
 
     for error in Draft4Validator(_CATALOG_SCHEMA).iter_errors(catalog):
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)[:200]
         raise CatalogError(
             f"catalog{place}: {_reason(error)}. It must be what --discover prints, with `selected` added in metadata."
         )
@@ -273,7 +278,7 @@ def choose(
         patterns.check(shown, declared)
     entries, unknown = _entries(catalog, streams) if catalog is not None else ({}, [])
     if unknown and not is_partial:
-        LOGGER.info("the catalog has streams that this tap does not know: %s", ", ".join(map(str, unknown)))
+        LOGGER.info("the catalog has streams that this tap does not know: %s", _listed(unknown))
     selections = []
     for stream in shown:
         entry = entries.get(stream.name)
@@ -353,7 +358,8 @@ def _selection(
         deselected_members=_members_of(declared) - _members_of(schema),
         declared=declared,
         account=str(label) if label else None,
-        keyless_skipped=keys != stream.key_properties,
+        masked=patterns.masked_fields(declared),
+        keyless_skipped=_own_key(stream, settings) != stream.key_properties,
     )
 
 
@@ -407,15 +413,21 @@ def _warn(stream: Stream, entry: _Entry | None, declared: JsonSchema, patterns: 
         return
     method = entry.word((), "replication-method") or entry.replication_method
     if method is not None and str(method).upper() not in ("FULL_TABLE", "INCREMENTAL"):
-        LOGGER.warning("%s: the replication method %s of the catalog is not known", stream.name, method)
+        LOGGER.warning("%s: the replication method %.60s of the catalog is not known", stream.name, method)
     elif str(method).upper() == "INCREMENTAL" and stream.replication_key is None:
         LOGGER.warning("%s: cannot be read incrementally and is read whole", stream.name)
     if differing := sorted(_differing(entry.schema, written(declared, key_properties(stream, settings)))):
         LOGGER.warning(
             "%s: the catalog's types for %s differ from the tap's own, which are used",
             stream.name,
-            ", ".join(differing),
+            _listed(differing),
         )
+
+
+def _listed(names: Sequence[Any]) -> str:
+    """The first of `names`: a catalog may be of any size."""
+    shown = [name if len(name) <= 60 else f"{name[:59]}…" for name in map(str, names[:20])]
+    return ", ".join(shown) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
 def _differing(theirs: Any, ours: JsonSchema, at: Breadcrumb = ()) -> Iterator[str]:
@@ -433,5 +445,5 @@ def _differing(theirs: Any, ours: JsonSchema, at: Breadcrumb = ()) -> Iterator[s
             yield from _differing(node, own, breadcrumb)
 
 
-def _shape(schema: Mapping[str, Any]) -> tuple[set[Any], Any]:
-    return {name for name in _as_list(schema.get("type")) if name != "null"}, schema.get("format")
+def _shape(schema: Mapping[str, Any]) -> tuple[set[str], Any]:
+    return {str(name) for name in _as_list(schema.get("type")) if name != "null"}, schema.get("format")

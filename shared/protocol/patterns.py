@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -105,7 +105,14 @@ class Patterns:
 
     def drops(self, stream: Stream, path: str) -> bool:
         """Whether a mask takes the field away."""
-        return any(_matches_stream(stream, name) and covers(glob, path) for name, _, glob in self.dropped)
+        return any(_matches_stream(stream, name) and reaches(glob, path) for name, _, glob in self.dropped)
+
+    def masked_fields(self, declared: JsonSchema) -> dict[str, set[str]]:
+        """The declared fields that each mask names, in patterns that speak of one stream."""
+        paths = [dotted(breadcrumb) for breadcrumb in breadcrumbs(declared)]
+        return {
+            f"{name}{dot}{glob}": {path for path in paths if reaches(glob, path)} for name, dot, glob in self.masked
+        }
 
     def check(self, streams: Sequence[Stream], declared: Mapping[str, JsonSchema]) -> None:
         """Raises CatalogError for a pattern that matches nothing: it is a typing error, not a wish."""
@@ -117,11 +124,9 @@ class Patterns:
                     raise CatalogError(
                         f"{option} {name}{dot}{glob}: no stream is called like that.{_meant(name, known)}"
                     )
-                if dot:
+                if dot and option != "mask":  # a mask may name what an account does not have yet
                     paths = [dotted(crumb) for stream in matched for crumb in breadcrumbs(declared[stream.name])]
-                    if not any(covers(glob, path) for path in paths) and not (
-                        option == "mask" and any(_is_in_map(glob, declared[stream.name]) for stream in matched)
-                    ):
+                    if not any(covers(glob, path) for path in paths):
                         raise CatalogError(
                             f"{option} {name}{dot}{glob}: no field is called like that.{_meant(glob, paths)}"
                         )
@@ -136,20 +141,12 @@ def covers(glob: str, path: str) -> bool:
     return any(fnmatchcase(part, glob) for part in _prefixes(path))
 
 
-def _is_in_map(glob: str, declared: JsonSchema) -> bool:
-    """Whether `glob` names what lies in an object of any content, whose members no schema knows."""
-    above = _prefixes(glob)[:-1]
-    for breadcrumb in breadcrumbs(declared):
-        node = declared
-        for step in breadcrumb:
-            node = node[step]
-        if (
-            type_of(node) == "object"
-            and not node.get("properties")
-            and any(fnmatchcase(dotted(breadcrumb), part) for part in above)
-        ):
-            return True
-    return False
+def reaches(glob: str, path: str) -> bool:
+    """Whether a mask's `glob` names the field at `path`, or an object that it is a member of, at any depth: personal
+    data lie wherever an API has put them.
+    """
+    parts = path.split(".")
+    return any(covers(glob, ".".join(parts[start:])) for start in range(len(parts)))
 
 
 def _reaches(glob: str, path: str) -> bool:
@@ -167,9 +164,22 @@ def _meant(word: str, known: Sequence[str]) -> str:
     return f" Did you mean {' or '.join(close)}?" if close else " --discover lists what there is."
 
 
-def mask_patterns(stream: Stream, settings: Settings) -> Iterator[tuple[str, str]]:
-    """The setting `mask` for one stream: globs of its fields, each with what is done to them."""
+def mask_patterns(stream: Stream, settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """The setting `mask` for one stream: patterns, each with its glob of fields and what is done to them."""
     for pattern, how in (settings.get("mask") or {}).items():
         name, _, glob = pattern.partition(".")
         if _matches_stream(stream, name):
-            yield glob, how
+            yield pattern, glob, how
+
+
+def masks_met(
+    masked: Iterable[Mapping[str, Iterable[str]]], settings: Settings
+) -> Iterator[tuple[str, str, list[str]]]:
+    """The patterns of `mask` that spoke of a stream read, each with what it does and the fields that it met."""
+    met: dict[str, set[str]] = {}
+    for each in masked:
+        for pattern, paths in each.items():
+            met.setdefault(pattern, set()).update(paths)
+    for pattern, how in (settings.get("mask") or {}).items():
+        if pattern in met:
+            yield pattern, how, sorted(met[pattern])

@@ -18,6 +18,7 @@ class Selection:
     full_table        the effective replication method: all is read, bookmark or not
     deselected        the top-level fields of `declared` that nobody wants; `deselected_members` those below, dotted
     account           the constant for the column `_account`
+    masked            the fields that each pattern of the setting `mask` has met so far
     keyless_skipped   a setting chose a key that records may lack; those are left out, not an error
     """
 
@@ -31,4 +32,5 @@ class Selection:
     deselected_members: frozenset[str] = frozenset()
     declared: JsonSchema = field(default_factory=dict)
     account: str | None = None
+    masked: dict[str, set[str]] = field(default_factory=dict, compare=False)
     keyless_skipped: bool = False

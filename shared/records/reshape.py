@@ -1,28 +1,30 @@
 """Records on their way out as settings want them: personal data masked, objects spread over columns.
 
 Works on records that fit their schema already, so bookmarks, keys and filters have seen the true values. What a mask
-drops was never selected (see `catalog`); here are the members of free-form maps, which no catalog knows.
+drops was never selected (see `catalog`); here are the members of free-form maps, and of texts that hold JSON, which no
+catalog knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from ..errors import ConfigError
-from ..protocol.patterns import covers, mask_patterns
+from ..protocol.patterns import mask_patterns, reaches
 from ..protocol.schema import EXTRA, JsonSchema, columns, type_of
 from ..protocol.selection import Selection
 from ..streams import Record, Settings
 
-Patterns = Sequence[tuple[str, str]]
-"""Globs of a stream's fields, each with what is done to them: "drop" or "sha256"."""
+Patterns = Sequence[tuple[str, str, str]]
+"""Patterns of the setting, each with its glob of fields and what is done to them: "drop" or "sha256"."""
 TEXT = {"type": ["null", "string"]}
+MOST_MET, MOST_KNOWN = 200, 100_000
+"""Fields that are noted for a pattern; paths whose answer is kept."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def reshape(selection: Selection, settings: Settings) -> Reshape:
     schema = selection.written
     steps: list[Callable[[list[Record]], list[Record]]] = []
     if patterns := list(mask_patterns(selection.stream, settings)):
-        mask = _Mask(patterns, str(settings.get("mask_salt") or ""))
+        mask = _Mask(patterns, str(settings.get("mask_salt") or ""), selection.masked)
         schema = mask.schema(selection)
         steps.append(mask.records)
     if settings.get("flatten"):
@@ -58,9 +60,10 @@ def reshape(selection: Selection, settings: Settings) -> Reshape:
 
 
 class _Mask:
-    def __init__(self, patterns: Patterns, salt: str) -> None:
-        self._patterns, self._salt = patterns, salt.encode()
-        self._known: dict[str, str | None] = {}
+    def __init__(self, patterns: Patterns, salt: str, met: dict[str, set[str]]) -> None:
+        """`met`: where the fields that each pattern meets are noted."""
+        self._patterns, self._salt, self._met = patterns, salt.encode(), met
+        self._known: dict[str, str] = {}
         self._tree: Mapping[str, Any] = {}
 
     def schema(self, selection: Selection) -> JsonSchema:
@@ -75,7 +78,9 @@ class _Mask:
         return schema
 
     def _node(self, schema: JsonSchema, above: str) -> tuple[JsonSchema, dict[str, Any]]:
-        """The masked schema of an object, and which of its members are to be touched: a word, a tree, or True (map)."""
+        """The masked schema of an object, and which of its members are to be touched: a word, a tree, True (a map), or
+        False (a text, which may be JSON).
+        """
         properties: dict[str, Any] = {}
         tree: dict[str, Any] = {}
         for name, part in schema["properties"].items():
@@ -91,20 +96,29 @@ class _Mask:
                 changed, below = self._node(inner, f"{path}.")
                 if below:
                     tree[name], properties[name] = below, _wrapped(changed, part, wraps)
-            elif type_of(inner) in ("object", "array") and (name == EXTRA or self._reaches_into(path)):
+            elif type_of(inner) in ("object", "array"):
                 tree[name] = True
+            elif type_of(inner) == "string" and not wraps:
+                tree[name] = False
         return {**schema, "properties": properties}, tree
-
-    def _reaches_into(self, path: str) -> bool:
-        depth = path.count(".") + 1
-        return any(fnmatchcase(path, ".".join(glob.split(".")[:depth])) or "*" in glob for glob, _ in self._patterns)
 
     def _how(self, path: str) -> str | None:
         """What is done with the field at `path`; dropping wins."""
-        if path not in self._known:
-            found = {how for glob, how in self._patterns if covers(glob, path)}
-            self._known[path] = min(found, default=None)  # "drop" < "sha256"
-        return self._known[path]
+        if (known := self._known.get(path)) is not None:
+            return known or None
+        # Positions in arrays (`opens.3.timestamp`) are no part of a pattern.
+        plain = ".".join(part for part in path.split(".") if not part.isdigit())
+        found = set()
+        for pattern, glob, how in self._patterns:
+            if reaches(glob, path) or reaches(glob, plain):
+                found.add(how)
+                met = self._met.setdefault(pattern, set())
+                if len(met) < MOST_MET:
+                    met.add(plain)
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[path] = how = min(found, default="")  # "drop" < "sha256"
+        return how or None
 
     def records(self, rows: list[Record]) -> list[Record]:
         for row in rows:
@@ -122,6 +136,8 @@ class _Mask:
                     continue
                 if below == "sha256":
                     value[name] = self._digest(found)
+                elif below is False:
+                    value[name] = self._text(found, f"{above}{name}.")
                 elif below is True:
                     # What stands in `_extra` is named by its whole path.
                     self._sweep(found, "" if name == EXTRA and not above else f"{above}{name}.")
@@ -136,14 +152,30 @@ class _Mask:
         elif value.__class__ is dict:
             for name in list(value):
                 path = f"{above}{name}"
-                # Positions in arrays (`opens.3.timestamp`) are no part of a pattern.
-                how = self._how(path) or self._how(".".join(part for part in path.split(".") if not part.isdigit()))
+                how = self._how(path)
                 if how == "drop":
                     del value[name]
                 elif how and value[name] is not None:
                     value[name] = self._digest(value[name])
+                elif value[name].__class__ is str:
+                    value[name] = self._text(value[name], f"{path}.")
                 else:
                     self._sweep(value[name], f"{path}.")
+
+    def _text(self, text: Any, above: str) -> Any:
+        """A text, masked within where it is an object or a list as JSON: so a column keeps what has no type of its
+        own.
+        """
+        if text.__class__ is not str or text[:1] not in ("{", "["):
+            return text
+        try:
+            value = orjson.loads(text)
+            before = orjson.dumps(value)
+            self._sweep(value, above)
+            after = orjson.dumps(value)
+        except (ValueError, TypeError):
+            return text
+        return text if before == after else after.decode()
 
     def _digest(self, value: Any) -> str:
         text = value if value.__class__ is str else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
