@@ -5,15 +5,19 @@ Facts are from the vendor's client of that revision.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from .defaults import page
 from .fieldsets import fields
 from .jsonapi import collection
+from .variations import NEWEST as HEADERS
+from .variations import VARIATIONS, read
 
-newest = partial(collection, headers={"revision": "2026-10-15"}, selected=False)
+newest = partial(collection, headers=HEADERS, selected=False)
 
 NEWEST = (
+    replace(VARIATIONS, fetch=read),
     newest(
         name="billing_usage",
         description="How much of what the plan allows was used in the current period",

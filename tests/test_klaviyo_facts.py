@@ -42,6 +42,7 @@ SOURCES = {
     "list_suppressions": "profiles",
     "flow_actions": "flows",
     "catalog_variants": "catalog_items",
+    "campaign_variations": "messages_of_campaigns",
 }
 """Streams that read another one's endpoint."""
 KINDS = {"campaign_messages": "campaign-message", "profiles": "profile", "global_exclusions": "profile"}
