@@ -50,6 +50,9 @@ SCOPES = (
     "tracking-settings", "web-feeds", "webhooks",
 )  # fmt: skip
 
+LATER_SCOPES = ("brands", "sender-config", "usage")
+"""Of streams that few need: an application that was made without them would not be authorised at all."""
+
 
 def _token_url(settings: Mapping[str, Any]) -> str:
     return f"{str(settings.get('base_url') or HOST).rstrip('/')}/oauth/token"
@@ -128,7 +131,11 @@ def quotas(share: float) -> list[Quota]:
     from .reports import REPORTS
     from .streams import STREAMS
 
-    more = {f"report {stream.path.rpartition('/')[2]}" for stream in REPORTS} | {"XS list", "S metric aggregates"}
+    more = {f"report {stream.path.rpartition('/')[2]}" for stream in REPORTS} | {
+        "XS list",
+        "S metric aggregates",
+        "M message variations",
+    }
     names = sorted({stream.quota for stream in STREAMS if stream.quota} | more)
     return [Quota(name, _rates(name.partition(" ")[0], share)) for name in names]
 
@@ -290,6 +297,8 @@ _SCOPE_OF = {
     "campaign-values-reports": "campaigns", "flow-values-reports": "flows", "flow-series-reports": "flows",
     "form-values-reports": "forms", "form-series-reports": "forms", "segment-values-reports": "segments",
     "segment-series-reports": "segments", "metric-aggregates": "metrics",
+    "campaign-messages": "campaigns", "billing-usage": "usage", "text-messaging-senders": "sender-config",
+    "brand-colors": "brands", "brand-logos": "brands", "brand-buttons": "brands", "brand-social-groups": "brands",
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from .aggregates import AGGREGATES
 from .defaults import after, newer, page, updated_lookback
 from .fieldsets import fields
 from .jsonapi import collection, included, joined, resources
+from .newest import NEWEST
 from .reports import REPORTS
 
 if TYPE_CHECKING:
@@ -578,4 +579,14 @@ TAGS = (
     tagged("segment", "segments"),
 )
 
-STREAMS = (*events.CONTRACT, *RESOURCES, *TAGS, events.ALL, events.ATTRIBUTED, events.MERGED, *REPORTS, AGGREGATES)
+STREAMS = (
+    *events.CONTRACT,
+    *RESOURCES,
+    *NEWEST,
+    *TAGS,
+    events.ALL,
+    events.ATTRIBUTED,
+    events.MERGED,
+    *REPORTS,
+    AGGREGATES,
+)

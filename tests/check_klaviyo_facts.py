@@ -94,7 +94,8 @@ def differences(name: str, fact: Any, found: Any) -> Iterator[str]:
 def compare(facts: Mapping[str, Any], specification: Mapping[str, Any]) -> Iterator[str]:
     """Every difference."""
     yield from differences("revision", facts["revision"], specification["info"]["version"])
-    for name, fact in facts["streams"].items():
+    streams = {name: fact for name, fact in facts["streams"].items() if "revision" not in fact}  # a later one's
+    for name, fact in streams.items():
         yield from differences(name, fact, described(specification, fact["path"]))
     for name, fact in facts["reports"].items():
         yield from differences(name, fact, report(specification, fact["path"]))

@@ -15,7 +15,7 @@ from shared.sync.paging import first_request
 from shared.sync.units import partitions
 from shared.tap import settings_of
 from tap_klaviyo import aggregates
-from tap_klaviyo.client import OAUTH, TIERS
+from tap_klaviyo.client import LATER_SCOPES, OAUTH, TIERS
 from tap_klaviyo.events import ALIASES
 from tap_klaviyo.sandbox import aggregates as sandbox_aggregates
 from tap_klaviyo.sandbox import reports as sandbox_reports
@@ -42,6 +42,7 @@ SOURCES = {
     "list_suppressions": "profiles",
     "flow_actions": "flows",
     "catalog_variants": "catalog_items",
+    "campaign_variations": "messages_of_campaigns",
 }
 """Streams that read another one's endpoint."""
 KINDS = {"campaign_messages": "campaign-message", "profiles": "profile", "global_exclusions": "profile"}
@@ -146,7 +147,14 @@ def test_every_quota_is_the_published_one(name: str) -> None:
 
 @every_stream
 def test_the_scopes_asked_for_at_authorisation_suffice(name: str) -> None:
-    assert set(fact_of(name)["scopes"]) <= set(OAUTH.scopes)
+    assert set(fact_of(name)["scopes"]) <= {*OAUTH.scopes, *(f"{scope}:read" for scope in LATER_SCOPES)}
+
+
+@every_stream
+def test_what_a_later_revision_has_is_asked_for_with_that(name: str) -> None:
+    assert first_request(STREAMS[name], next(units(STREAMS[name]))).headers.get("revision") == fact_of(name).get(
+        "revision"
+    )
 
 
 @every_stream

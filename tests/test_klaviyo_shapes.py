@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import responses
 from hypothesis import given
 from hypothesis import strategies as some
 from test_tap_klaviyo import NOW, STREAMS, settings, unit
 
+from shared.api.client import Context
 from shared.api.request import Request
 from shared.errors import ApiError
 from shared.report import Report
+from shared.streams import Rows
 from shared.timestamps import parse, shift
-from tap_klaviyo import attributions, density, events, jsonapi, own_metrics
+from tap_klaviyo import attributions, density, events, jsonapi, own_metrics, variations
+from tap_klaviyo.client import connect
+from tap_klaviyo.tap import validate
 
 
 def links(name: str) -> dict[str, Any]:
@@ -277,3 +284,50 @@ def test_a_look_at_the_density_asks_for_no_more_than_it_needs() -> None:
     assert new["fields[event]"] == "datetime" and "include" not in new and new["page[size]"] == 1000
     assert "page[size]" not in old
     assert STREAMS["receive"].shared_walk is not None and STREAMS["receive"].shared_walk.weigh is density.weigh
+
+
+# Variations of campaigns' messages
+
+
+def variation(identifier: str, channel: str) -> dict[str, Any]:
+    definition = {"name": "A", "details": {"channel": channel, "template_id": "T"}}
+    return {"type": "campaign-variation", "id": identifier, "attributes": {"definition": definition}}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_variations_come_beside_their_messages_or_one_message_at_a_time(is_known: bool) -> None:
+    message = {
+        "type": "campaign-message",
+        "id": "m/1",
+        "attributes": {"definition": {"name": "Hi", "status": "sent"}},
+        "relationships": {
+            "campaign": {"data": {"type": "campaign", "id": "c"}},
+            "campaign-variations": linked("campaign-variation", "v"),
+        },
+    }
+
+    def answer(request: Any) -> tuple[int, dict[str, str], str]:
+        assert request.headers["revision"] == "2026-10-15"
+        if request.url.partition("?")[0].endswith("/m%2F1/campaign-variations"):
+            return 200, {}, json.dumps({"data": [variation("v", "whatsapp")], "links": {}})
+        if "include" not in request.url:
+            return 200, {}, json.dumps({"data": [message], "links": {}})
+        if not is_known:
+            errors = [{"detail": "'campaign-variations' is not a valid value for 'include'."}]
+            return 400, {}, json.dumps({"errors": errors})
+        return 200, {}, json.dumps({"data": [message], "included": [variation("v", "whatsapp")], "links": {}})
+
+    chosen = validate(settings())
+    client = connect(Context(settings=chosen, report=Report("tap-klaviyo")))
+    with responses.RequestsMock() as mock:
+        mock.add_callback("GET", re.compile(r"https://a\.klaviyo\.com/api/campaign-messages.*"), answer)
+        steps = list(variations.read(client, unit("campaign_variations", settings=chosen)))
+    (row,) = (row for step in steps if isinstance(step, Rows) for row in step.rows)
+    told = {name: row[name] for name in ("id", "campaign_id", "campaign_message_id", "message_name", "channel")}
+    assert told == {
+        "id": "v",
+        "campaign_id": "c",
+        "campaign_message_id": "m/1",
+        "message_name": "Hi",
+        "channel": "whatsapp",
+    }

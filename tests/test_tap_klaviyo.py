@@ -243,6 +243,28 @@ def test_events_are_counted_by_what_the_settings_say(box: KlaviyoSandbox, tmp_pa
     assert len({row["row_id"] for row in rows}) == len(rows)
 
 
+def test_tags_of_flows_are_read_whole_beside_flows_that_are_read_from_their_bookmark(
+    box: KlaviyoSandbox, tmp_path: Path
+) -> None:
+    first = run(box, tmp_path, "flows", "flow_tags")
+    asked = box.stats.requests["/api/flows"]
+    second = run(box, tmp_path, "flows", "flow_tags", state=first.state)
+    assert len(second.records("flows")) < len(first.records("flows"))
+    for found in (first, second):
+        assert differences(found.records("flow_tags"), box.truth("flow_tags")) == []
+    assert box.stats.requests["/api/flows"] == 2 * asked, "no requests of its own"
+
+
+def test_a_deselected_column_keeps_nothing_unknown_away(tmp_path: Path) -> None:
+    with KlaviyoSandbox({"quotas": "0"}) as box:
+        for more, is_sent in (((), False), (("profiles._extra",), True)):
+            options = [part for name in ("profiles.title", *more) for part in ("--exclude", name)]
+            found = run_tap("tap-klaviyo", "--select", "profiles", *options, config=dict(box.settings), folder=tmp_path)
+            assert found.status == 0, found.stderr
+            kept = [row for row in found.records("profiles") if (row.get("_extra") or {}).get("new_field")]
+            assert bool(kept) is not is_sent
+
+
 # What answers mean
 
 

@@ -32,6 +32,8 @@ class Account(People):
         kind, identifier = link["type"], link["id"]
         if kind == "campaign-message":
             return self.message(identifier)
+        if kind == "campaign-variation":
+            return self._variation(identifier)
         if kind == "attribution":
             return attribution(identifier)
         return self._by_id.get((kind, identifier))
@@ -183,6 +185,41 @@ class Account(People):
                 "template": {"data": {"type": "template", "id": short_id(identifier)} if channel == "email" else None},
                 "image": {"data": None},
             },
+        }
+
+    def _messages_of_campaigns(self, args: Mapping[str, str]) -> list[Resource]:
+        """The messages of all campaigns as the revision 2026-10-15 has them: their content stands in variations."""
+        made = []
+        for campaign in self.table("campaigns", {}).column("_self"):
+            for link in campaign["relationships"]["campaign-messages"]["data"]:
+                times = {"created": stamp(BEGIN), "updated": campaign["attributes"]["updated_at"]}
+                names = [f"{link['id']}.{letter}" for letter in "ab"[: 1 + campaign["_number"] % 2]]
+                variations = [{"type": "campaign-variation", "id": name} for name in names]
+                definition = {"name": f"Mail of {campaign['_number']}", "status": "sent", "ab_test": None}
+                made.append(
+                    {
+                        "type": "campaign-message",
+                        "id": link["id"],
+                        "attributes": {**times, "definition": definition},
+                        "relationships": {
+                            "campaign": {"data": {"type": "campaign", "id": campaign["id"]}},
+                            "campaign-variations": {"data": variations},
+                        },
+                    }
+                )
+        return made
+
+    @staticmethod
+    def _variation(identifier: str) -> Resource:
+        """A message's variation, which does not tell of which one it is."""
+        channel = identifier.split(".")[2]
+        details: Row = {"channel": channel, "template_id": short_id(identifier) if channel == "email" else None}
+        definition = {"name": f"Variation {identifier[-1]}", "details": details if channel != "mobile_push" else None}
+        return {
+            "type": "campaign-variation",
+            "id": identifier,
+            "attributes": {"created": stamp(BEGIN), "updated": stamp(BEGIN + 60), "definition": definition},
+            "relationships": {"campaign-message": {}, "translation": {}, "image": {}},
         }
 
     def _campaign_messages(self, args: Mapping[str, str]) -> list[Resource]:

@@ -14,6 +14,7 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "events": ("profile", "metric"),
     "campaign_messages": ("campaign", "template", "image"),
     "flow_messages": ("flow-action", "template"),
+    "messages_of_campaigns": ("campaign",),
     "tags": ("tag-group",),
     "coupon_codes": ("coupon", "profile"),
     "form_versions": ("form",),

@@ -40,6 +40,12 @@ KINDS_OF_ROWS = {
     "data_sources": ("data-source", 2),
     "object_types": ("object-type", 2),
     "object_records": ("object-record", 12),
+    "billing_usage": ("billing-usage", 4),
+    "text_messaging_senders": ("text-messaging-sender", 12),
+    "brand_colors": ("brand-color", 3),
+    "brand_logos": ("brand-logo", 3),
+    "brand_buttons": ("brand-button", 3),
+    "brand_social_groups": ("brand-social-group", 3),
 }
 """Stream → the type of its resources, and how many there are at scale 1 (0: one, whatever the scale)."""
 

@@ -62,7 +62,7 @@ LINKED = {
     "events": ("profile", "metric"), "campaigns": ("campaign-messages",),
     "campaign_messages": ("campaign", "template", "image"), "coupon_codes": ("coupon", "profile"),
     "tags": ("tag-group",),
-    "flow_messages": ("flow-action", "template"), "form_versions": ("form",),
+    "messages_of_campaigns": ("campaign",), "flow_messages": ("flow-action", "template"), "form_versions": ("form",),
     "reviews": ("item",),
 }  # fmt: skip
 """Stream → relations whose linkage is always there."""
@@ -114,6 +114,9 @@ class Recorded(Sandbox):
             return
         if stream in _FROM_EVENTS:
             yield from self._from_events(stream, settings)
+            return
+        if stream == "campaign_variations":
+            yield from self._variations(stayed=stayed)
             return
         if stream in _PAIRS or stream == "list_suppressions":
             pairs = self._tag_pairs(stream, settings, stayed=stayed)
@@ -187,6 +190,26 @@ class Recorded(Sandbox):
                 gone, surviving = parts[1] or None, event["profile_id"] or parts[2] or None
                 row = {"id": event["id"], "gone_profile_id": gone, "surviving_profile_id": surviving}
                 yield record(KINDS[stream], {**row, "datetime": event["datetime"]})
+
+    def _variations(self, *, stayed: bool) -> Iterator[Row]:
+        """What each message of a campaign is made of."""
+        for _, message in self._rows("messages_of_campaigns", stayed=stayed):
+            for link in message["relationships"]["campaign-variations"]["data"]:
+                found = self.account.find(link)
+                assert found is not None
+                definition, said = found["attributes"]["definition"], message["attributes"]["definition"]
+                details = definition["details"] or {}
+                row = {
+                    **flattened(found, {}),
+                    "campaign_id": message["relationships"]["campaign"]["data"]["id"],
+                    "campaign_message_id": message["id"],
+                    "message_name": said["name"],
+                    "message_status": said["status"],
+                    "name": definition["name"],
+                    "channel": details.get("channel"),
+                    "template_id": details.get("template_id"),
+                }
+                yield record(KINDS["campaign_variations"], row)
 
     def _tag_pairs(self, stream: str, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         """Which resource has which tag."""
