@@ -33,11 +33,13 @@ JITTER = 1.05
 PEOPLE = "/customers/attributes"
 HOPELESS = 8
 """So many requests for some of the people failed and none was answered: the others would not be either."""
+REDIRECTS = (301, 302, 303, 307, 308)
 ELSEWHERE = "wrong datacenter"
 SHORT_BODY = 2_000
 """Errors are short; whole pages are not searched for words."""
 _PLAN = re.compile(
-    r"not authorized for this|\bplan\b|\bupgrade\b|feature .*(not|isn't) (enabled|available)", re.IGNORECASE
+    r"not authorized for this|\b(your|current|account'?s) plan\b|\bupgrade\b|feature .*(not|isn't) (enabled|available)",
+    re.IGNORECASE,
 )
 _FEATURES = re.compile(r"/(object_types|objects|subscription_topics|subscription_channels|optouts|esp/.*)")
 """Whole lists that not every plan has, or not with one's own SMTP server."""
@@ -192,15 +194,18 @@ def _is_elsewhere(response: Response) -> bool:
     if ELSEWHERE.encode() in said and ELSEWHERE in words(response).lower():
         return True
     target = urlsplit(response.headers.get("Location", "")).hostname
-    return response.status == 301 and target in (None, *(urlsplit(host).hostname for host in HOSTS.values()))
+    is_known = target in {urlsplit(host).hostname for host in HOSTS.values()}
+    return (response.status == 301 and target is None) or (response.status in REDIRECTS and is_known)
 
 
 def _is_lacking(request: Request, response: Response) -> bool:
     """Whether the account lacks a feature. A scope that the key lacks is told of in `errors`, the plan in `meta`."""
     if response.status not in (400, 402, 403, 404) or len(response.content) >= SHORT_BODY:
         return False
-    if response.status in (402, 403):
-        return response.status == 402 or _speaks_of_itself(response) or bool(_PLAN.search(words(response)))
+    if response.status == 402 or _PLAN.search(words(response)):
+        return True
+    if response.status == 403:
+        return _speaks_of_itself(response)
     if not _FEATURES.fullmatch(path_of(request)) or request.params.get("start") or request.params.get("offset"):
         return False
     is_search = request.method == "POST"  # whose filter may be what is wrong

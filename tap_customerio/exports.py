@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SPOOL_IN_MEMORY = 4 * 1024 * 1024
 ROWS_A_BATCH = 1000
 FLAGS = {"true": True, "false": False}
+RESUMED_LINKS = 3
 ASKED = "asked"
 """Under this name the state keeps when an export was about to be made whose id is not known yet."""
 
@@ -52,7 +53,7 @@ def _exported(client: Client, unit: Unit) -> Generator[Step, None, None]:
             resume = {"id": known} if is_resumed else None
             identifier, _ = yield from jobs.done(JOB, client, replace(unit, resume=resume))
             try:
-                missing = yield from _downloaded(client, unit, identifier, whole)
+                missing = yield from _downloaded(client, unit, identifier, whole, is_resumed=is_resumed)
                 break
             except (AuthError, QuotaError):
                 raise
@@ -95,10 +96,13 @@ def _begun_since(client: Client, unit: Unit, moment: str) -> int | None:
     return min(found)[1] if found else None
 
 
-def _downloaded(client: Client, unit: Unit, identifier: Any, whole: IO[bytes]) -> Generator[Step, None, str]:
+def _downloaded(
+    client: Client, unit: Unit, identifier: Any, whole: IO[bytes], *, is_resumed: bool
+) -> Generator[Step, None, str]:
     """Puts the export's file into `whole`, and gives what it lacks of the rows that were announced, in words.
 
-    A download may break off unnoticed, so a short file is asked for again; one that is as short twice is as it is.
+    A download may break off unnoticed, so a short file is asked for again; one that is as short twice is as it is. The
+    file of an earlier run's export is asked for by a few links alone, since another export can be made.
     """
     total = _export(client, identifier).get("total")
     counts: list[int] = []
@@ -114,7 +118,16 @@ def _downloaded(client: Client, unit: Unit, identifier: Any, whole: IO[bytes]) -
         if isinstance(total, int) and counts[-1] < total and counts.count(counts[-1]) == 1:
             raise ValueError(f"{counts[-1]} rows came, {total} were announced")
 
-    yield from jobs.collect(JOB, client, unit, identifier, take)
+    links = 0
+
+    def listed(client: Client, identifier: Any, after: str) -> list[jobs.File]:
+        nonlocal links
+        links += not after
+        if is_resumed and links > RESUMED_LINKS:
+            raise ApiError(f"{unit.stream}: the file of export {identifier} could not be had by {RESUMED_LINKS} links.")
+        return pages(client, identifier, after)
+
+    yield from jobs.collect(replace(JOB, pages=listed), client, unit, identifier, take)
     is_short = isinstance(total, int) and counts[-1] < total
     return f"{counts[-1]} rows came, {total} were announced" if is_short else ""
 

@@ -108,35 +108,46 @@ def of_journey(body: Any) -> Sequence[Row]:
 
 
 def of_links(body: Any) -> Sequence[Row]:
-    """A set of series for each link; those without an id are taken together."""
+    """A set of series for each link; those without an id are taken together. What is odd about one is its own."""
     links = _member(body, "links")
     if links is not None and not isinstance(links, list):
         raise ValueError("'links' of the answer is no list")
-    rows: dict[Any, Row] = {}
-    for number, each in enumerate(links or ()):
-        if not isinstance(each, dict):
-            raise ValueError("a link of the answer is no object")
-        link = each["link"] if isinstance(each.get("link"), dict) else {}
-        identity, series = link.get("id"), _series(each.get("metric"))
-        row = {**_times(body), "link_id": identity, "href": link.get("href"), "series": series}
-        if identity is not None:
-            rows[number] = row
-        elif (same := rows.get("")) is None:
-            rows[""] = {**row, "link_id": WITHOUT_ID}
+    rows: list[Row] = []
+    nameless: Row | None = None
+    for each in links or ():
+        row = {**_times(body), **_of_link(each)}
+        if row["link_id"] is not None or "odd" in row:
+            rows.append(row)
+        elif nameless is None:
+            nameless = {**row, "link_id": WITHOUT_ID}
+            rows.append(nameless)
         else:
-            same["href"] = same["href"] if same["href"] == row["href"] else None
-            same["series"] = _added(same["series"], series)
-    return list(rows.values())
+            nameless["href"] = nameless["href"] if nameless["href"] == row["href"] else None
+            nameless["series"] = _added(nameless["series"], row["series"])
+    return rows
+
+
+def _of_link(each: Any) -> Row:
+    if not isinstance(each, dict):
+        return {"link_id": None, "series": {}, "odd": "a link of the answer is no object"}
+    link = each["link"] if isinstance(each.get("link"), dict) else {}
+    row: Row = {"link_id": link.get("id"), "href": link.get("href")}
+    try:
+        return {**row, "series": _series(each.get("metric"))}
+    except ValueError as error:
+        return {**row, "series": {}, "odd": str(error)}
 
 
 def with_unique(rows: Sequence[Row], unique: Sequence[Row]) -> Sequence[Row]:
     """The clicks of links, and how many people made them, under names of their own."""
-    by_link = {row["link_id"]: row for row in rows}
+    joined = {row["link_id"]: row for row in rows if "odd" not in row}
+    odd = [row for row in (*rows, *unique) if "odd" in row]
     for row in unique:
-        named = {f"unique_{name}": values for name, values in row["series"].items()}
-        known = by_link.setdefault(row["link_id"], {**row, "series": {}})
-        known["series"] = {**known["series"], **named}
-    return [*rows, *(row for row in by_link.values() if not any(row is each for each in rows))]
+        if "odd" not in row:
+            named = {f"unique_{name}": values for name, values in row["series"].items()}
+            known = joined.get(row["link_id"], {**row, "series": {}})
+            joined[row["link_id"]] = {**known, "series": {**known["series"], **named}}
+    return [*joined.values(), *odd]
 
 
 def _member(body: Any, name: str) -> Any:
@@ -180,10 +191,12 @@ def _times(body: Mapping[str, Any]) -> Row:
 
 
 def periods(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-    """A record for each period with any counter that is not zero."""
+    """A record for each period with any counter that is not zero. ValueError at a row that cannot be read."""
     resolution, _, channel = unit.partition.partition("/")
     named: Record = {"resolution": resolution, **({"channel": channel} if channel else {})}
     for row in rows:
+        if "odd" in row:
+            raise ValueError(row["odd"])
         series = row["series"]
         longest = max(map(len, series.values()), default=0)
         first = _first(row, unit, resolution, longest)

@@ -333,8 +333,9 @@ def test_an_export_that_announces_more_rows_than_it_has_is_written_and_said(tmp_
     assert differences(result.records("customers"), expected) == []
 
 
-def test_an_export_that_is_of_no_use_to_a_resumed_run_is_made_anew_at_once(tmp_path: Path) -> None:
-    with small(rate="1000", polls="0", exports="nameless") as box:
+@pytest.mark.parametrize("fate", ["nameless", "lost"])
+def test_an_export_that_is_of_no_use_to_a_resumed_run_is_made_anew_at_once(fate: str, tmp_path: Path) -> None:
+    with small(rate="1000", polls="0", speed="100", exports=fate) as box:
         config = {**box.settings, "customers_source": "export"}
         resumed = resuming(box, {"id": 700, "units": []})
         run_tap("tap_customerio", "--select", "customers", config=config, folder=tmp_path)

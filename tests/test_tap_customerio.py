@@ -296,8 +296,16 @@ def test_no_activity_is_written_in_many_ways(metric: Any) -> None:
 def test_what_is_no_series_is_no_answer(metric: Any) -> None:
     with pytest.raises(ValueError, match="answer"):
         of_parent({"metric": metric})
+    good = {"link": {"id": 2}, "metric": {"series": {"clicked": [3]}}}
+    rows = of_links({"links": [{"link": {"id": 1}, "metric": metric}, good, None]})
+    assert [(row["link_id"], "odd" in row) for row in rows] == [(1, True), (2, False), (None, True)]
+    assert [(row["link_id"], "odd" in row) for row in with_unique(rows, rows[1:2])] == [
+        (2, False),
+        (1, True),
+        (None, True),
+    ]
     with pytest.raises(ValueError, match="answer"):
-        of_links({"links": [{"link": None, "metric": metric}]})
+        list(periods(rows, unit("campaign_link_metrics", partition="days")))
 
 
 def test_links_without_an_id_are_taken_together() -> None:
@@ -461,6 +469,8 @@ NOT_FOUND = b'{"errors":[{"detail":"not found (reference a1b2)","status":"404"}]
         (Request("/objects", method="POST"), 400, PLAN, UnavailableError),
         (Request("/objects/1/ob5/attributes"), 404, NOT_FOUND, GoneError),
         (Request("/campaigns"), 404, NOT_FOUND, GoneError),
+        (Request("/collections"), 404, PLAN, UnavailableError),
+        (Request("/customers", method="POST"), 400, b'{"errors":[{"detail":"no attribute plan"}]}', ApiError),
         (Request("/segments/4/membership"), 403, SCOPE, RefusedError),
     ],
 )
@@ -482,6 +492,7 @@ DATACENTER = b'{"errors":[{"detail":"wrong datacenter","status":"301"}]}'
         (301, {}, DATACENTER),
         (301, {}, b""),
         (301, {"Location": f"{EU}/workspaces"}, b""),
+        (307, {"Location": f"{EU}/workspaces"}, b""),
     ],
 )
 def test_an_answer_of_the_other_region_names_region_and_leads_there_once(

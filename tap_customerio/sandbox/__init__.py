@@ -239,27 +239,37 @@ class CustomerioSandbox(Sandbox):
                     continue
                 with suppress(KeyError):
                     for row in self.children(stream, {name: str(parent["id"])}):
-                        yield {**row, name: parent["id"]}
+                        if not stayed or not self._has_joined(row):
+                            yield {**row, name: parent["id"]}
         elif stream == "custom_object_relationships":
             for row in self._rows("custom_objects", {}, stayed=stayed):
                 names = {name: row[name] for name in ("object_type_id", "cio_object_id")}
                 for person in workspace.relationships(names):
                     known = person.pop("identifiers")
                     yield {**person, **known, **names}
-        elif stream in ("broadcast_trigger_details", "broadcast_trigger_errors"):
-            for row in self._rows("broadcast_triggers", {}, stayed=stayed):
-                names = {"broadcast_id": row["broadcast_id"], "trigger_id": row["id"]}
-                asked = {name: str(value) for name, value in names.items()}
-                if stream == "broadcast_trigger_details":
-                    yield {**names, "details": workspace.trigger(asked)}
-                    continue
-                for place, each in enumerate(workspace.trigger_errors(asked)):
-                    yield {**names, "row": place, "error": each}
         elif made := getattr(self, f"_{stream}_rows", None):
             yield from made(settings, stayed=stayed)
         else:
             names = {"transactional_messages": "templates", "subscription_channels": "channels"}
             yield from getattr(workspace, names.get(stream, stream))()
+
+    def _triggers(self, stayed: bool) -> Iterator[tuple[Row, dict[str, str]]]:
+        for row in self._rows("broadcast_triggers", {}, stayed=stayed):
+            names = {"broadcast_id": row["broadcast_id"], "trigger_id": row["id"]}
+            yield names, {name: str(value) for name, value in names.items()}
+
+    def _broadcast_trigger_details_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        for names, asked in self._triggers(stayed):
+            yield {**names, "details": self.workspace.trigger(asked)}
+
+    def _broadcast_trigger_errors_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
+        for names, asked in self._triggers(stayed):
+            for place, each in enumerate(self.workspace.trigger_errors(asked)):
+                yield {**names, "row": place, "error": each}
+
+    def _has_joined(self, row: Row) -> bool:
+        """Whether a row is of somebody who came after the day had begun."""
+        return "cio_id" in row and self.workspace.number(row["cio_id"]) >= self.workspace.before["people"]
 
     def _custom_objects_rows(self, settings: Mapping[str, Any], *, stayed: bool) -> Iterator[Row]:
         for kind in self._rows("types", {}, stayed=stayed):

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "polls": (int, "1", "so often an export is still pending when asked for"),
-    "exports": (str, "good", "good, failed, nameless (no cio_id), off (total is wrong); first link expired or short"),
+    "exports": (
+        str,
+        "good",
+        "good, failed, nameless (no cio_id), lost (no file), off (wrong total); first link expired or short",
+    ),
 }
 FIRST_ID = 700
 
@@ -64,7 +68,8 @@ def downloaded(sandbox: CustomerioSandbox, call: Call) -> Answer:
     """The file. A link is signed, and refuses another credential beside its own."""
     made = _made(sandbox, call)
     is_first = call.params.get("link") == 1
-    if "authorization" in call.headers or (is_first and sandbox.options["exports"] == "expired"):
+    is_lost = sandbox.options["exports"] == "lost" and made["export"]["id"] == FIRST_ID
+    if "authorization" in call.headers or is_lost or (is_first and sandbox.options["exports"] == "expired"):
         return Answer(b"<Error/>", 403, "application/xml")
     numbers = made["numbers"][:-5] if is_first and sandbox.options["exports"] == "short" else made["numbers"]
     text = written([sandbox.workspace.person(number) for number in numbers])
