@@ -58,7 +58,8 @@ class Account(Results):
     def connected_sites(self, args: Mapping[str, str]) -> Table:
         """/connected-sites"""
         return Table.of([{"foreign_id": f"site{n}", "store_id": store["id"], "platform": "", "domain": store["domain"],
-                          "is_pixel_enabled": n == 0, "site_script": store["connected_site"]["site_script"], "created_at": store["created_at"],
+                          "is_pixel_enabled": n == 0,
+                          "site_script": store["connected_site"]["site_script"], "created_at": store["created_at"],
                           "updated_at": store["updated_at"]} for n, store in enumerate(self.stores)])  # fmt: skip
 
     def account_exports(self, args: Mapping[str, str]) -> Table:

@@ -112,7 +112,8 @@ class Shops(Contacts):
             rows.append(
                 {"id": f"{store}/{number}% ü" if number % 10 == 0 else f"{store}-{number}", "store_id": identity,
                  "customer": self._customer(number % 30, 0), "campaign_id": "", "landing_site": "",
-                 "cart_id": f"cart {number}", "financial_status": "paid" if paid else "pending", "fulfillment_status": "", "currency_code": "EUR",
+                 "cart_id": f"cart {number}", "financial_status": "paid" if paid else "pending",
+                 "fulfillment_status": "", "currency_code": "EUR",
                  "order_total": total, "order_url": "", "discount_total": 0, "tax_total": round(total * 0.21, 2),
                  "shipping_total": 4, "tracking_code": "", "processed_at_foreign": stamp(placed),
                  "cancelled_at_foreign": "", "updated_at_foreign": stamp(placed + 60),

@@ -14,12 +14,16 @@ KINDS = kinds_by_stream(FACTS)
 """Stream → field → kind."""
 KINDS["reports_email_activity"] |= KINDS["reports_email_activity"].pop("activity")[0]
 _ADDRESS = dict.fromkeys(("addr1", "addr2", "city", "state", "zip", "country"), "string")
-for _stream in ("list_members", "list_segment_members"):  # as the definitions of the lists' merge fields have them
+TYPED = ("list_members", "list_segment_members")
+"""Streams whose merge fields are typed as the lists define them."""
+for _stream in TYPED:
     KINDS[_stream]["merge_fields"] = {
         **dict.fromkeys(("FNAME", "LNAME", "PHONE", "BIRTHDAY", "SIZE"), "string"),
         "POINTS": "number",
         "ADDRESS": _ADDRESS,
     }
+
+del KINDS["campaigns"]["resend_shortcut_eligibility"]  # not selected by default
 
 SECRET = {"batches": "response_body_url", "account_exports": "download_url"}
 """Stream → a link that is as good as a credential, which no record has."""
@@ -60,7 +64,7 @@ def record(stream: str, row: Row, parent: Row) -> Row:
     known = {name: value for name, value in row.items() if value is not None and name in KINDS[stream]}
     if stream in SECRET:
         row = {name: value for name, value in row.items() if name != SECRET[stream]}
-    made = truth.record(kinds, _unlinked(_filled({**row, **parent, **known})))
+    made = truth.record(kinds, _unlinked(_filled(stream, {**row, **parent, **known})))
     for name in NEVER_EMPTY.get(stream, ()):
         made[name] = made[name] or "(none)"
     if stream == "reports_open_details":
@@ -68,12 +72,12 @@ def record(stream: str, row: Row, parent: Row) -> Row:
     return made
 
 
-def _filled(row: Row) -> Row:
+def _filled(stream: str, row: Row) -> Row:
     """With the id of a recipient, where it is empty, and null for an address and a number that are not filled in."""
     if row.get("email_id") == "" and row.get("email_address"):
         row["email_id"] = _id_of(row["email_address"])
     fields = row.get("merge_fields")
-    if isinstance(fields, dict):
+    if stream in TYPED and isinstance(fields, dict):
         row["merge_fields"] = {
             name: None if value == "" and name in ("ADDRESS", "POINTS") else value for name, value in fields.items()
         }
