@@ -28,10 +28,11 @@ class Parent:
     fields of the parent row that `where`, `gate`, `size` and `transform` need; all of them stand in `Unit.parent`. What
     the row lacks is taken from the keys and carried fields of the parent's own parent. `inherit` maps further names of
     `Unit.parent` to such fields of the parent's own parent, where the row has one of that name itself.
-    `where` picks the parents worth asking for. `batch` parents make one unit (a number, or a function of the settings);
-    they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark (minus
-    its look-back), of which there is one for each unit of the parent's: a unit that joins later is followed from its
-    beginning. Its replication key is a carried field of the parent's.
+    `where` picks the parents worth asking for; `picked_by` is the setting that names them by the first of the keys, in
+    lower case: a name that no parent has is warned of. `batch` parents make one unit (a number, or a function of the
+    settings); they stand in `Unit.units`. `changed_only`: the child sees only parents at or after its own bookmark
+    (minus its look-back), of which there is one for each unit of the parent's: a unit that joins later is followed from
+    its beginning. Its replication key is a carried field of the parent's.
     `when` names a boolean setting that switches this parent on. `inject=False` keeps the keys off the records.
     """
 
@@ -40,6 +41,7 @@ class Parent:
     carry: tuple[str, ...] = ()
     inherit: Mapping[str, str] = field(default_factory=dict)
     where: Callable[[Unit], bool] | None = None
+    picked_by: str = ""
     batch: int | Callable[[Settings], int] = 1
     changed_only: bool = False
     when: str | None = None

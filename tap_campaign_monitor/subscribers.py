@@ -34,7 +34,7 @@ DAY_SECONDS = 86_400
 
 
 def is_chosen(unit: Unit) -> bool:
-    """Whether the list is one to go into: one of `list_ids`, where such are set."""
+    """Whether the unit's list is one to go into: one of `list_ids`, where such are set."""
     chosen = unit.settings.get("list_ids")
     return not chosen or str(unit.parent.get("ListID")).lower() in chosen
 
@@ -69,7 +69,7 @@ def daily(unit: Unit) -> Any:
     return unit.mark if isinstance(unit.mark, int) and today(unit) - unit.mark < days else Anyway(today(unit))
 
 
-UNDER_LIST = Parent(stream="lists", keys={"ListID": "ListID"}, carry=("ClientID", LABEL), where=is_chosen)
+UNDER_LIST = Parent(stream="lists", keys={"ListID": "ListID"}, carry=("ClientID", LABEL), picked_by="list_ids")
 OF_LIST = replace(UNDER_LIST, carry=(*UNDER_LIST.carry, LISTS))
 """The parent of what is asked for `daily`."""
 UNDER_SEGMENT = Parent(

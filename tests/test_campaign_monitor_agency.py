@@ -220,6 +220,18 @@ def test_a_wrong_client_id_says_so_and_what_is_right_is_read(
     assert "client_id is not in this account" in result.stderr
 
 
+def test_a_list_that_is_nowhere_is_named_and_the_others_are_read(
+    tmp_path: Path, serve: Callable[[Agency], dict[str, Any]]
+) -> None:
+    agency = Agency(2, lists=2)
+    wanted = an_id(3, 1, 1)
+    result = read(tmp_path, serve(agency), "list_details", "list_stats", list_ids=[wanted.upper(), "typo"])
+    assert result.status == 0
+    assert [row["ListID"] for row in result.records("list_details")] == [wanted]
+    said = [line for line in result.stderr.splitlines() if line.startswith("WARNING")]
+    assert len(said) == 1 and "list_ids: lists has no typo" in said[0]
+
+
 def test_a_repeat_run_asks_little_and_what_was_not_read_below_is_asked_for(
     tmp_path: Path, serve: Callable[[Agency], dict[str, Any]]
 ) -> None:

@@ -68,6 +68,12 @@ class Children:
                 run.progress.unit_failed(run.name_of(values), self._told(run, error))
 
     def _below_one(self, run: Run, parent: Parent, source: Run, values: Mapping[str, Any], under: Under | None) -> None:
+        if (wanted := self._plan.settings.get(parent.picked_by)) and parent.picked_by:
+            name = str(values[next(iter(parent.keys))]).lower()
+            if name not in wanted:
+                return
+            with run.waits.lock:
+                run.waits.picked.add(name)
         if parent.where is not None and not parent.where(light(run.reading, values)):
             return
         if len(run.stream.parents) > 1 or source.stream.unique:

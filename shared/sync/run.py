@@ -198,6 +198,8 @@ class Waits:
     """Guards what follows."""
     parents_open: int = 0
     parents_met: int = 0
+    picked: set[str] = field(default_factory=set)
+    """Which of the parents that a setting names were met."""
     keys: set[str] = field(default_factory=set)
     """Keys of units that are known, where several parents may give the same."""
     groups: dict[str, list[Unit]] = field(default_factory=dict)

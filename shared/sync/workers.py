@@ -419,6 +419,11 @@ class Workers:
 
     def all_known(self, run: Run) -> None:
         """No more units of the run will come."""
+        for parent in run.stream.parents:
+            unmet = set(self.plan.settings.get(parent.picked_by) or ()) - run.waits.picked if parent.picked_by else ()
+            if unmet and not run.progress.parents_incomplete:
+                names = ", ".join(sorted(unmet))
+                self.report.warn("", f"{parent.picked_by}: {parent.stream} has no {names}, so nothing below is read.")
         if (joint := self.plan.shared_walks.get(run.name)) is not None:
             with self._lock:
                 joint.expected -= 1
