@@ -407,6 +407,10 @@ STREAMS = (
 
 
 def forecast(units: Sequence[Unit]) -> str | None:
-    """What the exports among the streams to read will take."""
+    """What the exports among the streams to read will take, and which users a first run does not see."""
     names = {"users", *(stream.name for stream in EVENTS)}
-    return exports.forecast(unit for unit in units if unit.stream in names)
+    said = exports.forecast(unit for unit in units if unit.stream in names)
+    first = next((unit for unit in units if unit.stream == "users" and unit.since and not unit.bookmark), None)
+    if said and first is not None and str(first.since) > members.FIRST_PROFILES:
+        said += f" Of users, those updated since {str(first.since)[:10]} (start_date); an earlier one gives all."
+    return said

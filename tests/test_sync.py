@@ -300,6 +300,16 @@ def test_a_gate_may_have_a_unit_read_anyway_and_say_at_its_end_what_to_keep() ->
     assert again.bookmarks["c"] == ran.bookmarks["c"]
 
 
+def test_a_parent_that_is_read_anyway_keeps_its_mark_too() -> None:
+    noted = replace(PARENT, gate=lambda unit: Anyway(lambda read: "kept"), gate_full_table=True)
+    child = Stream(name="c", path="/p/{parent_id}/c", parent=Parent(stream="p", keys={"parent_id": "id"}))
+    ran = run([noted, child], lambda r: rows(1) if r.path == "/p" else rows(4))
+    assert ran.bookmarks["p"]["mark"] == "kept"
+    skipping = replace(PARENT, gate=lambda unit: None, gate_full_table=True)
+    ran = run([skipping, child], lambda r: rows(1) if r.path == "/p" else rows(4))
+    assert ran.api.paths == ["/p", "/p/1/c"], "what has children is not skipped"
+
+
 def test_a_broken_unit_keeps_its_old_mark() -> None:
     child = Stream(
         name="c",

@@ -387,6 +387,9 @@ def test_how_many_exports_are_to_come_is_said(mode: str, since: str, expected: s
         for name in ("email_open", "users", "campaigns")
     ]
     assert expected in str(forecast(units))
+    assert f"those updated since {since} (start_date)" in str(forecast(units))
+    known = [unit("users", since=units[0].since, bookmark=NOW, settings=units[0].settings)]
+    assert "start_date" not in str(forecast(known))
     assert forecast(units[2:]) is None
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.errors import TooLargeError
 from shared.protocol.state import Bookmark, finish
 from shared.records.encoder import is_new
-from shared.streams import Outcome, Parent, Stream, Unit, Window
+from shared.streams import Outcome, Parent, Rows, Step, Stream, Unit, Window
 from shared.sync.units import Followed, Reading, parent_values, unit, unit_key
-from shared.sync.windows import WindowPlan, gaps
+from shared.sync.windows import WindowPlan, each_window, expected, gaps
 from shared.timestamps import from_seconds, seconds_between
 
 
@@ -102,6 +104,36 @@ def test_the_look_back_reaches_into_windows_that_were_finished_beyond_the_bookma
     done = ((second(60), second(80)), (second(90), second(95)))
     plan = WindowPlan.of(base, Window(first=1, largest=1), Bookmark(second(50), done=done))
     assert plan.spans == [(second(40), second(60)), (second(70), second(100))]
+
+
+def test_the_windows_to_expect_are_those_of_a_read_that_finds_nothing() -> None:
+    base = Unit(stream="s", since=second(0), now=second(86_400 * 7))
+    window = Window(first=1, largest=4, resize=lambda width, outcome: width * 2, parallel=False)
+    spans = [(second(86_400 * start), second(86_400 * end)) for start, end in ((0, 1), (1, 3), (3, 7))]
+    assert expected(base, window) == spans
+
+
+def test_each_window_is_read_in_order_and_one_that_is_too_large_in_halves() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def read(part: Unit) -> Generator[Step, None, None]:
+        assert part.window is not None
+        asked.append(part.window)
+        if seconds_between(*part.window) > 86_400:
+            raise TooLargeError("too large")
+        yield Rows([{"at": part.window[0]}])
+
+    window = Window(first=9, largest=9, parallel=False)
+    steps = list(each_window(Unit(stream="s", since=second(0), now=second(86_400 * 2)), window, read))
+    assert [step.rows[0]["at"] for step in steps if isinstance(step, Rows)] == [second(0), second(86_400)]
+    assert asked[0] == (second(0), second(86_400 * 2))
+    with pytest.raises(TooLargeError):
+        list(each_window(Unit(stream="s", since=second(0), now=second(1)), window, refuse))
+
+
+def refuse(part: Unit) -> Generator[Step, None, None]:
+    raise TooLargeError("too large")
+    yield Rows([])
 
 
 def test_the_smallest_window_cannot_be_split() -> None:
