@@ -107,7 +107,12 @@ def errors(body: Any) -> Sequence[Row]:
     return [{"error": each} for each in one_of("errors")(body)]
 
 
-def of_its_own(row: Row) -> object:
+def of_person(row: Any) -> object:
+    """The identity of a person who was read, or of a row that names nobody, which each walk of the search meets."""
+    return (row.get("id") if isinstance(row, dict) else None) or repr(row)
+
+
+def of_its_own(row: Any) -> object:
     """The identity of rows of which several may be equal, none of them a repeat."""
     return object()
 
@@ -151,7 +156,7 @@ def person(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
             _tell_of_twins(unit, own, cio_id)
             own = None
         names = {"id": own or (f"cio_{cio_id}" if cio_id else None), "cio_id": cio_id or None}
-        yield {**row, **names, "email": identifiers.get("email"), "phone": identifiers.get("phone")}
+        yield {**row, **names, **{name: identifiers.get(name) or row.get(name) for name in ("email", "phone")}}
 
 
 def _tell_of_twins(unit: Unit, own: Any, cio_id: str) -> None:
