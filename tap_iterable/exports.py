@@ -134,9 +134,13 @@ def _either_way(client: Client, unit: Unit, export: Export) -> Generator[Step, N
 
 
 def _with_own_resume(unit: Unit) -> Unit:
-    """The unit without what an earlier run kept for another window."""
+    """The unit without what an earlier run kept for another window; that lines are broken it kept of a time."""
     kept = unit.resume if isinstance(unit.resume, dict) else {}
-    return unit if kept.get("window") == list(_window(unit)) else replace(unit, resume=None)
+    window, (start, end) = kept.get("window"), _window(unit)
+    is_own = window == [start, end]
+    if "broken" in kept and isinstance(window, list) and len(window) == 2:
+        is_own = str(window[0]) < end and start < str(window[1])
+    return unit if is_own else replace(unit, resume=None)
 
 
 def _may_choose(unit: Unit) -> bool:
@@ -200,15 +204,19 @@ def _directly(client: Client, unit: Unit, export: Export) -> Generator[Step, Non
             outcome = Outcome(tails[-1].lines, file.seek(0, 2), 2, 0)
         except ApiError as error:
             raise _with_window(error, unit) from None
+        finally:
+            project(unit.settings).export_answered()
         yield Received(outcome)
         yield from _rows_of(file, unit, export, outcome.rows)
 
 
 def _in_turn(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """Waits for the quota without holding a worker, and no longer than until an export is refused."""
-    while (seconds := client.delay(EXPORT)) > 1:
-        yield Wait(min(seconds, TURN_SECONDS))
-        project(unit.settings).check_exports(unit.stream)
+    known = project(unit.settings)
+    most = int(unit.settings["export_concurrency"])
+    while (seconds := client.delay(EXPORT)) > 1 or not known.may_begin_export(most):
+        yield Wait(min(seconds, TURN_SECONDS) if seconds > 1 else 1)
+        known.check_exports(unit.stream)
 
 
 def _with_window(error: ApiError, unit: Unit) -> ApiError:

@@ -39,6 +39,8 @@ class Project:
     """Types of data that this project calls otherwise."""
     lists: dict[str, str] = field(default_factory=dict)
     """The lists met, with their types."""
+    _begun: int = 0
+    _is_answered: bool = False
     _is_known: bool = False
     _refused: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -88,6 +90,17 @@ class Project:
         """Raises RefusedError when an export of this run was refused: another need not be asked for."""
         if self._refused:
             raise self._short(stream)
+
+    def may_begin_export(self, most: int) -> bool:
+        """Whether another export may be asked for: no more than may be under way at once before the first answer."""
+        with self._lock:
+            may = self._is_answered or self._begun < most
+            self._begun += may
+            return may
+
+    def export_answered(self) -> None:
+        """An export was answered, or failed."""
+        self._is_answered = True
 
     def refuse_jobs(self, error: RefusedError) -> None:
         """The key may not start export jobs: said once."""

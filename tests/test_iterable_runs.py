@@ -14,7 +14,7 @@ import pytest
 
 from shared.testing.runs import Result, command, differences, given, missing, problems, run_tap
 from tap_iterable.sandbox import READ_ONLY_KEY, IterableSandbox
-from tap_iterable.sandbox.exports import Job
+from tap_iterable.sandbox.exports import TORN, Job
 
 EVENTS = [
     "email_bounce", "email_click", "email_complaint", "email_open", "email_send", "email_send_skip",
@@ -97,6 +97,46 @@ def test_an_unknown_campaign_costs_its_own_metrics_and_is_named(tmp_path: Path) 
     result = run(tmp_path, ["campaigns", "campaign_metrics"], "unknown=122")
     assert_exact(result, IterableSandbox({"unknown": "122"}), status=result.status)
     assert "122" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "width"),
+    [("stream", 1200), ("job", 1200), ("stream", 0.001)],
+    ids=["stream", "job", "alone"],
+)
+def test_a_torn_line_costs_that_line_and_is_looked_at_once_more(mode: str, width: float, tmp_path: Path) -> None:
+    event = IterableSandbox({}).account.event("emailBounce", TORN)
+    config: dict[str, Any] = {"export_mode": mode, "api_window_in_days": width, "max_window_in_days": 1200}
+    if width < 1:  # a window in which the torn line is the last
+        day = event["createdAt"][:10]
+        config |= {
+            "start_date": event["createdAt"].replace(" +00:00", "Z").replace(" ", "T"),
+            "end_date": f"{day}T23:59:59Z",
+        }
+    expected = [
+        record
+        for record in IterableSandbox({}).truth("email_bounce")
+        if record["messageId"] != event["messageId"]
+        and config.get("start_date", "") <= record["createdAt"]
+        and record["createdAt"] < config.get("end_date", "3")
+    ]
+    state, statuses = None, []
+    for _ in range(3):
+        result = run(tmp_path, ["email_bounce"], "torn=emailBounce", state=state, **config)
+        state = result.state
+        statuses.append(result.status)
+        if result.status:
+            assert differences(result.records("email_bounce"), expected) == []
+            assert "of the export of" in result.stderr
+    assert statuses == [1, 1, 0]
+
+
+def test_profiles_that_lack_the_key_are_left_out_and_the_setting_is_named(tmp_path: Path) -> None:
+    result = run(tmp_path, ["users"], "project=userid", project_type="email")
+    assert result.status == 1
+    assert "Set project_type to userid" in result.stderr
+    named = [row["email"] for row in IterableSandbox({"project": "userid"}).truth("users") if row["email"]]
+    assert sorted(row["email"] for row in result.records("users")) == sorted(named)
 
 
 @pytest.mark.parametrize("window", ["day", "week"])
@@ -220,10 +260,13 @@ def requests_of(result: Result) -> dict[str, int]:
 
 
 def test_a_read_only_key_is_told_what_it_does_not_reach_and_reads_the_rest(tmp_path: Path) -> None:
-    streams = ["channels", "campaigns", "email_open", "list_users"]
-    result = run(tmp_path, streams, api_key=READ_ONLY_KEY)
+    streams = ["channels", "campaigns", "list_users", *EXPORTS]
+    result = run(tmp_path, streams, "quotas=1", api_key=READ_ONLY_KEY, export_mode="stream")
     assert result.status == 1
     assert "server-side key" in result.stderr
+    # No more than may be under way at once; one of users' is for their fields.
+    assert 1 <= sum(requests_of(result).values()) - 1 <= 4, "one refusal is every export's"
+    assert result.stderr.count("GET /api/export/data.json answered") <= 2, "said at once and at the end"
     assert Counter(map(len, (result.records("email_open"), result.records("list_users")))) == {0: 2}
     assert len(result.records("campaigns")) == 130
 

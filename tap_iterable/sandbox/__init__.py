@@ -60,6 +60,7 @@ class IterableSandbox(Sandbox):
         "project": (str, "email", "by what users are told apart: email, userid or hybrid"),
         "quotas": (_switch, "0", "count requests as the API does: four exports a minute"),
         "cut": (int, "", "exports of more rows are cut, or answer 504"),
+        "torn": (str, "", "the type of events of which one line is torn"),
         "unknown": (int, "", "the campaign for which metrics of all that are asked beside it are refused"),
         "broken": (int, "", "the list that always answers 500"),
         "jobs": (str, "", "what befalls jobs, joined by +: fail, truncate, expire, refuse"),

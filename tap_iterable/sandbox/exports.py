@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DATA_TYPES = (*EVENT_KINDS, "user")
 FILES_A_PAGE = 10
 ROWS_A_FILE = 100
+TORN = 7
+"""The event whose line is torn."""
 LINK_SECONDS = 1800
 JSON_LINES = "application/x-json-stream"
 _EXPIRED = b'<?xml version="1.0"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>'
@@ -104,11 +106,22 @@ def chosen(row: Row, params: Mapping[str, Any]) -> Row:
     return {name: value for name, value in row.items() if name in names and name not in omitted.split(",")}
 
 
+def _lines(
+    sandbox: IterableSandbox, data_type: str, start: datetime, end: datetime, params: Mapping[str, Any]
+) -> list[bytes]:
+    """The lines of a window, of which one may be torn."""
+    found = []
+    torn = sandbox.account.event(data_type, TORN) if data_type == sandbox.options["torn"] else None
+    for row in rows(sandbox, data_type, start, end):
+        line = dumps(chosen(row, params))
+        found.append(line[: len(line) // 2] if row == torn else line)
+    return found
+
+
 def _direct(sandbox: IterableSandbox, call: Call) -> Answer:
     start, end = _read(call.params["startDateTime"]), _read(call.params["endDateTime"])
     data_type = _known(call.params["dataTypeName"])
-    found = rows(sandbox, data_type, start, end)
-    lines = [dumps(chosen(row, call.params)) for row in found]
+    lines = _lines(sandbox, data_type, start, end, call.params)
     if sandbox.options["drift"]:
         sandbox.account.happen(data_type, sandbox.clock.now())
     body = b"\n".join(lines)  # the last line lacks its end
@@ -196,7 +209,7 @@ def _files(sandbox: IterableSandbox, call: Call) -> Answer:
 
 def _content(sandbox: IterableSandbox, job: Job) -> list[bytes]:
     if job.identity not in sandbox.contents:
-        found = [dumps(chosen(row, job.fields)) for row in rows(sandbox, job.data_type, job.start, job.end)]
+        found = _lines(sandbox, job.data_type, job.start, job.end, job.fields)
         sandbox.contents[job.identity] = found
         if sandbox.options["drift"]:
             sandbox.account.happen(job.data_type, sandbox.clock.now())
