@@ -74,7 +74,7 @@ def activity_mark(unit: Unit) -> Mark:
 
 def sent_to_mark(unit: Unit) -> Mark:
     """Visit a campaign when its counters moved, and once when it has settled."""
-    if not has_report(unit) or unit.settings["activate_version"]:
+    if not has_report(unit):
         return True
     mark = fingerprint(unit, COUNTERS)
     return f"{mark}/settling" if is_settling(unit) else mark
@@ -86,8 +86,8 @@ def opens_mark(unit: Unit) -> Mark:
 
 
 def is_quiet(unit: Unit) -> bool:
-    """Whether counters may say that nothing is to be read. Whoever is to learn of deletions needs all."""
-    return bool(unit.settings["incremental_reports"]) and not unit.settings["activate_version"]
+    """Whether counters may say that nothing is to be read."""
+    return bool(unit.settings["incremental_reports"])
 
 
 def unchanged(*names: str) -> Callable[[Unit], Mark]:

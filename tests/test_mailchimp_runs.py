@@ -198,12 +198,12 @@ def test_the_singer_io_taps_state_goes_on_where_it_was(tmp_path: Path) -> None:
     assert differences(result.records("list_members"), expected) == []
 
 
-def test_incremental_reports_skip_campaigns_that_did_not_move_and_lose_nothing(tmp_path: Path) -> None:
-    streams = ("unsubscribes", "reports_click_details", "reports_locations", "reports_abuse")
-    select = [word for stream in streams for word in ("--select", stream)]
-    mode = tmp_path / "mode.json"
-    mode.write_text(json.dumps({"incremental_reports": True, "activate_version": True}))
-    arguments = [*select, "--config", str(mode)]
+QUIET = ("unsubscribes", "reports_click_details", "reports_locations", "reports_abuse", "tags", "list_clients")
+
+
+def test_campaigns_and_lists_that_did_not_move_are_skipped_and_nothing_is_lost(tmp_path: Path) -> None:
+    streams = QUIET
+    arguments = [word for stream in streams for word in ("--select", stream)]
     first = run_tap("tap_mailchimp", "--sandbox", "speed=100", *arguments, folder=tmp_path)
     second = run_tap("tap_mailchimp", "--sandbox", "speed=100,day=1", *arguments, state=first.state, folder=tmp_path)
     assert (first.status, second.status) == (0, 0), second.stderr[-2000:]
@@ -212,8 +212,52 @@ def test_incremental_reports_skip_campaigns_that_did_not_move_and_lose_nothing(t
         today = MailchimpSandbox({"day": "1"}).truth(stream)
         held = upserted([*first.records(stream), *second.records(stream)], keys)
         assert missing(held.values(), today) == []
-    kinds = {stream: [m["type"] for m in second.messages if m.get("stream") == stream] for stream in streams}
-    assert all("ACTIVATE_VERSION" not in found for stream, found in kinds.items() if stream == "reports_click_details")
+    before = {stream: len(records) for stream, records in first.by_stream().items()}
+    after = {stream: len(records) for stream, records in second.by_stream().items()}
+    assert 0 < after["reports_click_details"] < before["reports_click_details"] / 2, "campaigns that stand still"
+    assert after["tags"] == before["tags"], "another day"
+    at_once = run_tap("tap_mailchimp", "--sandbox", "speed=100,day=1", *arguments, state=second.state, folder=tmp_path)
+    assert [len(at_once.records(stream)) for stream in ("tags", "list_clients")] == [0, 0]
+
+
+@pytest.mark.parametrize("by", ["catalog", "activate_version", "--full-refresh", "incremental_reports"])
+def test_who_wants_all_gets_all_whatever_the_counters_say(by: str, box: MailchimpSandbox, tmp_path: Path) -> None:
+    arguments = [word for stream in QUIET for word in ("--select", stream)]
+    first = run(box, *arguments, folder=tmp_path)
+    catalog, chosen = None, {}
+    if by == "catalog":
+        told = subprocess.run(command("tap_mailchimp", ["--discover"]), capture_output=True, check=True)
+        catalog = json.loads(told.stdout)
+        for entry in catalog["streams"]:
+            facts = next(each["metadata"] for each in entry["metadata"] if not each["breadcrumb"])
+            facts |= {"selected": entry["stream"] in QUIET, "replication-method": "FULL_TABLE"}
+        arguments = []
+    elif by == "--full-refresh":
+        arguments += [by, "*"]
+    else:
+        chosen = {by: by == "activate_version"}
+    second = run_tap(
+        "tap_mailchimp", *arguments, config=config(box, **chosen), state=first.state, catalog=catalog, folder=tmp_path
+    )  # fmt: skip
+    assert second.status == 0, second.stderr[-2000:]
+    for stream in QUIET:
+        assert differences(second.records(stream), box.truth(stream, box.settings)) == [], stream
+    written = {message["stream"] for message in second.messages if message["type"] == "ACTIVATE_VERSION"}
+    assert written == (set(QUIET) if by == "activate_version" else set())
+
+
+def test_flattened_merge_fields_are_columns_of_the_lists_types(box: MailchimpSandbox, tmp_path: Path) -> None:
+    result = run(box, "--select", "list_members", folder=tmp_path, flatten=True)
+    assert result.status == 0, result.stderr[-2000:]
+    (schema,) = (m["schema"]["properties"] for m in result.messages if m["type"] == "SCHEMA")
+    assert schema["merge_fields__POINTS"]["type"] == ["null", "number"]
+    assert {"merge_fields__FNAME", "merge_fields__ADDRESS__city", "merge_fields__SIZE"} <= set(schema)
+    assert "merge_fields" not in schema
+    points = [record["merge_fields__POINTS"] for record in result.records("list_members")]
+    assert sum(isinstance(number, int) for number in points) > len(points) * 0.9
+    as_before = run(box, "--select", "list_members", folder=tmp_path, typed_merge_fields=False)
+    (schema,) = (m["schema"]["properties"] for m in as_before.messages if m["type"] == "SCHEMA")
+    assert "properties" not in schema["merge_fields"]
 
 
 @pytest.mark.parametrize("automation_reports", ["0", "1"])

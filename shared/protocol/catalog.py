@@ -354,6 +354,8 @@ def _selection(
         key_properties=keys,
         replication_key=stream.replication_key,
         full_table=_is_full_table(stream, entry),
+        # The entry's own `replication_method` is what discoveries of other taps write, so nobody chose that.
+        reads_all=stream.replication_key is None and str(entry.word((), "replication-method")).upper() == "FULL_TABLE",
         deselected=frozenset(declared["properties"]) - frozenset(schema["properties"]),
         deselected_members=_members_of(declared) - _members_of(schema),
         declared=declared,

@@ -16,6 +16,7 @@ class Selection:
     declared          all fields the tap knows: what is in here and not in `schema` is dropped without a word
     written           `schema` as the SCHEMA message has it
     full_table        the effective replication method: all is read, bookmark or not
+    reads_all         the catalog asks for FULL_TABLE where the stream knows nothing else: its gate is not heeded
     deselected        the top-level fields of `declared` that nobody wants; `deselected_members` those below, dotted
     account           the constant for the column `_account`
     masked            the fields that each pattern of the setting `mask` has met so far
@@ -28,6 +29,7 @@ class Selection:
     key_properties: tuple[str, ...]
     replication_key: str | None
     full_table: bool
+    reads_all: bool = False
     deselected: frozenset[str] = frozenset()
     deselected_members: frozenset[str] = frozenset()
     declared: JsonSchema = field(default_factory=dict)

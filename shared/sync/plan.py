@@ -88,7 +88,7 @@ class Plan:
             return built, None, True  # they need its rows, whether or not these are news
         if mark is True or isinstance(mark, Anyway):
             return built, None if mark is True else mark.mark, True
-        if mark is not None and (run.reading.refresh or not _same(mark, built.mark)):
+        if mark is not None and (run.reading.refresh or run.reading.reads_all or not _same(mark, built.mark)):
             return built, mark, True
         run.progress.unit_skipped(by_gate=True)
         return built, None, False
@@ -101,7 +101,8 @@ class Plan:
                 continue
             key = unit_key(values, parent.keys, "", length=child.stream.brief)
             is_gated = child.reading.incremental or child.stream.gate_full_table
-            yield child.name, self.bookmark(child, key).mark if is_gated and not child.reading.refresh else None
+            is_whole = child.reading.refresh or child.reading.reads_all
+            yield child.name, self.bookmark(child, key).mark if is_gated and not is_whole else None
 
     def windows(self, run: Run, built: Unit, *, reaching_back: bool = False) -> WindowPlan:
         """The time windows in which a unit is to be read; `reaching_back`: from its newest row on, if it is quiet."""
@@ -207,6 +208,8 @@ class Plan:
             start_date=settings.get("start_date"),
             whole=refresh,
             refresh=refresh,
+            reads_all=bool(selection and selection.reads_all)
+            or (not incremental and bool(settings.get("activate_version"))),
             deselected=selection.deselected if selection else frozenset(),
             deselected_members=selection.deselected_members if selection else frozenset(),
         )

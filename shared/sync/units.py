@@ -24,7 +24,7 @@ class Reading:
 
     `incremental`: bookmarks count and filters are sent. `whole`: the walk must see every row (its children need them,
     or a full refresh is due), whatever is written. `now`: the run's start. `start_date`: where a unit without a
-    bookmark begins.
+    bookmark begins. `reads_all`: every unit is read, and its gate gives no more than the mark to keep.
     """
 
     stream: Stream
@@ -34,6 +34,7 @@ class Reading:
     start_date: str | None = None
     whole: bool = False
     refresh: bool = False
+    reads_all: bool = False
     deselected: frozenset[str] = frozenset()
     deselected_members: frozenset[str] = frozenset()
 
