@@ -83,6 +83,8 @@ class Report:
         self._is_answered = False
         self.host = "the API"
         self._facts: list[str] = []
+        self.shares: dict[str, Counts] = {}
+        """Counts of each part of the account (a client), by its name; `problems` are streams of which it lacks rows."""
         self.notes: list[str] = []
         """What was said at the end about values and fields, with counts."""
 
@@ -91,6 +93,13 @@ class Report:
         if counts is None:
             counts = self._streams.setdefault(stream, Counts(stream))
         return counts
+
+    def share(self, part: str, *, records: int = 0, missing: str = "") -> None:
+        """Of this part of the account so many records came, or something of the stream `missing` did not."""
+        with self._lock:
+            counts = self.shares.setdefault(part, Counts(part))
+            counts.records += records
+            counts.problems.update({missing: None} if missing else {})
 
     def warn(self, stream: str, text: str) -> None:
         """A WARNING about a stream, said once and again under the table at the end; no failure."""

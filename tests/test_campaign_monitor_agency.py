@@ -5,6 +5,7 @@ test's own serves them, since every answer is to be set by it.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -160,7 +161,9 @@ def test_lesser_plans_missing_rights_and_removed_clients_are_those_clients_alone
     agency.says = says
     streams = ("campaigns", "campaign_opens", "lists", "list_details", "list_active_subscribers", "templates")
     config = {**serve(agency), "concurrency": concurrency, "client_id": [gone, *agency.ids]}
-    result = read(tmp_path, config, *streams, "transactional_messages")
+    page = tmp_path / "page.html"
+    chosen = [word for name in (*streams, "transactional_messages") for word in ("--select", name)]
+    result = run_tap("tap_campaign_monitor", *chosen, "--report", str(page), config=config, folder=tmp_path)
     assert result.status == 1
     everybody = set(agency.ids)
     for stream in ("campaigns", "campaign_opens", "templates"):
@@ -168,8 +171,11 @@ def test_lesser_plans_missing_rights_and_removed_clients_are_those_clients_alone
     for stream in ("lists", "list_details", "list_active_subscribers"):
         assert clients_of(result, stream) == everybody - set(barred), stream
     assert clients_of(result, "transactional_messages") == everybody - set(poor)
-    summary = result.stderr
-    assert all(each in summary for each in (gone, *poor, *barred))
+    assert all(each in result.stderr for each in (gone, *poor, *barred))
+    rows = dict(re.findall(r"<tr><td>([0-9a-f]{32})<td>\d+<td[^>]*>([^<]*)</tr>", page.read_text()))
+    assert rows.keys() == everybody
+    assert {each for each, lacking in rows.items() if lacking == "transactional_messages"} == set(poor)
+    assert {each for each, lacking in rows.items() if lacking == "lists"} == set(barred)
 
 
 def test_a_clients_own_key_is_asked_for_transactional_email_without_its_id(

@@ -387,7 +387,8 @@ class Client:
             self._learn_time(response)
             if response.status < 300:
                 size = len(response.packed or response.content)
-                self.limits.answered(f"{stream}/{size.bit_length() // 2}", response.seconds)
+                # How long a file takes tells of its size, which is not known.
+                self.limits.answered(f"{stream}/{size.bit_length() // 2}", 0 if into is not None else response.seconds)
         return response
 
     def _wait_for_turn(self, request: Request, stream: str, turn: ExitStack) -> float:

@@ -62,6 +62,7 @@ def page(report: Report, *, version: str, now: datetime | None = None) -> str:
             *_timeline(streams, seconds),
             "<h2>Streams</h2>",
             *_table(streams),
+            *_shares(report.shares.values()),
             "<h2>Warnings</h2>",
             *_warnings(streams, report.notes),
             "</main></html>\n",
@@ -111,6 +112,18 @@ def _table(streams: list[Counts]) -> Iterator[str]:
         )
     yield '</table></div><p class="soft"><span class="key quota"></span>waited for quota'
     yield '<span class="key api"></span>waited for the API, all requests together</p>'
+
+
+def _shares(shares: Iterable[Counts]) -> Iterator[str]:
+    """A row for each part of the account, those that lack something first."""
+    found = sorted(shares, key=lambda counts: (not counts.problems, counts.stream))
+    if not found:
+        return
+    yield '<h2>Parts of the account</h2><div class="box"><table><tr><th>part<th>records<th class="left">incomplete</tr>'
+    for counts in found:
+        lacking = f'<td class="left bad">{escape(", ".join(counts.problems))}' if counts.problems else "<td>"
+        yield f"<tr><td>{escape(counts.stream)}<td>{counts.records:,}{lacking}</tr>"
+    yield "</table></div>"
 
 
 def _timeline(streams: list[Counts], seconds: float) -> Iterator[str]:

@@ -46,6 +46,11 @@ class Plan:
         self.misfits = Misfits()
         self.shared_walks: dict[str, SharedRun] = {}
         """The walk that a stream shares, by the stream's name."""
+        self._part_key = next((stream.key_properties[0] for stream in streams if stream.cut_by), "")
+
+    def part_of(self, unit: Unit) -> str:
+        """The part of the account (`Stream.cut_by`) that a unit belongs to; empty where it has no such parts."""
+        return str(unit.parent.get(self._part_key) or "")
 
     def bookmark(self, run: Run, key: str) -> Bookmark:
         """Where the run before this one ended in a unit."""

@@ -185,6 +185,8 @@ class _Sync:
                 self.writer.records(name, data, count)
                 self.ends_in_state = False
                 self.report.records(name, count)
+        if part := self.plan.part_of(built):
+            self.report.share(part, records=sum(count for _, _, count in output.lines))
         for each in output.left_out:
             run.progress.left_out(PartError(each.why, part=each.what))
         if run.encoder is None:

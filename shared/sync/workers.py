@@ -341,6 +341,8 @@ class Workers:
 
     def _note_failure(self, active: Active, error: TapError, built: Unit) -> None:
         run, plan, name = active.run, active.plan, active.run.unit_name(built)
+        if part := self.plan.part_of(built):
+            self.report.share(part, missing=run.name)
         if isinstance(error, QuotaError):
             run.progress.close(error)
         elif isinstance(error, PartError):
