@@ -85,7 +85,8 @@ def keyset(
             return inside or [request.with_params({since: request.params[before], before: None, start: 0})]
         if len(page.rows) < int(request.params[count]):
             return by_offset(page) if request.params.get(start) else []
-        stamps = [row.get(field) for row in page.rows]
+        # A row that is none, or has no such date, has its place all the same.
+        stamps = [row.get(field) if isinstance(row, dict) else None for row in page.rows]
         last = instant(stamps[-1])
         is_sorted = all(isinstance(a, str) for a in stamps) and all(
             a <= b for a, b in zip(stamps, stamps[1:], strict=False)

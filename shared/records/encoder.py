@@ -120,6 +120,11 @@ def as_instant(value: Any) -> str | None:
     return from_seconds(value)
 
 
+def moment_of(row: Any, key: str | None) -> str | None:
+    """A raw row's replication value as an instant; None where it has none, or is no row at all."""
+    return as_instant(row.get(key)) if key and isinstance(row, dict) else None
+
+
 def _latest(values: Sequence[Any]) -> str | None:
     if values and all(value.__class__ is int for value in values):
         return as_instant(max(values))

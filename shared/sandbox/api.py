@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote
 
 from ..errors import ConfigError
 from ..process import be_quick
+from .afflictions import Afflicted, Affliction, Effect, Match
 from .clock import Clock
 from .counts import Counts
 from .options import OPTIONS, read_faults
@@ -53,6 +54,7 @@ class Sandbox:
         self.stopping = threading.Event()
         self._answers = Kept(self.options["cache"] * 1_000_000)
         self._faulted: dict[str, tuple[int, int]] = {}
+        self._afflictions: list[Affliction] = []
         self._begun: dict[str, deque[float]] = {}
         self._counted: Counter[str] = Counter()
         self._server: Server | None = None
@@ -173,6 +175,20 @@ class Sandbox:
     def day_changed(self) -> None:
         """Called, under the lock, when the day has moved."""
 
+    # What befalls chosen requests.
+
+    def afflict(self, match: Match, effect: Effect) -> Affliction:
+        """Have the requests that `match` fare ill, in one way, until `heal`; see `Affliction`."""
+        found = Affliction(match, effect)
+        with self.lock:
+            self._afflictions.append(found)
+        return found
+
+    def heal(self) -> None:
+        """All is well again."""
+        with self.lock:
+            self._afflictions.clear()
+
     # From a request to its answer.
 
     def answer(self, call: Call, *, trusted: bool = False) -> Answer:
@@ -186,19 +202,25 @@ class Sandbox:
             if call.route.quota:
                 self._count(call.route.quota)
             self.read_params(call)
-            keep = call.route.lasting and not self.options["drift"]
-            if keep and (kept := self._answers.get(call.target)) is not None:
-                return kept  # type: ignore[no-any-return]
-            with self.lock:
-                answer = call.route.handler(self, call)
-            if keep:
-                self._answers.put(call.target, answer, len(answer.body) + 500)
-            return answer
+            afflicted = Afflicted(self._afflictions, call)
+            if (refusal := afflicted.refusal()) is not None:
+                return self.refuse(refusal)
+            return afflicted.changed(self._handled(call.route, call))
         except Refusal as refusal:
             return self.refuse(refusal)
         except Exception:
             logger.exception("sandbox: %s %s", call.method, call.target)
             return Answer(b"The sandbox itself failed; see its log.", 500, "text/plain")
+
+    def _handled(self, route: Route, call: Call) -> Answer:
+        keep = route.lasting and not self.options["drift"]
+        if keep and (kept := self._answers.get(call.target)) is not None:
+            return kept  # type: ignore[no-any-return]
+        with self.lock:
+            answer = route.handler(self, call)
+        if keep:
+            self._answers.put(call.target, answer, len(answer.body) + 500)
+        return answer
 
     def find(self, call: Call) -> None:
         """Give `call` its route; raises Refusal when there is none."""
@@ -267,7 +289,11 @@ class Sandbox:
         )
 
     def fault(self, call: Call) -> str | None:
-        """The fault this request meets, if any: by seed, request and how often it was made."""
+        """The fault this request meets, if any: one it was afflicted with, or by seed, request and how often it was
+        made.
+        """
+        if (named := Afflicted(self._afflictions, call).fault()) is not None:
+            return named
         faults: dict[str, float] = self.options["faults"]
         if not faults or call.target.startswith("/__sandbox__/"):
             return None

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .routes import Refusal
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trials:
@@ -22,6 +24,12 @@ class Trials:
     granted       the sandbox's options where rows come and go: it may grant more requests a second than the API
     scarce        streams whose quota would have such a run wait for minutes, since the sandbox's clock is not sped up
     thorough      this tap shows the engine's promises at twenty moments, the others at a few
+    fault_options the sandbox's options for an account as small as the trial of single faults allows
+    fault_settings
+                  settings that cut its few rows into several pages; those of `small_pages` hold too
+    refused       how the vendor answers a credential that may not read something; `gone`: an id that is no more;
+                  `unwelcome`: a request that it does not understand; `unavailable`: what the plan lacks, where the
+                  vendor has words of its own for that
     """
 
     small_pages: Mapping[str, Any] = field(default_factory=dict)
@@ -32,3 +40,9 @@ class Trials:
     granted: Mapping[str, Any] = field(default_factory=dict)
     scarce: tuple[str, ...] = ()
     thorough: bool = False
+    fault_options: Mapping[str, Any] = field(default_factory=dict)
+    fault_settings: Mapping[str, Any] = field(default_factory=dict)
+    refused: Refusal = field(default_factory=lambda: Refusal(403))
+    gone: Refusal = field(default_factory=lambda: Refusal(404))
+    unwelcome: Refusal = field(default_factory=lambda: Refusal(400))
+    unavailable: Refusal | None = None

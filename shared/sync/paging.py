@@ -18,7 +18,7 @@ from ..api.paginators import Back
 from ..api.request import Page, Request, at
 from ..errors import ApiError, TooLargeError
 from ..records import values
-from ..records.encoder import as_instant
+from ..records.encoder import moment_of
 from ..streams import Checkpoint, Rows, Stream, Unit
 
 T = TypeVar("T")
@@ -335,7 +335,7 @@ class Paging:
         key, end = self.stream.replication_key, self.unit.settings.get("end_date")
         if self.stream.order != "ascending" or not page.rows or not end or key is None:
             return False
-        value = as_instant(page.rows[-1].get(key)) if isinstance(page.rows[-1], dict) else None
+        value = moment_of(page.rows[-1], key)
         return value is not None and value >= end
 
     def _is_past(self, page: Page) -> bool:
@@ -343,10 +343,10 @@ class Paging:
         key, since = self.stream.replication_key, self.unit.since
         if self.stream.order != "descending" or self._whole or not page.rows or since is None or key is None:
             return False
-        values = [as_instant(row.get(key)) for row in page.rows]
+        values = [moment_of(row, key) for row in page.rows if isinstance(row, dict)]
         if self.high is None:
             self.high = max((value for value in values if value), default=None)
-        return all(value is not None and value < since for value in values)
+        return bool(values) and all(value is not None and value < since for value in values)
 
     def descend(self, high: str | None, following: Sequence[Request]) -> Checkpoint | None:
         """What to keep so that a walk from newest to oldest can go on where it was. `high`: the latest of a page."""

@@ -15,7 +15,7 @@ from ..api.answers import Response
 from ..api.client import Client
 from ..api.request import Page, Request, Row
 from ..errors import SchemaError, TooLargeError
-from ..records.encoder import as_instant
+from ..records.encoder import moment_of
 from ..records.recent_rows import Note
 from ..streams import Checkpoint, LeftOut, Outcome, Received, Step, Stream, Unit, Wait
 from ..timestamps import floor_seconds
@@ -176,7 +176,7 @@ class Reader:
 
 def cut_off(rows: Sequence[Row], key: str | None) -> str | None:
     """The last second on a page of rows in order, if the page has earlier ones: all rows before that have been read."""
-    moments = [as_instant(rows[place].get(key)) for place in (0, -1)] if rows and key else []
+    moments = [moment_of(rows[place], key) for place in (0, -1)] if rows else []
     if not moments or moments[0] is None or moments[1] is None:
         return None
     last = floor_seconds(moments[1])
@@ -185,7 +185,7 @@ def cut_off(rows: Sequence[Row], key: str | None) -> str | None:
 
 def before(rows: Sequence[Row], key: str | None, moment: str) -> list[Row]:
     """The rows before `moment`, and those of no time."""
-    return [row for row in rows if (as_instant(row.get(key or "")) or "") < moment]
+    return [row for row in rows if (moment_of(row, key) or "") < moment]
 
 
 def in_turn(client: Client, quota: str) -> Iterator[Wait]:

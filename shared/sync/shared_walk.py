@@ -16,7 +16,7 @@ from ..api.request import Row
 from ..errors import AuthError, Stopped
 from ..protocol.schema import copied
 from ..protocol.state import Bookmark, Span
-from ..records.encoder import as_instant
+from ..records.encoder import moment_of
 from ..streams import Unit
 from .run import Run, Waiting
 from .units import unit
@@ -131,7 +131,7 @@ class SharedRun(Run):
             return rows
         key, found = self.stream.replication_key or "", []
         for row in rows:
-            moment = as_instant(row.get(key)) or ""
+            moment = moment_of(row, key) or ""
             is_within = window[0] <= moment < window[1]
             if not is_within or any(start <= moment < end for start, end in member.spans):
                 found.append(row)

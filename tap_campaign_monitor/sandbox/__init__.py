@@ -32,6 +32,10 @@ class CampaignMonitorSandbox(Sandbox):
         small_pages={"page_size": 100},
         options={"awkward": 1},
         walks=(("list_active_subscribers", {}), ("campaign_opens", {}), ("campaign_recipients", {})),
+        fault_options={"scale": 0.1},
+        refused=Refusal(401, "You do not have the required permission to access this resource", title="60"),
+        gone=Refusal(400, "Invalid ID", title="301"),
+        unavailable=Refusal(403, "Not allowed for a Non-agency Customer."),
     )
     prefix = "/api/v3.3"
     quotas: ClassVar = {"transactional": ((60, 60.0),)}

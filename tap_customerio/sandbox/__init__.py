@@ -54,6 +54,7 @@ class CustomerioSandbox(Sandbox):
         small_pages={"messages_window_days": 10},
         walks=(("eps_suppression", {}),),
         granted={"rate": 1000},
+        fault_options={"scale": 0.02, "rate": 1000},
     )
     prefix = "/v1"
     quotas: ClassVar = {"app": ((10, 1.0),)}

@@ -45,6 +45,7 @@ class IterableSandbox(Sandbox):
             ("email_send", {"export_mode": "job"}),
             ("metadata", {}),
         ),
+        fault_options={"scale": 0.3},
     )
     quotas: ClassVar = {
         "export": ((4, 60.0),),

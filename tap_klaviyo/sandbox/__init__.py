@@ -224,6 +224,10 @@ class KlaviyoSandbox(Recorded):
         small_pages={"page_size": 20},
         walks=(("receive", {"event_window_days": 8}), ("profiles", {}), ("events", {})),
         scarce=("metric_properties",),
+        fault_options={"scale": 0.3, "quotas": 0},
+        fault_settings={"page_size": 3},
+        refused=Refusal(403, "Missing required scope for this resource."),
+        unavailable=Refusal(403, "This feature is not included in the plan of this account."),
     )
     own_options: ClassVar = {
         "forbid": (str, "", "scopes that the key lacks, joined by +: events+profiles"),

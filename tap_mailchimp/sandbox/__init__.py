@@ -81,7 +81,9 @@ class MailchimpSandbox(Sandbox):
         ),
         apart=("member_activity", "member_activity_feed", "member_events", "member_goals"),
         apart_options={"scale": 0.02},
+        fault_settings={"page_size": 10},
         thorough=True,
+        fault_options={"scale": 0.02},
     )
     prefix = "/3.0"
     connections = 10
