@@ -141,7 +141,7 @@ def test_profiles_that_lack_the_key_are_left_out_and_the_setting_is_named(tmp_pa
 
 @pytest.mark.parametrize("window", ["day", "week"])
 def test_metrics_come_by_day_and_week_and_what_is_not_settled_is_read_again(window: str, tmp_path: Path) -> None:
-    config = {"metrics_window": window, "metrics_lookback_days": 5, "concurrency": 2}
+    config: dict[str, Any] = {"metrics_window": window, "metrics_lookback_days": 5, "concurrency": 2}
     first = run(tmp_path, ["campaign_metrics"], **config)
     assert_exact(first, IterableSandbox({}), **config)
     assert first.keys("campaign_metrics") == ["id", "windowStart"]

@@ -375,7 +375,7 @@ def test_rows_without_a_key_pass_to_be_named() -> None:
     assert suppressed({"category": "c", "suppressions": [None, {"email": "x"}]})[0] is None
     of_list = unit("eps_suppression", partition="blocks")
     assert [row["id"] for row in suppression([{"email": "x"}, {}], of_list)] == ["blocks::x", None]
-    assert relationships({"cio_relationships": [None]}) == [None]
+    assert list(relationships({"cio_relationships": [None]})) == [None]
 
 
 def test_the_identifiers_of_related_people_are_unpacked_and_their_type_is_not_the_objects() -> None:

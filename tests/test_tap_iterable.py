@@ -8,7 +8,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import hypothesis
 import pytest
@@ -683,7 +683,7 @@ def test_a_recurring_campaign_whose_campaigns_are_not_in_the_list_is_told_of(cap
     for children, is_said in (([6], False), ([], True)):
         caplog.clear()
         one = unit()
-        rows = [{"id": 5, "campaignState": "Recurring"}, *({"id": each, "recurringCampaignId": 5} for each in children)]
+        rows: list[dict[str, Any]] = [{"id": 5, "campaignState": "Recurring"}, *({"id": each, "recurringCampaignId": 5} for each in children)]
         for row in rows:
             campaigns.is_new(row, one)
         campaigns.remembered(one).mark(one)
@@ -745,7 +745,7 @@ def test_metrics_are_asked_for_over_the_life_of_the_campaigns() -> None:
     steps = list(metrics.of_campaigns(client(), unit("campaign_metrics", units=parts)))
     assert [row["id"] for step in steps if isinstance(step, Rows) for row in step.rows] == [1, 2]
     assert [step.unit for step in steps if isinstance(step, Checkpoint)] == list(parts)
-    sent = responses.calls[0].request.params  # type: ignore[union-attr]
+    sent = cast("Any", responses.calls[0].request).params
     assert (sent["startDateTime"], sent["endDateTime"]) == ("2020-09-13 12:26:40", "2026-11-11 08:00:00")
 
 

@@ -87,10 +87,9 @@ def keyset(
             return by_offset(page) if request.params.get(start) else []
         # A row that is none, or has no such date, has its place all the same.
         stamps = [row.get(field) if isinstance(row, dict) else None for row in page.rows]
+        texts = [each for each in stamps if isinstance(each, str)]
         last = instant(stamps[-1])
-        is_sorted = all(isinstance(a, str) for a in stamps) and all(
-            a <= b for a, b in zip(stamps, stamps[1:], strict=False)
-        )
+        is_sorted = texts == stamps and all(a <= b for a, b in zip(texts, texts[1:], strict=False))
         if last is None or not is_sorted or request.params.get(start):
             return by_offset(page)
         if instant(stamps[0]) == last:
