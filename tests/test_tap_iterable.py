@@ -683,7 +683,10 @@ def test_a_recurring_campaign_whose_campaigns_are_not_in_the_list_is_told_of(cap
     for children, is_said in (([6], False), ([], True)):
         caplog.clear()
         one = unit()
-        rows: list[dict[str, Any]] = [{"id": 5, "campaignState": "Recurring"}, *({"id": each, "recurringCampaignId": 5} for each in children)]
+        rows: list[dict[str, Any]] = [
+            {"id": 5, "campaignState": "Recurring"},
+            *({"id": each, "recurringCampaignId": 5} for each in children),
+        ]
         for row in rows:
             campaigns.is_new(row, one)
         campaigns.remembered(one).mark(one)
