@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from ..errors import (
 )
 from ..protocol import schema
 from ..protocol.state import Bookmark
+from ..streams import Rows
 from ..sync.paging import decoded, first_request, located
 from ..sync.units import Reading, batch_size, parent_values, partitions, unit
 from ..timestamps import shift
@@ -43,6 +45,8 @@ OFFLINE_SECONDS = 12.0
 """So long may the first call take to be answered; after that discovery goes on as if there were no network."""
 TEST_SECONDS = 15.0
 """So long is tried to have an answer to what --test asks."""
+FIRST_ROWS = 100
+"""Rows that --test takes of a parent that is read by a hook."""
 SCARCE_SECONDS = 1.0
 """A quota that makes a request wait so long is not spent on a test."""
 
@@ -251,8 +255,12 @@ class _Prober:
 
     def _read(self, stream: Stream, endpoint: str, parents: Sequence[Parent], values: Mapping[str, Any]) -> Finding:
         unit = self._unit(stream, parents, values)
-        if stream.fetch is not None and not _has_pages(stream, unit) and stream.fetch(self._client, unit) is not None:
-            return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
+        if stream.fetch is not None and not _has_pages(stream, unit) and (steps := stream.fetch(self._client, unit)):
+            is_cheap = stream.name in self._with_children and stream.cancel is None and stream.window is None
+            if not is_cheap:
+                return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
+            rows = (row for step in steps if isinstance(step, Rows) for row in step.rows)
+            return self._answered(stream, endpoint, lambda: list(islice(rows, FIRST_ROWS)))
 
         request = first_request(stream, unit)
         if stream.name not in self._with_children:
@@ -272,8 +280,11 @@ class _Prober:
     def _send(
         self, stream: Stream, endpoint: str, request: Request, read: Callable[[Response], Sequence[Any]]
     ) -> Finding:
+        return self._answered(stream, endpoint, lambda: self._client.send(request, stream=stream.name, read=read))
+
+    def _answered(self, stream: Stream, endpoint: str, ask: Callable[[], Sequence[Any]]) -> Finding:
         try:
-            rows = self._client.send(request, stream=stream.name, read=read)
+            rows = ask()
         except AuthError:
             raise
         except RefusedError as error:
