@@ -158,12 +158,13 @@ def heeding(limits: Limits, share: float, warn: Callable[[str, str], None] = lam
 
     def judged(request: Request, response: Response) -> ApiError | None:
         limit = response.headers.get("RateLimit-Limit", "")
-        listed = tuple((int(count), float(seconds)) for count, seconds in _LISTED.findall(limit))
-        rates = shared_out(((count, seconds) for count, seconds in listed if seconds <= LONGEST_RATE_SECONDS), share)
-        if rates and request.quota and learned.get(request.quota, _known(request.quota, share)) != rates:
-            learned[request.quota] = rates
-            limits.learn(request.quota, rates)
-        elif not listed and (seconds_left := _nearly_used_up(response, share)):
+        listed = {float(seconds): int(count) for count, seconds in _LISTED.findall(limit)}
+        if listed and request.quota:
+            rates = _told(request.quota, listed, share)
+            if learned.get(request.quota, _told(request.quota, {}, share)) != rates:
+                learned[request.quota] = rates
+                limits.learn(request.quota, rates)
+        elif seconds_left := _nearly_used_up(response, share):
             limits.pause(seconds_left, request.quota)
         error = verdict(request, response)
         if isinstance(error, DeadMetricError):
@@ -178,9 +179,13 @@ LONGEST_RATE_SECONDS = 3600
 _LISTED = re.compile(r"(\d+)\s*;\s*w=(\d+)")
 
 
-def _known(quota: str, share: float) -> tuple[tuple[int, float], ...]:
-    tier = quota.partition(" ")[0]
-    return _rates(tier, share) if tier in TIERS else ()
+def _told(quota: str, listed: Mapping[float, int], share: float) -> tuple[tuple[int, float], ...]:
+    """A quota's rates as its tier has them, but for the windows that an answer listed."""
+    known = {seconds: count for count, seconds in TIERS.get(quota.partition(" ")[0], ())}
+    merged = {float(seconds): count for seconds, count in {**known, **listed}.items()}
+    return shared_out(
+        ((count, seconds) for seconds, count in sorted(merged.items()) if seconds <= LONGEST_RATE_SECONDS), share
+    )
 
 
 def _nearly_used_up(response: Response, share: float) -> float:
@@ -246,7 +251,7 @@ _DEAD_METRIC = re.compile(r"Metric IDs? .*do(es)? not exist", re.IGNORECASE)
 _SCOPE = re.compile(r"\bscopes?\b", re.IGNORECASE)
 _PLAN = re.compile(
     r"\b(plan|plans|add-?on|upgrade|only available to|not available (to|for) (this|your)|not enabled|"
-    r"not included|feature|allow-?list(ed)?|beta|KDP|KCDP)\b",
+    r"not included|allow-?list(ed)?|beta|KDP|KCDP)\b",
     re.IGNORECASE,
 )
 

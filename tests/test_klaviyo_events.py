@@ -68,13 +68,14 @@ def test_the_category_of_an_integration_is_text_in_whatever_form_it_comes() -> N
 def test_the_account_s_metrics_become_streams_by_name_or_id_and_never_twice(
     box: KlaviyoSandbox, tmp_path: Path
 ) -> None:
-    found = run(box, tmp_path, "event_*", metric_streams=["placed order", "Received Email"])
+    found = run(box, tmp_path, "event_placed_order*", metric_streams=["placed order", "Received Email"])
     orders = [each for each in box.account.metrics if each["attributes"]["name"] == "Placed Order"]
-    names = sorted(f"event_placed_order_{each['id']}" for each in orders)
-    assert sorted(found.by_stream()) == names
+    bare, other = sorted(orders, key=lambda each: str(each["attributes"]["created"]))
+    names = {bare["id"]: "event_placed_order", other["id"]: f"event_placed_order_{other['id']}"}
+    assert sorted(found.by_stream()) == sorted(names.values())
     everything = {event["id"]: event for event in box.truth("events")}
     for each in orders:
-        records = found.records(f"event_placed_order_{each['id']}")
+        records = found.records(names[each["id"]])
         wanted = [event for event in everything.values() if event["metric_id"] == each["id"]]
         assert differences(records, wanted) == []
 
@@ -98,7 +99,7 @@ def test_events_that_several_streams_want_are_asked_for_once(tmp_path: Path) -> 
 
     alone, few = requests("events"), requests("receive", "click")
     assert requests("events", "receive", "click", "clicked_sms") == alone
-    assert requests(*SEED_EVENTS) == alone < few, "one pass over all metrics, where two metrics need more requests"
+    assert requests(*SEED_EVENTS) == alone + 1 <= few, "a look, and one pass over all metrics; two alone take as many"
 
 
 def test_a_window_is_asked_for_inclusively_and_in_order() -> None:
@@ -121,7 +122,7 @@ def test_revisions_before_2026_know_no_page_size_of_events() -> None:
 
 def test_a_profile_that_nobody_selected_is_not_sent() -> None:
     window = ("2026-11-01T00:00:00.000000Z", NOW)
-    gone = frozenset(("profile", "attribution_ids", "event_properties"))
+    gone = frozenset(("profile", "attribution_ids", "attributions", "event_properties", "_extra"))
     asked = first_request(STREAMS["receive"], unit(window=window, parent={"metric_id": "a"}, deselected=gone)).params
     assert "include" not in asked
     assert asked["fields[event]"] == "timestamp,datetime,uuid"
@@ -233,7 +234,10 @@ def test_future_events_are_left_out_and_on_demand_read_without_moving_a_bookmark
         for stream in ("receive", "events"):
             truth = box.truth(stream, {"include_future_events": wanted})
             assert differences(found.records(stream), truth) == []
-        marks = [*found.state["bookmarks"]["receive"]["units"].values(), found.state["bookmarks"]["events"]["datetime"]]
+        marks = [
+            *(mark for unit in found.state["bookmarks"]["receive"]["units"].values() for mark in unit),
+            found.state["bookmarks"]["events"]["datetime"],
+        ]
         assert all(mark < "2026-11-01T13" for mark in marks)
 
 

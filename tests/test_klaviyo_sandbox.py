@@ -74,7 +74,11 @@ def test_the_truth_holds_what_a_naive_read_finds(stream: str, sandbox: KlaviyoSa
     # Unfiltered, the read meets events dated ahead and profiles older than the start date.
     chosen = {"start_date": "2020-01-01", "undated_profiles": True, "include_future_events": True}
     found = {row["id"] for row in reader.walk(BY_STREAM[stream].path)}
-    assert found == {record["id"] for record in sandbox.truth(stream, chosen)}
+    if stream == "messages_of_campaigns":  # which no stream reads for their own sake
+        told = {record["campaign_message_id"] for record in sandbox.truth("campaign_variations")}
+    else:
+        told = {record["id"] for record in sandbox.truth(stream, chosen)}
+    assert found == told
 
 
 def test_events_come_in_order_and_many_share_a_second(sandbox: KlaviyoSandbox, reader: Reader) -> None:
