@@ -288,6 +288,8 @@ class Stream:
                          as many as there are workers
     ahead                its units are one long chain of requests, on which the length of a run depends, or much waits
                          for its rows: these requests and answers go before all that wait for their turn
+    weigh                (client) -> about how many requests a whole read takes, where the API tells by a cheap count;
+                         for --plan
     size                 about how many rows the unit holds, with what lies below it; large units begin first
     """
 
@@ -365,6 +367,7 @@ class Stream:
     at_once: int | Callable[[Settings], int | None] | None = None
     ahead: bool = False
     size: Callable[[Unit], int] | None = None
+    weigh: Callable[[Client], int | None] | None = None
 
     @property
     def parents(self) -> tuple[Parent, ...]:

@@ -14,6 +14,15 @@ TOLERATED = 0.01
 """Counts of workspaces are up to two hours old."""
 
 
+def requests_for_people(client: Client) -> int | None:
+    """Two walks of the search, a thousand a page, and a hundred people a request; one export has few."""
+    if client.settings["customers_segment_ids"] or client.settings["customers_source"] != "search":
+        return None
+    counts = _counted(client, "people")
+    people = min(counts, default=0)
+    return 2 * (people // 1000 + 1) + people // 100 + 1 if people else None
+
+
 def of_people(client: Client, written: Mapping[str, int]) -> Iterator[str]:
     """A deletion during the search can hide somebody."""
     if client.settings["customers_segment_ids"] or client.settings["customers_source"] != "search":

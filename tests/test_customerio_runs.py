@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -172,6 +173,17 @@ def test_a_person_who_cannot_be_read_is_missed_alone_and_named(key: str, odd: st
     assert f"person with cio_id {name} could not be read" in result.stderr and "odd person" in result.stderr
     expected = [row for row in small().truth("customers") if row["cio_id"] != name]
     assert differences(result.records("customers"), expected) == []
+
+
+def test_what_people_take_is_estimated_from_their_number(tmp_path: Path) -> None:
+    with small(rate="1000", scale="3") as box:
+        words = ("--select", "customers")
+        plan = run_tap("tap_customerio", *words, "--plan", config=box.settings, folder=tmp_path)
+        (estimate,) = [shard["estimate"] for shard in json.loads(b"\n".join(plan.lines))["shards"]]
+        before = box.stats.summary()["requests"]
+        assert run_tap("tap_customerio", *words, config=box.settings, folder=tmp_path).status == 0
+        taken = box.stats.summary()["requests"] - before
+        assert taken / 2 < estimate["requests_at_least"] < taken * 2
 
 
 def test_a_config_of_ones_own_works_with_the_sandbox(tmp_path: Path) -> None:

@@ -164,7 +164,12 @@ def _shard(
     overlay: Mapping[str, Any],
     known: Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    requests = {stream.name: known.get(stream.name, _requests(stream, settings)) for stream in members}
+    requests = {
+        stream.name: known[stream.name]
+        if stream.name in known
+        else _weighed(client, stream) or _requests(stream, settings)
+        for stream in members
+    }
     by_quota: dict[str, int] = {}
     for stream in members:
         by_quota[stream.quota] = by_quota.get(stream.quota, 0) + requests[stream.name]
@@ -182,6 +187,16 @@ def _shard(
             "and": {stream.name: stream.cost for stream in members if stream.cost},
         },
     }
+
+
+def _weighed(client: Client, stream: Stream) -> int | None:
+    """The requests a stream takes as the API's own counts tell; None where they do not, or not now."""
+    try:
+        return stream.weigh(client) if stream.weigh else None
+    except AuthError:
+        raise
+    except ApiError:
+        return None
 
 
 def _requests(stream: Stream, settings: Mapping[str, Any]) -> int:

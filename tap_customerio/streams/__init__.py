@@ -211,6 +211,7 @@ STREAMS = (
         keep=people_read,
         fetch=exports.everybody,
         checks=checks.of_people,
+        weigh=checks.requests_for_people,
         identity=of_person,
         transform=person,
         size=lambda unit: 1_000_000,
