@@ -36,8 +36,8 @@ def described(client: Client, unit: Unit) -> Generator[Step, None, None]:
             found: Mapping[str, Any] = {}
             try:
                 found = inside(client.json(Request(path), stream=unit.stream))
-            except GoneError:
-                continue
+            except GoneError as error:
+                client.report.warn(unit.stream, f"without the field types of catalog {row['name']}: {error}")
             except (AuthError, QuotaError):
                 raise
             except ApiError as error:

@@ -33,12 +33,15 @@ CHANGING = frozenset({
 """What changes after the event, or is joined to it: no part of an id."""
 OBJECTS = frozenset({
     "itblInternal", "deeplink", "messageContext", "deviceInfo", "smsProviderResponse", "whatsAppMessage", "sanitized",
+    "payload", "transactionalData", "dataFields",
 })  # fmt: skip
 """Columns that are objects, whose members may come as dotted keys."""
 JSON_TEXTS = frozenset({"transactionalData", "payload", "dataFields"})
 """Objects that may come as JSON text, or be anything."""
 ID_LISTS = frozenset({"emailListIds", "userListIds", "channelIds", "messageTypeIds"})
 """Lists of ids that may come as one id, or as text."""
+LISTS = frozenset({"shoppingCartItems", "impressions"})
+"""Lists that may come as JSON text."""
 ITEMS = "shoppingCartItems"
 OWN = "dataFields"
 RAW = "_raw"
@@ -86,6 +89,7 @@ class _Plan:
     dotted: tuple[str, ...]
     texts: tuple[str, ...]
     ids: tuple[str, ...]
+    lists: tuple[str, ...]
     own: tuple[str, ...]
     rest: tuple[str, ...]
 
@@ -98,6 +102,7 @@ def _plan(export: Export, names: tuple[str, ...]) -> _Plan:
         or tuple(name for name in names if name.startswith(f"{ITEMS}.") and ITEMS in known and ITEMS not in names),
         texts=tuple(name for name in names if name in JSON_TEXTS),
         ids=tuple(name for name in names if name in ID_LISTS),
+        lists=tuple(name for name in names if name in LISTS),
         own=tuple(name for name in names if name not in known) if known else (),
         rest=()
         if export.has_message_ids and "messageId" in names
@@ -115,6 +120,8 @@ def shaped(export: Export, row: Row) -> bytes:
         row[name] = as_object(row[name])
     for name in plan.ids:
         row[name] = as_ids(row[name])
+    for name in plan.lists:
+        row[name] = as_list(row[name])
     if plan.own:
         _gather(row, plan.own)
         plan = _plan(export, tuple(row))
@@ -161,6 +168,17 @@ def as_object(value: Any) -> Any:
             found = None
         return found if found.__class__ is dict else {RAW: value}
     return {RAW: value}
+
+
+def as_list(value: Any) -> Any:
+    """A list that may come as JSON text; anything else as it is."""
+    if value.__class__ is not str:
+        return value
+    try:
+        found = parse(value.encode("utf-8", "surrogatepass"))[0]
+    except ValueError:
+        return value
+    return found if found.__class__ is list else value
 
 
 def as_ids(value: Any) -> Any:

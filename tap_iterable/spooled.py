@@ -171,11 +171,7 @@ def _one_by_one(lines: Sequence[bytes], broken: Broken) -> tuple[list[Row], bool
 
 def event_id(text: bytes, numbers: Numbers) -> str:
     """The id of an event: the same on every read, since equal ones share their second, and thus their window."""
-    digest = hashlib.sha256(text)
-    first = digest.copy()
-    first.update(b"#0")
-    made = first.digest()
+    made = hashlib.sha256(text + b"#0").digest()
     if number := numbers.count(made):
-        digest.update(b"#%d" % number)
-        made = digest.digest()
+        made = hashlib.sha256(text + b"#%d" % number).digest()
     return made[:16].hex()

@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shared.api.request import Request
-from shared.errors import ApiError, AuthError, GoneError, QuotaError, RetryableError
-from shared.streams import LeftOut, Rows, Step, Stream, Unit
+from shared.errors import ApiError, AuthError, GoneError, PartError, QuotaError, RefusedError, RetryableError
+from shared.streams import Rows, Step, Stream, Unit
 
 from .pages import by_number, numbered
 
@@ -34,6 +34,7 @@ def listed(client: Client, unit: Unit) -> Generator[Step, None, None]:
     from shared.sync.paging import pages
 
     kinds: dict[Any, dict[str, str]] = {}
+    failed: list[PartError] = []
     for field, values in (("messageMedium", MEDIA), ("templateType", TEMPLATE_TYPES)):
         for value in values:
             listing = plain_templates(params=numbered(1000, sort="id", **{field: value}))
@@ -43,14 +44,17 @@ def listed(client: Client, unit: Unit) -> Generator[Step, None, None]:
                         kinds.setdefault(row.get("templateId"), {})[field] = value
             except (AuthError, QuotaError):
                 raise
-            except RetryableError as error:
-                yield LeftOut(f"{field} {value}", f"the templates have no {field} where it is {value}: {error}")
-            except ApiError as error:
+            except (RetryableError, RefusedError) as error:
+                failed.append(PartError(f"{error} Templates are without their {field}.", part=f"{field} {value}"))
+            except ApiError as error:  # a filter that this project does not know finds nothing
                 client.report.warn(unit.stream, f"without the {field} {value} of templates: {error}")
     for batch in pages(client, unit, plain_templates()):
         yield Rows(
             [{**row, **kinds.get(row.get("templateId"), {})} for row in batch.rows], size=batch.size, care=batch.care
         )
+    if failed:  # and the bookmark stays where it is, so that the next run tells
+        parts = ", ".join(error.part for error in failed)
+        raise PartError(str(failed[0]), part=parts)
 
 
 def embedded(client: Client, unit: Unit) -> Generator[Step, None, None]:

@@ -8,6 +8,8 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, cast
 
 import hypothesis
@@ -33,9 +35,20 @@ from shared.errors import (
     UnavailableError,
 )
 from shared.report import Report
-from shared.streams import Checkpoint, Outcome, Rows, Unit
+from shared.streams import Checkpoint, LeftOut, Outcome, Rows, Unit
 from shared.tap import settings_of
-from tap_iterable import campaigns, event_streams, experiments, exports, members, metrics, profiles, spooled
+from tap_iterable import (
+    campaigns,
+    catalogs,
+    event_streams,
+    experiments,
+    exports,
+    members,
+    metrics,
+    profiles,
+    spooled,
+    templates,
+)
 from tap_iterable.client import EXPORT, check, connect, quotas, rates, stated, verdict
 from tap_iterable.events import Export
 from tap_iterable.pages import has_more
@@ -267,6 +280,9 @@ def test_own_fields_of_an_event_stand_in_data_fields_wherever_they_came(
         ({"deeplink.ios": "a", "deeplink.android": "b"}, {"deeplink": {"ios": "a", "android": "b"}}),
         ({"deeplink": {"ios": "a"}, "deeplink.ios": "b"}, {"deeplink": {"ios": "a"}, "deeplink.ios": "b"}),
         ({"deeplink": {"ios": "a"}, "deeplink.web": "b"}, {"deeplink": {"ios": "a", "web": "b"}}),
+        ({"payload.path": "/"}, {"payload": {"path": "/"}}),
+        ({"impressions": '[{"id": 1}]'}, {"impressions": [{"id": 1}]}),
+        ({"impressions": "none"}, {"impressions": "none"}),
         ({"deeplink": "text", "deeplink.ios": "a"}, {"deeplink": "text", "deeplink.ios": "a"}),
         ({"emailListIds": 5, "channelIds": "[6]"}, {"emailListIds": [5], "channelIds": [6]}),
         ({"emailListIds": "7, 8", "channelIds": "[]"}, {"emailListIds": [7, 8], "channelIds": []}),
@@ -402,6 +418,70 @@ def test_event_key_chooses_the_key(chosen: str, expected: tuple[str, ...]) -> No
 
     assert key_properties(BY_NAME["email_open"], settings(event_key=chosen)) == expected
     assert key_properties(BY_NAME["email_open"], settings(key_mode="contract")) == ("email",)
+
+
+ROW, TORN = {"createdAt": OLD, "id": "good"}, b'{"createdAt": "2026-11-05 10:00:01 +00:00", "id": "to'
+
+
+@pytest.mark.parametrize(
+    ("second", "is_whole"),
+    [
+        (TORN, True),
+        (TORN + b'\n{"createdAt": "2026-11-05 10:00:01 +00:00"}\n', True),
+        (TORN + b'rn"}', False),
+        (b"", False),
+    ],
+)
+@responses.activate
+def test_a_last_line_that_is_torn_is_told_from_a_body_that_was_cut(second: bytes, is_whole: bool) -> None:
+    """By what its own second has of it."""
+
+    def answered(request: Any) -> tuple[int, dict[str, str], bytes]:
+        is_second = request.params["endDateTime"] == "2026-11-05 10:00:02"
+        return 200, {}, second if is_second else json.dumps(ROW).encode() + b"\n" + TORN
+
+    responses.add_callback("GET", f"{API}/api/export/data.json", answered)
+    asked = client(export_requests_per_minute=1000, export_mode="stream")
+    one = unit(settings=asked.settings, window=("2026-11-01T00:00:00.000000Z", NOW))
+    steps = exports.fetch(Export(data_type="emailOpen"))(asked, one)
+    if not is_whole:
+        with pytest.raises(TooLargeError, match="The window was"):
+            list(steps)
+        return
+    read: list[Any] = []
+    with pytest.raises(PartError, match="line 2 of the export of 2026-11-01T00:00:00") as caught:
+        read.extend(steps)
+    assert "2026-11-05T10:00:01" in str(caught.value)
+    assert len(responses.calls) == 3
+
+
+@responses.activate
+def test_a_type_of_data_that_the_project_calls_otherwise_is_asked_for_so_from_then_on() -> None:
+    def answered(request: Any) -> tuple[int, dict[str, str], str]:
+        is_known = request.params["dataTypeName"] == "anonSession"
+        return (200, {}, json.dumps(ROW)) if is_known else (400, {}, json.dumps({"msg": "Invalid dataTypeName"}))
+
+    responses.add_callback("GET", f"{API}/api/export/data.json", answered)
+    asked = client(export_requests_per_minute=1000, export_mode="stream")
+    one = unit(settings=asked.settings, window=("2026-11-01T00:00:00.000000Z", NOW))
+    found = []
+    for _ in range(2):
+        steps = exports.fetch(Export(data_type="unknownSession", also="anonSession"))(asked, one)
+        found += [row["_event_id"] for step in steps if isinstance(step, Rows) for row in step.rows]
+    assert len(responses.calls) == 3
+    assert found == ids(ROW, data_type="unknownSession") * 2, "the id is of the type, whatever it is called"
+    with pytest.raises(GoneError):
+        list(exports.fetch(Export(data_type="rcsSend"))(asked, one))
+
+
+@responses.activate
+def test_a_second_that_is_too_much_for_an_answer_names_the_job() -> None:
+    responses.get(f"{API}/api/export/data.json", status=503, headers={"Retry-After": "x"})
+    asked = client(export_requests_per_minute=1000, export_mode="stream")
+    asked._retry = replace(asked._retry, tries=1)
+    second = ("2026-11-01T00:00:00.000000Z", "2026-11-01T00:00:01.000000Z")
+    with pytest.raises(RetryableError, match="only an export job can read so much"):
+        list(exports.fetch(Export(data_type="emailOpen"))(asked, unit(settings=asked.settings, window=second)))
 
 
 # Jobs
@@ -866,6 +946,50 @@ def test_errors_are_told_apart(path: str, status: int, expected: type[ApiError])
     found = verdict(Request(path), answer(status, {"msg": "what it says", "code": "Success", "params": None}))
     assert type(found) is expected
     assert "what it says" in str(found)
+
+
+def test_a_template_that_fails_is_named() -> None:
+    found = verdict(Request("/api/templates/email/get", {"templateId": 512}), answer(500, {"msg": "no"}))
+    assert isinstance(found, RetryableError)
+    assert "The template was 512." in str(found)
+
+
+@pytest.mark.parametrize(("status", "is_left_out"), [(404, False), (403, True)])
+@responses.activate
+def test_a_catalog_comes_without_the_types_of_its_fields(status: int, is_left_out: bool) -> None:
+    responses.get(f"{API}/api/catalogs", json={"params": {"catalogNames": [{"name": "a/b"}, {"name": "c"}]}})
+    responses.get(f"{API}/api/catalogs/a%2Fb/fieldMappings", status=status, json={"msg": "no"})
+    responses.get(f"{API}/api/catalogs/c/fieldMappings", json={"params": {"definedMappings": {"x": "long"}}})
+    asked = client()
+    steps = list(catalogs.described(asked, unit("catalogs", settings=asked.settings)))
+    written_ones = [row for step in steps if isinstance(step, Rows) for row in step.rows]
+    assert [(row["name"], row["definedMappings"]) for row in written_ones] == [("a/b", None), ("c", {"x": "long"})]
+    assert [step.what for step in steps if isinstance(step, LeftOut)] == [
+        "the field types of catalog a/b"
+    ] * is_left_out
+    assert bool(asked.report.notes) is not is_left_out
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@responses.activate
+def test_a_filter_of_templates_that_is_refused_costs_what_it_would_have_told(status: int) -> None:
+    """For good, where the project does not know it; else the next run tells, so the bookmark stays."""
+
+    def answered(request: Any) -> tuple[int, dict[str, str], str]:
+        if request.params.get("messageMedium") == "SMS":
+            return status, {}, json.dumps({"msg": "Invalid messageMedium"})
+        is_mine = request.params.get("messageMedium", "Push") == "Push" and "templateType" not in request.params
+        return 200, {}, json.dumps({"templates": [{"templateId": 5}] if is_mine else []})
+
+    responses.add_callback("GET", f"{API}/api/templates", answered)
+    asked = client()
+    steps: list[Any] = []
+    with nullcontext() if status == 400 else pytest.raises(PartError, match="Invalid messageMedium"):
+        steps.extend(templates.listed(asked, unit("templates", settings=asked.settings)))
+    assert [row for step in steps if isinstance(step, Rows) for row in step.rows] == [
+        {"templateId": 5, "messageMedium": "Push"}
+    ]
+    assert ["messageMedium SMS" in note for note in asked.report.notes] == [True] * (status == 400)
 
 
 def test_a_wrong_key_names_type_and_region() -> None:
