@@ -266,7 +266,7 @@ def test_reports_of_automations_e_mails_come_if_there_are_any(tmp_path: Path, au
         arguments = ["--select", "reports_*", "--select", "unsubscribes"]
         result = run(box, *arguments, folder=tmp_path, report_automation_emails=True)
         assert result.status == 0, result.stderr[-2000:]
-        ids = {email["id"] for email in box.truth("automation_emails")}
+        ids = {email["id"] for email in box.truth("automation_emails") if email["emails_sent"]}
         for stream, records in result.by_stream().items():
             assert differences(records, box.truth(stream, config(box, report_automation_emails=True))) == [], stream
         found = {record["campaign_id"] for record in result.records(ACTIVITY)}
