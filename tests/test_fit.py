@@ -251,7 +251,7 @@ def test_what_can_be_converted_without_loss_is(schema: dict[str, Any], value: An
         (DAY, "20260228"),
         (DAY, "2026-11-01T10:00:00Z"),
         (MAP, "a"),
-        (MAP, []),
+        (MAP, [1]),
         (LIST, {}),
         (members(b=TEXT), "x"),
         (items(TEXT), "x"),
@@ -416,6 +416,13 @@ def test_records_without_a_key_that_a_setting_chose_are_left_out_and_counted() -
         {"id": "1", "email": "a@b.c"},
     ]
     assert fitter.problems.lines() == ["lists: records without this part of the chosen key were left out: email (3)"]
+
+
+def test_an_empty_array_where_an_object_belongs_is_an_empty_object() -> None:
+    fit = Fitter({"fields": MAP, "stats": members(opens=WHOLE)})
+    (record,) = fit({"fields": [], "stats": []})
+    assert (record["fields"], record["stats"]) == ({}, {})
+    assert fit.problems.lines() == []
 
 
 def test_a_row_that_is_no_object_is_left_out() -> None:

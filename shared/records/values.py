@@ -248,7 +248,7 @@ def _date(value: Any) -> Any:
 
 
 def _object(value: Any) -> Any:
-    return value if value.__class__ is dict else MISFIT
+    return value if value.__class__ is dict else {} if value == [] else MISFIT  # so PHP writes an empty map
 
 
 def _array(value: Any) -> Any:

@@ -106,7 +106,7 @@ ENDPOINTS = (
         asked=_ALL_FLAGS,
         select=_segment_members_listed,
         # Counts the default population, whatever the flags (probed, 2026-07).
-        total=lambda table: table.column("status").count("subscribed"),
+        total=lambda table, listed: [table.column("status")[number] for number in listed].count("subscribed"),
     ),
     in_list("tags", params={"name": Param()}, select=_prefixed, envelope=()),
     in_list("interest_categories", filters=equal("type")),

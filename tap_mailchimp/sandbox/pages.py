@@ -60,7 +60,7 @@ class Endpoint:
     asked: Mapping[str, Any] = field(default_factory=dict)
     envelope: tuple[str, ...] = ()
     sums: Callable[[Table], Row] | None = None
-    total: Callable[[Table], int] | None = None
+    total: Callable[[Table, Sequence[int]], int] | None = None
     paged: tuple[str, ...] = ("count", "offset")
     item: bool = False
 
@@ -230,7 +230,7 @@ def page(endpoint: Endpoint, sandbox: MailchimpSandbox, call: Call) -> Answer:
     body.update((name, call.args[name]) for name in endpoint.envelope)
     if endpoint.sums is not None:
         body.update(endpoint.sums(table))
-    body["total_items"] = len(listed) if endpoint.total is None else endpoint.total(table)
+    body["total_items"] = len(listed) if endpoint.total is None else endpoint.total(table, listed)
     answer = Answer(dumps(trim(body, endpoint.key, params)))
     if table.drift is not None and rows:
         table.drift.step(listed, offset + len(rows), sandbox.clock.now())
