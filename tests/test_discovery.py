@@ -223,6 +223,15 @@ def test_a_partition_in_the_path_is_no_hindrance() -> None:
     assert findings(FakeClient({"/lists/x": [{"id": 1}]}), stream) == {"a": "readable"}
 
 
+def test_grandchildren_of_several_parents_are_tried() -> None:
+    items = Stream(name="items", path="/items", hidden=True)
+    parts = Stream(name="parts", path="/items/{item_id}/parts", parent=IN_ITEM)
+    bolts = Stream(name="bolts", path="/parts/{part_id}/bolts", parent=Parent(stream="parts", keys={"part_id": "id"}))
+    answers: dict[str, Any] = {"/items": [{"id": 1}, {"id": 2}], "/items/1/parts": [{"id": 3}]}
+    answers |= {"/items/2/parts": [{"id": 4}], "/parts/4/bolts": RefusedError("no")}
+    assert findings(FakeClient(answers), items, parts, bolts)["bolts"] == "forbidden"
+
+
 def test_a_dear_stream_is_told_of_by_its_probe() -> None:
     stream = Stream(name="a", path="/export", quota="scarce", probe="/jobs")
     client = FakeClient({"/jobs": {"jobs": []}})

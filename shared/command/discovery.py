@@ -173,8 +173,8 @@ class Finding:
     endpoint: str
     word: str
     detail: str = ""
-    rows: Sequence[Any] = field(default=(), repr=False)
-    parent: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    rows: Sequence[tuple[Any, Mapping[str, Any]]] = field(default=(), repr=False)
+    """Rows that came, each with what it has of the rows above it."""
 
 
 def test(tap: Tap, client: Client, streams: Sequence[Stream], selected: Sequence[str]) -> Iterator[Finding]:
@@ -232,12 +232,12 @@ class _Prober:
         worst = min(answers, key=lambda each: WORST.index(each.word))
         if worst.word == "empty":  # other parents may have rows
             worst = replace(worst, word="readable", detail=f"those of {len(answers)} of {above.stream} were asked for")
-        return replace(worst, rows=next((each.rows for each in answers if each.rows), ()))
+        return replace(worst, rows=[pair for each in answers for pair in each.rows])
 
     def _values(self, stream: Stream, parent: Parent, above: Finding) -> Iterator[dict[str, Any]]:
         """What the stream takes of each of its parent's rows that it is read for."""
-        for row in above.rows:
-            values = parent_values(parent, row, above.parent) if isinstance(row, dict) else {}
+        for row, its_own in above.rows:
+            values = parent_values(parent, row, its_own) if isinstance(row, dict) else {}
             is_whole = values and all(values[name] not in (None, "") for name in parent.keys)
             if is_whole and (parent.where is None or parent.where(self._unit(stream, [parent], values))):
                 yield values
@@ -260,7 +260,8 @@ class _Prober:
             if not is_cheap:
                 return Finding(stream.name, endpoint, "not asked", "takes a job of its own")
             rows = (row for step in steps if isinstance(step, Rows) for row in step.rows)
-            return self._answered(stream, endpoint, lambda: list(islice(rows, FIRST_ROWS)))
+            found = self._answered(stream, endpoint, lambda: list(islice(rows, FIRST_ROWS)))
+            return replace(found, rows=[(row, values) for row, _ in found.rows])
 
         request = first_request(stream, unit)
         if stream.name not in self._with_children:
@@ -275,7 +276,7 @@ class _Prober:
         found = self._send(stream, endpoint, request, read)
         if found.word == "empty" and unit.window:
             found = replace(found, word="readable", detail=f"nothing came of {unit.window[0]} to {unit.window[1]}")
-        return replace(found, parent=values)
+        return replace(found, rows=[(row, values) for row, _ in found.rows])
 
     def _send(
         self, stream: Stream, endpoint: str, request: Request, read: Callable[[Response], Sequence[Any]]
@@ -295,7 +296,7 @@ class _Prober:
             return Finding(stream.name, endpoint, "unavailable" if stream.optional else "gone", str(error))
         except ApiError as error:
             return Finding(stream.name, endpoint, "failed", str(error))
-        return Finding(stream.name, endpoint, "readable" if rows else "empty", rows=rows)
+        return Finding(stream.name, endpoint, "readable" if rows else "empty", rows=[(row, {}) for row in rows])
 
 
 WORST = ("forbidden", "failed", "unavailable", "readable", "not asked", "empty", "gone")
