@@ -490,7 +490,10 @@ def _circle(well: Healthy) -> Fault | None:
 
 def _is_led(first: Asked, second: Asked) -> bool:
     """Whether the first answer names the second request: by a cursor, or by its URL."""
-    query = set(second.target.partition("?")[2].split("&")) - set(first.target.partition("?")[2].split("&"))
+    (path, _, before), (further, _, after) = first.target.partition("?"), second.target.partition("?")
+    if path != further:
+        return False
+    query = set(after.split("&")) - set(before.split("&"))
     values = [unquote(each.partition("=")[2]) for each in query]
     long = [value for value in values if len(value) > 5]
     return bool(long) and all(value in unquote(first.answer.body.decode(errors="replace")) for value in long)
