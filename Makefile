@@ -2,6 +2,7 @@
 # make demo   every tap against its own sandbox into a DuckDB file; no account needed
 # make integration   the taps with public targets on a real PostgreSQL, Meltano, Dagster and a browser: a quarter of an hour
 # make fuzz   100,000 configs, states and catalogs of every wrong shape, which takes hours
+# make contract  every kind of fault at every place of every stream (the tests hold a sample): an hour or two
 # make docs   write anew what is generated from the code: the tables in docs/, plugins/
 # PYTHON=python3.12 make test   takes another interpreter (3.10 to 3.13)
 
@@ -14,7 +15,7 @@ PIP := -m pip --disable-pip-version-check install --quiet
 PLUGINS := $(wildcard plugins/extractors/*.yml examples/meltano/plugins/extractors/*.lock)
 CHECKED := shared tap_* tests docs benchmarks integration examples
 
-.PHONY: test check fuzz demo docs clean integration integration-quick
+.PHONY: test check contract fuzz demo docs clean integration integration-quick
 .DEFAULT_GOAL := test
 
 test: check
@@ -28,6 +29,9 @@ check: $(VENV)/.dev-$(VERSION)
 
 fuzz: $(VENV)/.dev-$(VERSION)
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100000} $(BIN)/python -m pytest tests/test_fuzz.py
+
+contract: $(VENV)/.dev-$(VERSION)
+	$(BIN)/python -m pytest --matrix -q tests/test_contract.py tests/test_matrix.py
 
 demo: $(VENV)/.taps-$(VERSION) $(TARGET)/.target-$(VERSION)
 	$(TARGET)/bin/python docs/demo.py --taps $(BIN) --target $(TARGET)/bin --folder .demo

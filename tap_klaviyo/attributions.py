@@ -34,7 +34,7 @@ def events(*embedded: str) -> Records:
         found = plain(body)
         held = _by_event(body)
         for row in found:
-            if "attribution_ids" in row:
+            if row.__class__ is dict and "attribution_ids" in row:
                 row["attributions"] = held.get(row.get("id")) or [
                     each for name in dict.fromkeys(row["attribution_ids"]) for each in held.get(name, ())
                 ]
@@ -47,7 +47,7 @@ def _by_event(body: Any) -> Mapping[Any, list[Row]]:
     """The side-loaded attributions by the id of their event, or else by their own."""
     found: defaultdict[Any, list[Row]] = defaultdict(list)
     for each in body.get("included") or ():
-        if each.get("type") == "attribution":
+        if isinstance(each, dict) and each.get("type") == "attribution":
             relations = each.get("relationships") or {}
             flat = {column: _id(relations.get(name)) for column, name in RELATIONS.items()}
             owner = _id(relations.get("event")) or each.get("id")

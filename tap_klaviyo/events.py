@@ -117,8 +117,9 @@ def metrics(body: Any) -> Sequence[Row]:
 
 def feeding(rows: Sequence[Row]) -> Sequence[Row]:
     """The account's metrics, each with the stream it feeds: Klaviyo's own one, or else whatever has that name."""
-    owned = {stream_of(row) for row in rows if is_own(row)}
-    for row in rows:
+    named = [row for row in rows if row.__class__ is dict]
+    owned = {stream_of(row) for row in named if is_own(row)}
+    for row in named:
         name = stream_of(row)
         row["feeds"] = name if name not in owned or is_own(row) else None
     return rows

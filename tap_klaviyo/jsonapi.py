@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from typing import Any, TypedDict
 
 from shared.api.paginators import link
-from shared.api.request import Row
+from shared.api.request import Row, at
 from shared.protocol.schema import copied
 from shared.streams import Stream
 
@@ -57,7 +57,7 @@ def included(kind: str, *, relation: str, column: str) -> Records:
 
     def rows(body: Any) -> list[Row]:
         owners = dict(pairs(body, relation))
-        found = [flat(resource) for resource in body.get("included") or () if resource.get("type") == kind]
+        found = [flat(each) for each in filter(_is_resource, body.get("included") or ()) if each.get("type") == kind]
         for row in found:
             row[column] = row.get(column) or owners.get(row.get("id"))
         return found
@@ -67,8 +67,9 @@ def included(kind: str, *, relation: str, column: str) -> Records:
 
 def pairs(body: Any, relation: str) -> Iterator[tuple[Any, Any]]:
     """Which resource (second) names which others (first) in its `relation`."""
-    for resource in _data(body):
-        data = ((resource.get("relationships") or {}).get(relation) or {}).get("data")
+    for resource in filter(_is_resource, _data(body)):
+        relations = resource.get("relationships")
+        data = at(relations, f"{relation}.data") if relations else None
         for each in data if isinstance(data, list) else ():
             if isinstance(each, dict):
                 yield each.get("id"), resource.get("id")
@@ -80,8 +81,9 @@ def joined(relation: str, other: str) -> Records:
     """
 
     def rows(body: Any) -> list[Row]:
-        own = {resource.get("id"): str(resource.get("type")).replace("-", "_") for resource in _data(body)}
-        names = {each.get("id"): (each.get("attributes") or {}).get("name") for each in body.get("included") or ()}
+        own = {each.get("id"): str(each.get("type")).replace("-", "_") for each in filter(_is_resource, _data(body))}
+        side = filter(_is_resource, body.get("included") or ())
+        names = {each.get("id"): at(each, "attributes.name") for each in side}
         return [
             {f"{own[owner]}_id": owner, f"{other}_id": found, f"{other}_name": names.get(found)}
             for found, owner in pairs(body, relation)
@@ -94,11 +96,18 @@ collection = partial(Stream, records=resources(), answer=Document, next_page=lin
 """A stream of resources."""
 
 
-def flat(resource: Mapping[str, Any], found: _Included | None = None, embedded: Sequence[str] = ()) -> Row:
-    """One resource as a row."""
-    kind = resource.get("type")
-    row: Row = {**(resource.get("attributes") or {}), "type": kind, "id": resource.get("id")}
-    relations = resource.get("relationships") or {}
+def _is_resource(each: Any) -> bool:
+    return isinstance(each, dict)
+
+
+def flat(resource: Any, found: _Included | None = None, embedded: Sequence[str] = ()) -> Any:
+    """One resource as a row; what is none stays as it is, to be left out by name."""
+    if resource.__class__ is not dict:
+        return resource
+    kind, attributes = resource.get("type"), resource.get("attributes")
+    row: Row = {**(attributes if attributes.__class__ is dict else {}), "type": kind, "id": resource.get("id")}
+    relations = resource.get("relationships")
+    relations = relations if relations.__class__ is dict else {}
     for name, relation in relations.items():
         if relation.__class__ is dict and "data" in relation:
             data, (one, many) = relation["data"], _columns(name)
@@ -114,17 +123,14 @@ def flat(resource: Mapping[str, Any], found: _Included | None = None, embedded: 
     return reshape(row) if reshape else row
 
 
-def _data(body: Any) -> list[Mapping[str, Any]]:
+def _data(body: Any) -> list[Any]:
     """The resources of an answer. ValueError where there is no place for them: such a 200 is no answer."""
     if not isinstance(body, dict) or "data" not in body:
         raise ValueError("the answer has no 'data'")
     data = body["data"]
-    if data is None:
-        return []
-    found = data if isinstance(data, list) else [data]
-    if not all(isinstance(each, dict) for each in found):
-        raise ValueError("'data' of the answer holds something else than resources")
-    return found
+    if not isinstance(data, (list, dict)):
+        raise ValueError(f"'data' of the answer is {'null' if data is None else 'neither a resource nor a list'}")
+    return data if isinstance(data, list) else [data]
 
 
 @lru_cache
@@ -138,7 +144,8 @@ class _Included:
     """The side-loaded resources of an answer. Each is there once, however many point to it."""
 
     def __init__(self, body: Any) -> None:
-        self._by_id = {(each.get("type"), each.get("id")): each for each in body.get("included") or ()}
+        side = filter(_is_resource, body.get("included") or ())
+        self._by_id = {(each.get("type"), each.get("id")): each for each in side}
         self._rows: dict[Any, Row] = {}
 
     def of(self, relation: Any) -> list[Row]:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from shared.api.request import Params, Request, Row
+from shared.api.request import Params, Request, Row, at
 from shared.errors import ConfigError, UnavailableError
 from shared.streams import Rows, Settings, Step, Stream, Unit
 from shared.timestamps import parse, shift
@@ -27,6 +27,7 @@ from .client import InvalidError, zone_of
 from .conversions import conversion
 
 if TYPE_CHECKING:
+    from shared.api.answers import Response
     from shared.api.client import Client
 
 DAY_SECONDS = 86_400
@@ -205,7 +206,7 @@ def _answers(
             quota=f"report {name}s",
         )
         try:
-            body = client.json(asked, stream=unit.stream)
+            body = client.send(asked, stream=unit.stream, read=report_of)
         except InvalidError as error:
             left = fewer(attributes["statistics"], error.said, kind)
             if cursor is not None or not left or (unit.params.get("statistics") and not _lacks_values(error.said)):
@@ -220,6 +221,14 @@ def _answers(
         cursor = cursor_of((body.get("links") or {}).get("next"))
         if cursor is None:
             return
+
+
+def report_of(response: Response) -> Any:
+    """The body of an answer; ValueError where it has no place for results: then it is no answer."""
+    body = response.json()
+    if not isinstance(at(body, "data.attributes.results"), list):
+        raise ValueError("the answer has no list of results")
+    return body
 
 
 def _lacks_values(said: str) -> bool:
@@ -243,6 +252,9 @@ def rows(body: Any, constants: Mapping[str, Any]) -> Iterator[Row]:
     dates: Sequence[str | None] = attributes.get("date_times") or [None]
     is_series = "date_times" in attributes
     for result in attributes["results"]:
+        if not isinstance(result, dict):
+            yield result  # left out by name
+            continue
         groupings, statistics = result.get("groupings") or {}, result.get("statistics") or {}
         for place, moment in enumerate(dates if is_series else [None]):
             numbers = {name: value_at(value, place) if is_series else value for name, value in statistics.items()}

@@ -11,9 +11,14 @@ from shared.testing.taps import ROOT, TAPS, tap_of
 
 pytest.register_assert_rewrite("shared.testing.contract")
 
-from shared.testing.contract import pytest_addoption  # noqa: E402 - its asserts are to be rewritten
+from shared.testing import contract  # noqa: E402 - its asserts are to be rewritten
 
-__all__ = ["ROOT", "TAPS", "pytest_addoption", "tap_of"]
+__all__ = ["ROOT", "TAPS", "tap_of"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    contract.pytest_addoption(parser)
+    parser.addoption("--matrix", action="store_true", help="the whole fault matrix, not a sample of it")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -130,7 +130,7 @@ def read_pages(
     asked: set[int] = set()
 
     def foresee(following: Sequence[Request]) -> None:
-        if prefetcher is None or pending or len(following) != 1 or following[0] == request:
+        if prefetcher is None or pending or len(following) != 1 or _digest_of(following[0]) in asked:
             return
         if not isinstance(following[0].memo, Back) and prefetcher.spare(following[0].quota):
             ahead[id(following[0])] = _sent_ahead(client, stream, following[0], prefetcher)

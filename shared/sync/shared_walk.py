@@ -114,6 +114,8 @@ class SharedRun(Run):
         shared = (member.run.stream.shared_walk for member, _ in takers)
         unit_of = next((each.unit_of for each in shared if each is not None and each.unit_of is not None), None)
         keys = {part.key for member, part in takers if not self._takes_all(member)}
+        odd = [row for row in rows if row.__class__ is not dict]  # nobody's; whoever is first says so
+        rows = [row for row in rows if row.__class__ is dict] if odd else rows
         for row in rows if unit_of else ():
             by_key[unit_of(row) if unit_of else None].append(row)
         for place, (member, part) in enumerate(takers, 1):
@@ -123,7 +125,7 @@ class SharedRun(Run):
                 found = [copied(row) for row in rows]
             else:
                 found = [copied(row) if unit_of and unit_of(row) in keys else row for row in rows]
-            yield member, part, self._wanted(member, found, window)
+            yield member, part, [*(odd if place == 1 else ()), *self._wanted(member, found, window)]
 
     def _wanted(self, member: Member, rows: Sequence[Row], window: Span) -> Sequence[Row]:
         """Without what the member had before. Rows outside the window are extras of the walk, and wanted."""

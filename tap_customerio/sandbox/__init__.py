@@ -54,6 +54,7 @@ class CustomerioSandbox(Sandbox):
         small_pages={"messages_window_days": 10},
         walks=(("eps_suppression", {}),),
         granted={"rate": 1000},
+        unavailable=Refusal(403, NOT_ON_PLAN),
         fault_options={"scale": 0.02, "rate": 1000},
     )
     prefix = "/v1"
