@@ -10,6 +10,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from ..files import parsed, read_text
@@ -17,9 +18,9 @@ from ..tap import Tap
 
 _WORDS = re.compile(r"[A-Za-z_$][\w$-]*")
 _COMMON = (
-    "_links code data detail details errors error error_description expires_in access_token refresh_token token_type "
-    "field id included instance links message meta msg next params parameter pointer prev relationships scope self "
-    "source status success title total type"
+    "_links access_token attributes code data detail details error error_description errors expires_in "
+    "field first id included instance last links message meta msg next params parameter pointer prev "
+    "refresh_token related relationships scope self source status success title token_type total type"
 )
 _LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
 
@@ -126,7 +127,12 @@ def _path_parts(tap: Tap) -> frozenset[str]:
 _PART = re.compile(r"[A-Za-z][A-Za-z_.-]*|v?\d{1,2}(\.\d)?")
 
 
+_NAME = re.compile(r"tap-[a-z]+(-[a-z]+)*")
+
+
 def tap_of(name: str) -> Tap:
-    """The tap that is called `name`; raises ModuleNotFoundError."""
+    """The tap that is called `name`; raises ValueError."""
+    if not _NAME.fullmatch(name) or find_spec(name.replace("-", "_")) is None:
+        raise ValueError(f"there is no {name!r}")
     found: Tap = import_module(f"{name.replace('-', '_')}.tap").TAP
     return found
