@@ -88,6 +88,7 @@ class Context:
     secrets     settings that are never shown
     today       our own clock, by which that of the API is judged
     renewing    held while a token is renewed: the process does not end before the new one is saved
+    watch       told of every answer that was read, and for which stream; None: nobody wants to know
     """
 
     settings: Mapping[str, Any] = field(repr=False)
@@ -101,6 +102,7 @@ class Context:
     masks: Secrets = field(default_factory=Secrets, repr=False)
     today: Callable[[], datetime] = present
     renewing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    watch: Callable[[str, Request, Response], None] | None = None
 
     def __post_init__(self) -> None:
         for secret in self.secrets:
@@ -359,6 +361,8 @@ class Client:
         size = 0 if request.ahead else len(packed.packed or packed.content)
         with self.reading_order.turn(size):
             response = unpacked(request, packed)
+            if self._context.watch is not None:
+                self._context.watch(stream, request, response)
             error = self._meaning(request, response)
             if error is None:
                 try:

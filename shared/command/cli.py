@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ..api.client import Client, Context
+    from ..evidence.recorder import Recorder
     from ..protocol.selection import Selection
     from ..protocol.state import State
     from ..report import Report
@@ -346,6 +347,7 @@ class _Command:
             # Imported only now: it is heavy, and a wrong config is said sooner.
             from ..api.client import Context, present
 
+            recorder = self._recorder()
             context = Context(
                 settings=config.settings,
                 report=Report(self.tap.name),
@@ -357,6 +359,7 @@ class _Command:
                 secrets=config.secrets,
                 renewing=self.signals.renewing,
                 today=sandbox.clock.now if sandbox is not None else present,
+                watch=recorder,
             )
             self.mask = context.masks.mask
             if self.tap.adapt is not None:
@@ -364,10 +367,28 @@ class _Command:
             self._set_up_logging(config)
             for text in config.unknown:
                 context.report.warn("", text)
-            yield config, context
+            try:
+                yield config, context
+            finally:
+                if recorder is not None:
+                    self._write_shapes(recorder, context.report)
         finally:
             if sandbox is not None:
                 sandbox.stop()
+
+    def _recorder(self) -> Recorder | None:
+        if not self.arguments.shapes:
+            return None
+        from ..evidence.recorder import Recorder
+
+        # What a sandbox calls its fields is no secret, and is to be found again in what is expected of it.
+        return Recorder(self.tap, salt=b"" if self.arguments.sandbox is not None else None)
+
+    def _write_shapes(self, recorder: Recorder, report: Report) -> None:
+        try:
+            recorder.write(self.arguments.shapes)
+        except OSError as error:
+            report.log.warning("the shapes could not be written to %s: %s", self.arguments.shapes, error.strerror)
 
     def _sandbox(self) -> Sandbox | None:
         if self.arguments.sandbox is None:

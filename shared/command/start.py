@@ -66,6 +66,7 @@ def parse(name: str, title: str, version: str, *, oauth: bool, argv: Sequence[st
     )
     add("--log-level", choices=("debug", "info", "warning", "error"), type=str.lower, help="default: LOGLEVEL, or info")
     add("--report", metavar="FILE.html", help="write a page about the run: streams, timeline, warnings, bookmarks")
+    add("--shapes", metavar="FILE", help="write how the API answers: shapes, never values (docs/shapes.md)")
     add("--no-progress", action="store_true", help="no live view on the terminal")
     # An option that this tap lacks reads as not given.
     return parser.parse_args(argv, argparse.Namespace(authorize=False))
