@@ -221,7 +221,7 @@ def nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sync, "run", plan)
     monkeypatch.setattr("shared.process.be_quick", lambda: None)  # once a process, not once an example
-    monkeypatch.setattr(discovery, "of_account", lambda tap, client, **_: discovery.known(tap))
+    monkeypatch.setattr(discovery, "of_account", lambda tap, client, **_: (*discovery.known(tap), {}))
 
 
 def outcome(tap: Tap, *arguments: str) -> tuple[int, str]:
