@@ -41,6 +41,17 @@ class Span:
     units: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a run left out: one parent's rows, a page, a row; "" is all of the stream. `how` in a word, `why` in a
+    sentence.
+    """
+
+    what: str
+    how: str
+    why: str
+
+
 @dataclass
 class Counts:
     """What happened to one stream so far."""
@@ -56,6 +67,8 @@ class Counts:
     outcome: str = ""
     bookmark: str | None = None
     problems: dict[str, None] = field(default_factory=dict)
+    missing: list[Missing] = field(default_factory=list)
+    missing_more: int = 0
     size: int = 0
     answered: float = 0.0
     before: str | None = None
@@ -176,6 +189,13 @@ class Report:
             problems[text] = None
         if is_new and not is_known:
             self.log.warning("%s", _labelled(stream, text), extra={"stream_name": stream})
+
+    def missing(self, stream: str, found: Iterable[Missing], *, more: int = 0) -> None:
+        """What was left out, and how much more there was. Only the page about the run shows it one by one."""
+        with self._lock:
+            counts = self._counts(stream)
+            counts.missing.extend(found)
+            counts.missing_more += more
 
     # What happens to a request
 

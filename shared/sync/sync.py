@@ -23,7 +23,7 @@ from ..errors import PartError, TapError, UnavailableError
 from ..protocol.messages import Writer
 from ..protocol.selection import Selection
 from ..protocol.state import State
-from ..report import Report
+from ..report import Missing, Report
 from ..streams import Stream, Unit
 from ..tap import Tap
 from .bookmarks import Bookmarks
@@ -139,6 +139,7 @@ class _Sync:
         unknown = self.missing.keys() - self.runs.keys()
         for name in sorted(unknown):
             self.report.problem(name, str(self.missing[name]))
+            self.report.missing(name, [Missing("", "missing", str(self.missing[name]))])
             self.report.stream_finished(name, outcome="missing")
         may_be_refused = not self.plan.settings.get("fail_on_forbidden", True)
         have_succeeded = [run.progress.has_succeeded(may_be_refused=may_be_refused) for run in self.runs.values()]
@@ -232,6 +233,7 @@ class _Sync:
         if parts:
             names = ", ".join(dict.fromkeys(error.part for error in parts))
             self.report.problem(run.name, f"Left out: {names}. The first, because: {parts[0]}")
+        self._list_missing(run)
         if run.encoder is None:
             return
         if lost := self.plan.misfits.left_out(run.name):
@@ -245,6 +247,17 @@ class _Sync:
         elif progress.is_over:
             self.bookmarks.begin_anew(run)
         self.report.stream_finished(run.name, outcome=progress.outcome, bookmark=self._shown(run))
+
+    def _list_missing(self, run: Run) -> None:
+        """What is missing, one by one, for the page about the run."""
+        progress = run.progress
+        found = [Missing(*each) for each in progress.missing]
+        if progress.closed is not None:
+            found.append(Missing("", progress.outcome, str(progress.closed)))
+        for what, count in self.plan.misfits.rows_left_out(run.name):
+            times = f", {count} times" if count > 1 else ""
+            found.append(Missing(f"{what}{times}", "left out", "it has no key, or a form that cannot be read"))
+        self.report.missing(run.name, found, more=progress.missing_more)
 
     def _say_absent(self, run: Run) -> None:
         """Which units are missing, by name, where others were read."""
