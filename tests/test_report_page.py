@@ -89,7 +89,9 @@ def test_the_page_says_what_was_left_out_by_name_and_reason() -> None:
     assert ["c", "parent_id 2", "refused", str(error)] in cells
     assert any(row[0] == "p" and "name <b>" in row[1] and row[2] == "left out" for row in cells if len(row) == 4), cells
     whole = page(run([Stream(name="a", path="/a")], failing).report, version="1", now=NOW)
-    assert ["a", "all of it", "refused", "a: no."] in [read(row).words for row in whole.split("</table>")[1].split("<tr>")]
+    assert ["a", "all of it", "refused", "a: no."] in [
+        read(row).words for row in whole.split("</table>")[1].split("<tr>")
+    ]
     assert "Nothing." in read(page(run([PARENT], lambda _: rows(1)).report, version="1", now=NOW)).words
 
 
@@ -106,7 +108,7 @@ def test_what_was_left_out_without_end_is_counted() -> None:
         raise RefusedError("c: no.")
 
     html = page(run([PARENT, CHILD], answer).report, version="1", now=NOW)
-    assert html.count("<td class=\"left\">refused") == 500 and "199 more" in html
+    assert html.count('<td class="left">refused') == 500 and "199 more" in html
 
 
 def test_units_without_end_leave_a_bounded_timeline() -> None:

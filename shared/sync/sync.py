@@ -11,6 +11,7 @@ import gc
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -43,6 +44,8 @@ taken away. It takes 10 to 50 ms in which nothing else runs.
 """
 FIRST_SILENCE_SECONDS = 0.02
 FEWEST_WORKERS = 8
+MUCH = 20
+"""Records of a full read after which one that finds none is worth a word."""
 STATE_SECONDS = 3.0
 STATE_BYTES_PER_SECOND = 5_000
 LARGE_STATE = 50_000
@@ -94,6 +97,7 @@ class _Sync:
         self.collected_at = time.monotonic()
         self.state_size = len(orjson.dumps(plan.state.value))
         self.ends_in_state = False
+        self._written: Counter[str] = Counter()
         self._said: set[int] = set()
         """Errors that were told; streams that need one permission share theirs."""
         self.runs = plan.runs()
@@ -186,6 +190,7 @@ class _Sync:
                 self.writer.records(name, data, count)
                 self.ends_in_state = False
                 self.report.records(name, count)
+                self._written[name] += count
         if part := self.plan.part_of(built):
             self.report.share(part, records=sum(count for _, _, count in output.lines))
         for each in output.left_out:
@@ -240,6 +245,7 @@ class _Sync:
             progress.records_lost = True
             self.report.problem(run.name, lost)
         if progress.is_complete:
+            self._compare(run)
             self.bookmarks.complete_stream(run)
             if run.encoder.version is not None and not progress.skipped_by_gate:
                 self.writer.activate_version(run.name, run.encoder.version)
@@ -247,6 +253,16 @@ class _Sync:
         elif progress.is_over:
             self.bookmarks.begin_anew(run)
         self.report.stream_finished(run.name, outcome=progress.outcome, bookmark=self._shown(run))
+
+    def _compare(self, run: Run) -> None:
+        """A full read that finds nothing where the last one found much may be right, and is worth a word."""
+        if run.reading.incremental or run.resume or run.progress.skipped:
+            return
+        count = self._written[run.name]
+        before = self.plan.state.found(run.name, count)
+        self.bookmarks.dirty = True
+        if before >= MUCH and not count:
+            self.report.warn(run.name, f"nothing was found, where the last full read brought {before} records.")
 
     def _list_missing(self, run: Run) -> None:
         """What is missing, one by one, for the page about the run."""
