@@ -41,6 +41,17 @@ class Span:
     units: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a run left out: one parent's rows, a page, a row; "" is all of the stream. `how` in a word, `why` in a
+    sentence.
+    """
+
+    what: str
+    how: str
+    why: str
+
+
 @dataclass
 class Counts:
     """What happened to one stream so far."""
@@ -56,6 +67,9 @@ class Counts:
     outcome: str = ""
     bookmark: str | None = None
     problems: dict[str, None] = field(default_factory=dict)
+    missing: list[Missing] = field(default_factory=list)
+    missing_more: int = 0
+    repeated: int = 0
     size: int = 0
     answered: float = 0.0
     before: str | None = None
@@ -125,7 +139,7 @@ class Report:
             counts = self._counts(stream)
             counts.finished, counts.outcome, counts.bookmark = self._clock(), outcome, bookmark
             seconds = counts.finished - (counts.started if counts.started is not None else counts.finished)
-            records, requests = counts.records, counts.requests
+            records, requests, repeated = counts.records, counts.requests, counts.repeated
             points = self._take_points(counts)
         for point in points:
             self._metric(stream, point)
@@ -139,6 +153,8 @@ class Report:
             f", bookmark {bookmark}" if bookmark else "",
             extra={"stream_name": stream},
         )
+        if repeated:
+            self.fact(f"{stream}: {repeated:,} rows came again under a key that was met before, and were left off.")
 
     def unit(self, stream: str, seconds: float) -> None:
         """A unit that took so long has just ended."""
@@ -168,6 +184,12 @@ class Report:
             counts.records += count
             counts.new_records += count
 
+    def repeated(self, stream: str, count: int) -> None:
+        """`count` rows were dropped, since their keys had been met, elsewhere than where two pages overlap."""
+        if count > 0:
+            with self._lock:
+                self._counts(stream).repeated += count
+
     def problem(self, stream: str, text: str, *, is_known: bool = False) -> None:
         """Something the user should know at the end too; the same text once. `is_known`: it was told of another."""
         with self._lock:
@@ -176,6 +198,13 @@ class Report:
             problems[text] = None
         if is_new and not is_known:
             self.log.warning("%s", _labelled(stream, text), extra={"stream_name": stream})
+
+    def missing(self, stream: str, found: Iterable[Missing], *, more: int = 0) -> None:
+        """What was left out, and how much more there was. Only the page about the run shows it one by one."""
+        with self._lock:
+            counts = self._counts(stream)
+            counts.missing.extend(found)
+            counts.missing_more += more
 
     # What happens to a request
 

@@ -79,3 +79,17 @@ def test_the_pythons_said_are_those_of_the_project() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     assert re.findall(r'"Programming Language :: Python :: (3\.\d+)"', project) == list(docs.PYTHONS)
     assert f"{sys.version_info.major}.{sys.version_info.minor}" in docs.PYTHONS
+
+
+def test_the_tables_say_what_a_refusal_costs() -> None:
+    below = Parent(stream="lists", keys={"list_id": "id"})
+    assert docs.when_refused(Stream(name="a")) == "the stream"
+    assert docs.when_refused(Stream(name="a", optional=True)) == "the stream; no failure"
+    assert docs.when_refused(Stream(name="a", parent=below)) == "one parent's rows"
+    assert docs.when_refused(Stream(name="a", partitions={"x": {}})) == "one part"
+
+
+def test_the_tables_say_what_a_fault_leads_to(tap: Tap) -> None:
+    text = docs.streams_table(tap)
+    for words in ("A refusal", "A feature that the plan lacks", "A row without its key"):
+        assert text.count(words) == 1

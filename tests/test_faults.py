@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from in_memory import CHILD, PARENT, Ran, day, family, rows, run
+from in_memory import CHILD, NOW, PARENT, Ran, day, family, rows, run
 
-from shared.api.paginators import cursor, halve, offset
+from shared.api.paginators import cursor, halve, keyset, offset
 from shared.api.request import Request
 from shared.errors import (
     ApiError,
@@ -427,3 +427,142 @@ def test_one_refusal_closes_the_streams_that_need_the_same_permission() -> None:
     ran = run(streams, answer, concurrency=1)
     assert (ran.status, len(ran.api.asked)) == (1, 1)
     assert {row["outcome"] for row in ran.report.rows()} == {"refused"}
+
+
+# What is odd stays as it is, what is dropped is counted, what vanishes is said
+
+
+def test_rows_of_one_key_and_different_content_on_one_page_are_all_written() -> None:
+    twins = [{"id": 1, "at": day(1), "name": name} for name in ("red", "blue", "red")]
+    stream = Stream(name="a", path="/a", records="rows", params={"count": 3, "offset": 0}, next_page=offset(overlap=0))
+    ran = run([stream], lambda request: {"rows": [] if request.params["offset"] else twins})
+    assert [row["name"] for row in ran.rows("a")] == ["red", "blue"], "the very same twice is one"
+
+
+def test_rows_that_are_dropped_for_a_key_that_was_met_are_counted() -> None:
+    stream = Stream(name="a", path="/a", records="rows", next_page=cursor("next", param="start"))
+
+    def answer(request: Request) -> Any:
+        return {"rows": rows(3, 1), "next": ""} if request.params.get("start") else {"rows": rows(1, 2), "next": "1"}
+
+    ran = run([stream], answer)
+    assert (ran.status, ran.ids("a")) == (0, [1, 2, 3])
+    assert "a: 1 rows came again under a key that was met before" in said(ran)
+
+
+def test_a_full_read_that_finds_nothing_where_the_last_found_much_is_said() -> None:
+    stream = Stream(name="a", path="/a")
+    many = [{"id": number, "at": day(1)} for number in range(30)]
+    full = run([stream], lambda _: many)
+    assert "nothing was found" not in said(full)
+    empty = run([stream], lambda _: [], state=full.state)
+    assert empty.status == 0
+    assert "a: nothing was found, where the last full read brought 30 records" in said(empty)
+    assert "nothing was found" not in said(run([stream], lambda _: [], state=empty.state)), "once is enough"
+
+
+def test_an_incremental_read_that_finds_nothing_new_says_nothing() -> None:
+    stream = Stream(name="a", path="/a", replication_key="at", since=lambda unit: {"since": unit.since})
+    many = [{"id": number, "at": day(1)} for number in range(30)]
+    full = run([stream], lambda _: many)
+    assert "nothing was found" not in said(run([stream], lambda _: [], state=full.state))
+
+
+def test_a_poison_window_keeps_none_behind_it_from_coming_and_is_asked_for_again() -> None:
+    window = Window(first=1, largest=1)
+    stream = Stream(
+        name="a",
+        path="/a",
+        replication_key="at",
+        window=window,
+        params=lambda unit: {"from": (unit.window or ("",))[0]},
+    )
+
+    def answer(request: Request) -> Any:
+        if request.params["from"] == day(3):
+            raise ApiError("a: 400.")
+        return [{"id": int(request.params["from"][8:10]), "at": request.params["from"]}]
+
+    ran = run([stream], answer)
+    assert (ran.status, sorted(ran.ids("a"))) == (1, [1, 2, 4, 5, 6, 7, 8, 9])
+    healthy = run([stream], lambda r: [{"id": int(r.params["from"][8:10]), "at": r.params["from"]}], state=ran.state)
+    asked = [request.params["from"] for request in healthy.api.asked]
+    assert healthy.status == 0 and 3 in healthy.ids("a")
+    assert day(5) not in asked, "what was finished behind it is not asked for again"
+
+
+def test_a_job_or_link_that_was_saved_is_dropped_when_it_is_refused() -> None:
+    def fetch(client: Any, unit: Unit) -> Generator[Step, None, None]:
+        job = (unit.resume or {}).get("job") or client.json(Request("/start"))["job"]
+        yield Rows(client.json(Request(f"/jobs/{job}")))
+
+    def answer(request: Request) -> Any:
+        if request.path == "/start":
+            return {"job": "new"}
+        if request.path != "/jobs/new":
+            raise GoneError("a: the job is unknown.")
+        return rows(1)
+
+    resume = {"began": NOW, "units": {"": {"job": "dead"}}}
+    ran = run([Stream(name="a", fetch=fetch)], answer, state={"bookmarks": {"a": {"resume": resume}}})
+    assert (ran.status, ran.ids("a"), ran.api.paths) == (0, [1], ["/jobs/dead", "/start", "/jobs/new"])
+    assert "the saved place was refused" in said(ran) and "a" not in ran.bookmarks, ran.state
+
+
+def test_a_next_page_that_is_the_same_again_ends_with_an_error() -> None:
+    stream = Stream(name="a", path="/a", records="rows", next_page=cursor("next", param="start"))
+    ran = run([stream], lambda _: {"rows": rows(1), "next": "A"})
+    assert (ran.status, ran.ids("a"), len(ran.api.asked)) == (1, [1], 2)
+
+
+def test_a_page_size_that_works_grows_again_slowly() -> None:
+    child = replace(
+        CHILD,
+        records="rows",
+        params={"count": 8, "offset": 0},
+        next_page=offset(overlap=0),
+        shrink=halve("count", smallest=1),
+    )
+    heavy = {"/p/1/c"}
+
+    def answer(request: Request) -> Any:
+        if request.path == "/p":
+            return [{"id": number, "at": day(1)} for number in range(1, 131)]
+        if request.path in heavy and int(request.params["count"]) > 4:
+            raise TooLargeError("c: 504.")
+        return {"rows": rows(1)}
+
+    ran = run([PARENT, child], answer, concurrency=1)
+    sizes = [int(request.params["count"]) for request in ran.api.asked if "count" in request.params]
+    assert ran.status == 0
+    assert sizes[:40] == [8, *([4] * 39)] and sizes[-1] == 8
+
+
+def test_a_unit_is_called_alike_whoever_stands_beside_it() -> None:
+    stream = replace(CHILD, replication_key="at")
+    alone = run([PARENT, stream], lambda r: rows(2) if r.path == "/p" else rows(5))
+    among = run([PARENT, stream], lambda r: rows(1, 2, 3) if r.path == "/p" else rows(5))
+    (name,) = alone.bookmarks["c"]["units"]
+    assert among.bookmarks["c"]["units"][name] == alone.bookmarks["c"]["units"][name]
+
+
+@pytest.mark.parametrize("kind", ["keyset", "descending"])
+@pytest.mark.parametrize("odd", [1, 2, 3, 4, 7])
+def test_a_row_that_is_none_is_no_hindrance_to_a_walk_by_its_dates(kind: str, odd: int) -> None:
+    def answer(request: Request) -> Any:
+        begin, count = int(request.params.get("offset", 0)), int(request.params["count"])
+        since = str(request.params.get("since") or "")
+        before = str(request.params.get("before") or "z")
+        found = [row for row in rows(*range(1, 8)) if since < row["at"] <= before]
+        shown = (found if kind == "keyset" else found[::-1])[begin : begin + count]
+        return {"rows": ["odd" if row["id"] == odd else row for row in shown]}
+
+    walk = {
+        "keyset": replace(PAGED, total="", params={"count": 3, "offset": 0}, order="ascending"),
+        "descending": replace(PAGED, total="", params={"count": 3, "offset": 0}, order="descending"),
+    }[kind]
+    paginator = keyset("at", since="since", before="before") if kind == "keyset" else offset(overlap=0)
+    ran = run([replace(walk, replication_key="at", next_page=paginator)], answer)
+    assert ran.status == 1
+    assert sorted(set(ran.ids("a"))) == [number for number in range(1, 8) if number != odd]
+    assert "left out, for having no key" in said(ran)

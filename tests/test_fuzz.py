@@ -229,7 +229,7 @@ def outcome(tap: Tap, *arguments: str) -> tuple[int, str]:
     errors, out = io.StringIO(), io.TextIOWrapper(io.BytesIO())
     given = parse(tap.name, tap.title, tap.version, oauth=tap.authorize is not None, argv=arguments)
     with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(out):
-        code = cli._Command(tap, given).run()
+        code = cli.Command(tap, given).run()
     return code, errors.getvalue()
 
 

@@ -5,9 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+from in_memory import CHILD, PARENT, day, rows, run
+
+from shared.api.request import Request
 from shared.command.report_page import page
+from shared.errors import RefusedError
 from shared.report import UNITS_KEPT, Report
+from shared.streams import Stream
 from shared.testing.runs import run_tap
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
@@ -68,6 +74,41 @@ def test_the_page_says_what_was_counted() -> None:
     assert 'style="left:10.00%;width:40.00%"' in html
     assert found.addresses == []
     assert "prefers-color-scheme: dark" in html
+
+
+def test_the_page_says_what_was_left_out_by_name_and_reason() -> None:
+    error = RefusedError("c: GET /p/2/c answered 403.")
+
+    def answer(request: Request) -> Any:
+        if request.path == "/p/2/c":
+            raise error
+        return [*rows(1, 2, 3), {"at": day(1), "name": "<b>"}] if request.path == "/p" else rows(1, 2)
+
+    html = page(run([PARENT, CHILD], answer).report, version="1", now=NOW)
+    cells = [read(row).words for row in html[html.index("Left out") : html.index("<h2>Warnings")].split("<tr>")]
+    assert ["c", "parent_id 2", "refused", str(error)] in cells
+    assert any(row[0] == "p" and "name <b>" in row[1] and row[2] == "left out" for row in cells if len(row) == 4), cells
+    whole = page(run([Stream(name="a", path="/a")], failing).report, version="1", now=NOW)
+    assert ["a", "all of it", "refused", "a: no."] in [
+        read(row).words for row in whole.split("</table>")[1].split("<tr>")
+    ]
+    assert "Nothing." in read(page(run([PARENT], lambda _: rows(1)).report, version="1", now=NOW)).words
+
+
+def failing(_: Request) -> Any:
+    raise RefusedError("a: no.")
+
+
+def test_what_was_left_out_without_end_is_counted() -> None:
+    def answer(request: Request) -> Any:
+        if request.path == "/p":
+            return [{"id": number, "at": day(1)} for number in range(1, 701)]
+        if request.path == "/p/1/c":
+            return rows(1)
+        raise RefusedError("c: no.")
+
+    html = page(run([PARENT, CHILD], answer).report, version="1", now=NOW)
+    assert html.count('<td class="left">refused') == 500 and "199 more" in html
 
 
 def test_units_without_end_leave_a_bounded_timeline() -> None:

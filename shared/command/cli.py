@@ -48,7 +48,7 @@ LONGEST_LINE = 500
 def run(tap: Tap, arguments: argparse.Namespace) -> NoReturn:
     """The whole life of a tap's command once its arguments are known; ends the process."""
     _open_standard_streams()
-    command = _Command(tap, arguments)
+    command = Command(tap, arguments)
     if sys.stdout is None:
         _leave(BROKEN_PIPE, command.signals)
     try:
@@ -148,7 +148,9 @@ class _Signals:
 
 
 @dataclass
-class _Command:
+class Command:
+    """What the command was asked for, and all that it takes to do it."""
+
     tap: Tap
     arguments: argparse.Namespace
     mask: Callable[[str], str] = str

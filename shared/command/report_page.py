@@ -7,7 +7,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from ..report import Counts, Report, Span
+from ..report import Counts, Report, Span, harmless
 from ..timestamps import UTC
 
 _STYLE = """
@@ -30,6 +30,7 @@ th, td { padding: 5px 8px; text-align: right; white-space: nowrap; border-top: 1
 th { color: var(--soft); font-weight: 500; border-top: 0; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--card); }
 td.left, th.left { text-align: left; }
+td.wide { white-space: normal; overflow-wrap: anywhere; min-width: 120px; }
 .wait { display: flex; width: 70px; height: 8px; border-radius: 4px; overflow: hidden; background: var(--line); }
 .api { background: var(--api); } .quota { background: var(--quota); }
 .key { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin: 0 4px 0 12px; }
@@ -63,6 +64,8 @@ def page(report: Report, *, version: str, now: datetime | None = None) -> str:
             "<h2>Streams</h2>",
             *_table(streams),
             *_shares(report.shares.values()),
+            "<h2>Left out</h2>",
+            *_left_out(streams),
             "<h2>Warnings</h2>",
             *_warnings(streams, report.notes),
             "</main></html>\n",
@@ -123,6 +126,21 @@ def _shares(shares: Iterable[Counts]) -> Iterator[str]:
     for counts in found:
         lacking = f'<td class="left bad">{escape(", ".join(counts.problems))}' if counts.problems else "<td>"
         yield f"<tr><td>{escape(counts.stream)}<td>{counts.records:,}{lacking}</tr>"
+    yield "</table></div>"
+
+
+def _left_out(streams: list[Counts]) -> Iterator[str]:
+    """What is missing, by name and reason: the rows of which parents, which pages and rows."""
+    if not any(counts.missing for counts in streams):
+        yield '<p class="soft">Nothing.</p>'
+        return
+    yield '<div class="box"><table><tr><th>stream<th class="left">what<th class="left">how<th class="left">why</tr>'
+    for counts in streams:
+        for each in counts.missing:
+            yield f'<tr><td>{escape(counts.stream)}<td class="left wide">{escape(harmless(each.what)) or "all of it"}'
+            yield f'<td class="left">{escape(each.how)}<td class="left wide">{escape(harmless(each.why))}</tr>'
+        if counts.missing_more:
+            yield f'<tr><td>{escape(counts.stream)}<td class="left">{counts.missing_more:,} more<td><td></tr>'
     yield "</table></div>"
 
 

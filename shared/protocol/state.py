@@ -9,7 +9,7 @@
                             "resume": {...}}}}                    a pass under way
 
 Beside `bookmarks`: `tap` and `account` say whose state it is (a salted hash of what the API calls the account), `as_of`
-when the run that wrote it began.
+when the run that wrote it began, `found` how many records the last full read of a stream brought.
 
 Values are canonical instants (UTC). A unit that is not listed was never read, unless there is a unit "*": that is where
 those begin which have no bookmark of their own (an older tap kept one for all). `resume` holds `began` and `version` of
@@ -269,6 +269,14 @@ class State:
             self._entry(stream).pop(name, None)
             if not self._bookmarks[stream]:
                 del self._bookmarks[stream]
+
+    def found(self, stream: str, count: int) -> int:
+        """Note what a full read of a stream has brought; what the one before did."""
+        known = self._value.get("found")
+        counts: dict[str, Any] = known if isinstance(known, dict) else {}
+        before = counts.get(stream)
+        self._value["found"] = {**counts, stream: count}
+        return before if before.__class__ is int else 0
 
     def forget(self, stream: str) -> None:
         """Drop all that is known of a stream."""

@@ -30,6 +30,11 @@ class Misfits:
             named = self._left_out.setdefault(stream, Counter())
             named[what if what in named or len(named) < self._FIELDS_NAMED else "others"] += 1
 
+    def rows_left_out(self, stream: str) -> list[tuple[str, int]]:
+        """The records of a stream that were left out, by what tells which they are, and how often."""
+        with self._lock:
+            return list(self._left_out.get(stream, Counter()).items())
+
     def left_out(self, stream: str) -> str:
         """The records of a stream that were left out, named and counted; "" when there are none."""
         with self._lock:

@@ -14,9 +14,9 @@ Effect = Refusal | str | Change
 
 @dataclass
 class Affliction:
-    """`match` tells which requests are met. `effect` is a Refusal, which the vendor puts into its own words; the name of
-    a fault (see `options.FAULTS`); or a function that makes another answer of the good one. `met` holds the targets,
-    in order.
+    """`match` tells which requests are met. `effect` is a Refusal, which the vendor puts into its own words; the name
+    of a fault (see `options.FAULTS`); or a function that makes another answer of the good one. `met` holds the
+    targets, in order.
     """
 
     match: Match

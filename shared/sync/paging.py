@@ -265,8 +265,14 @@ class Paging:
         identities = self._counted(plain) if self.stream.counted else plain
         fresh, values, key = [], self._values, self.stream.replication_key
         repeats, leads = 0, True
+        here: dict[Any, list[Any]] = {}
         for row, identity in zip(rows, identities, strict=True):
             is_known, proves = identity in met, met.get(identity) not in loose
+            if (twins := here.get(identity)) is None:
+                here[identity] = [row]
+            else:  # one page holds no overlap: of two rows with one key both are meant
+                is_known = row in twins
+                twins.append(row)
             met[identity] = self._number
             if key and isinstance(row, dict) and row.get(key) is not None:
                 value = hash(str(row[key]))

@@ -122,6 +122,7 @@ class Reader:
         stream, size = self.stream, len(response.content)
         page, fresh, care = walk.read(request, response)
         self.has_read = True
+        self.client.report.repeated(stream.name, len(page.rows) - len(fresh) - page.repeats)
         response.release()
         following = walk.following(page)
         if following and stream.window and self.requests + 1 >= (stream.window.pages or float("inf")):

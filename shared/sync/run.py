@@ -22,6 +22,9 @@ ALIKE = 20
 NAMED = 20
 """Units that a message names; the others are counted."""
 
+LISTED = 500
+"""Parts that the page about the run lists; the others are counted."""
+
 ABSENT: tuple[tuple[type[TapError], str], ...] = (
     (UnavailableError, "unavailable"),
     (RefusedError, "refused"),
@@ -66,6 +69,9 @@ class Progress:
         """Records written, by the unit's key, for a stream with `checks`."""
         self.failures: list[TapError] = []
         self.absent: dict[str, Absent] = {}
+        self.missing: list[tuple[str, str, str]] = []
+        """What was left out, in a word how, and why, one by one."""
+        self.missing_more = 0
         self.closed: TapError | None = None
         """Why no further unit is read."""
         self.parents_incomplete = False
@@ -96,15 +102,23 @@ class Progress:
         """A part is missing, which says nothing of what else there is."""
         with self._lock:
             self.failures.append(error)
+            self._miss(error.part, "left out", error)
 
     def unit_failed(self, name: str, error: TapError) -> None:
         """The unit called `name` is missing, for what `error` says; closes the stream when all others would be too."""
         with self._lock:
+            self._miss(name, kind_of(error) or "failed", error)
             if kind := kind_of(error):
                 self.absent.setdefault(kind, Absent(error)).add(name)
             else:
                 self.failures.append(error)
             self._count_equal(error)
+
+    def _miss(self, what: str, how: str, error: TapError) -> None:
+        if len(self.missing) < LISTED:
+            self.missing.append((what, how, str(error)))
+        else:
+            self.missing_more += 1
 
     def attempt_failed(self, error: TapError) -> None:
         """A request for several units at once failed; each of them may yet be read alone."""
@@ -128,6 +142,7 @@ class Progress:
         """What failed for the stream whose pages hold this one's rows failed for this one too."""
         with self._lock:
             self.failures.extend(other.failures)
+            self.missing.extend(other.missing)
             self.absent = {**other.absent, **self.absent}
             self.closed = self.closed or other.closed
 

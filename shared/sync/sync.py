@@ -11,6 +11,7 @@ import gc
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,7 +24,7 @@ from ..errors import PartError, TapError, UnavailableError
 from ..protocol.messages import Writer
 from ..protocol.selection import Selection
 from ..protocol.state import State
-from ..report import Report
+from ..report import Missing, Report
 from ..streams import Stream, Unit
 from ..tap import Tap
 from .bookmarks import Bookmarks
@@ -43,6 +44,8 @@ taken away. It takes 10 to 50 ms in which nothing else runs.
 """
 FIRST_SILENCE_SECONDS = 0.02
 FEWEST_WORKERS = 8
+MUCH = 20
+"""Records of a full read after which one that finds none is worth a word."""
 STATE_SECONDS = 3.0
 STATE_BYTES_PER_SECOND = 5_000
 LARGE_STATE = 50_000
@@ -94,6 +97,7 @@ class _Sync:
         self.collected_at = time.monotonic()
         self.state_size = len(orjson.dumps(plan.state.value))
         self.ends_in_state = False
+        self._written: Counter[str] = Counter()
         self._said: set[int] = set()
         """Errors that were told; streams that need one permission share theirs."""
         self.runs = plan.runs()
@@ -139,6 +143,7 @@ class _Sync:
         unknown = self.missing.keys() - self.runs.keys()
         for name in sorted(unknown):
             self.report.problem(name, str(self.missing[name]))
+            self.report.missing(name, [Missing("", "missing", str(self.missing[name]))])
             self.report.stream_finished(name, outcome="missing")
         may_be_refused = not self.plan.settings.get("fail_on_forbidden", True)
         have_succeeded = [run.progress.has_succeeded(may_be_refused=may_be_refused) for run in self.runs.values()]
@@ -185,6 +190,7 @@ class _Sync:
                 self.writer.records(name, data, count)
                 self.ends_in_state = False
                 self.report.records(name, count)
+                self._written[name] += count
         if part := self.plan.part_of(built):
             self.report.share(part, records=sum(count for _, _, count in output.lines))
         for each in output.left_out:
@@ -232,12 +238,14 @@ class _Sync:
         if parts:
             names = ", ".join(dict.fromkeys(error.part for error in parts))
             self.report.problem(run.name, f"Left out: {names}. The first, because: {parts[0]}")
+        self._list_missing(run)
         if run.encoder is None:
             return
         if lost := self.plan.misfits.left_out(run.name):
             progress.records_lost = True
             self.report.problem(run.name, lost)
         if progress.is_complete:
+            self._compare(run)
             self.bookmarks.complete_stream(run)
             if run.encoder.version is not None and not progress.skipped_by_gate:
                 self.writer.activate_version(run.name, run.encoder.version)
@@ -245,6 +253,27 @@ class _Sync:
         elif progress.is_over:
             self.bookmarks.begin_anew(run)
         self.report.stream_finished(run.name, outcome=progress.outcome, bookmark=self._shown(run))
+
+    def _compare(self, run: Run) -> None:
+        """A full read that finds nothing where the last one found much may be right, and is worth a word."""
+        if run.reading.incremental or run.resume or run.progress.skipped:
+            return
+        count = self._written[run.name]
+        before = self.plan.state.found(run.name, count)
+        self.bookmarks.dirty = True
+        if before >= MUCH and not count:
+            self.report.warn(run.name, f"nothing was found, where the last full read brought {before} records.")
+
+    def _list_missing(self, run: Run) -> None:
+        """What is missing, one by one, for the page about the run."""
+        progress = run.progress
+        found = [Missing(*each) for each in progress.missing]
+        if progress.closed is not None:
+            found.append(Missing("", progress.outcome, str(progress.closed)))
+        for what, count in self.plan.misfits.rows_left_out(run.name):
+            times = f", {count} times" if count > 1 else ""
+            found.append(Missing(f"{what}{times}", "left out", "it has no key, or a form that cannot be read"))
+        self.report.missing(run.name, found, more=progress.missing_more)
 
     def _say_absent(self, run: Run) -> None:
         """Which units are missing, by name, where others were read."""

@@ -352,7 +352,8 @@ class Workers:
             if self.schedule.give_up(plan):  # its other windows would be answered alike
                 run.progress.unit_failed(name, error)
         else:
-            run.progress.unit_failed(name, error)
+            span = f"{name}, from {built.window[0]} until {built.window[1]}".lstrip(", ") if built.window else name
+            run.progress.unit_failed(span, error)
             if isinstance(error, GoneError) and (built.parent or built.partition):
                 # An API may say so parent by parent that the account lacks the feature; the end says what came of that.
                 self.log.log(logging.DEBUG if run.stream.optional else logging.WARNING, "%s Skipped.", error)

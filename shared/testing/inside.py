@@ -18,7 +18,7 @@ from .runs import Result, given
 
 
 @dataclass
-class _Inside(cli._Command):
+class _Inside(cli.Command):
     """The command, with a sandbox that was not made for it; it starts that, and stops it at the end."""
 
     box: Sandbox | None = None

@@ -37,7 +37,7 @@ from .runs import Result, comparable, missing, problems
 from .taps import sandbox_of, tap_of
 
 SPEED = 300
-TRIES = 25
+TRIES = 60
 """How often one request may be made in vain: as long as the budget of time lasts (see `Retry`)."""
 HALVINGS = 16
 """Requests by which a batch, or a window, is halved down to the member that fails, and some to spare."""
