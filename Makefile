@@ -4,7 +4,7 @@
 # make fuzz   100,000 configs, states and catalogs of every wrong shape, which takes hours
 # make contract  every kind of fault at every place of every stream (the tests hold a sample): an hour or two
 # make docs   write anew what is generated from the code: the tables in docs/, plugins/
-# PYTHON=python3.12 make test   takes another interpreter (3.10 to 3.13)
+# PYTHON=python3.12 make test   takes another interpreter (3.10 to 3.14)
 
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 TARGET := .demo/target
 PIP := -m pip --disable-pip-version-check install --quiet
 PLUGINS := $(wildcard plugins/extractors/*.yml examples/meltano/plugins/extractors/*.lock)
-CHECKED := shared tap_* tests docs benchmarks integration examples
+CHECKED := shared marketing_taps tap_* tests docs benchmarks integration examples
 
 .PHONY: test check contract fuzz demo docs clean integration integration-quick
 .DEFAULT_GOAL := test
@@ -66,7 +66,7 @@ clean:
 # pyproject.toml, so that a changed dependency is installed; a second run with neither changed takes no time.
 
 $(VENV)/.python-$(VERSION):
-	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "Python 3.10 to 3.13 is needed, $(PYTHON) is $(VERSION)")'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 15) else "Python 3.10 to 3.14 is needed, $(PYTHON) is $(VERSION)")'
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	touch $@

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..streams import Stream
     from ..tap import Tap
 
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 CAPABILITIES = (
     "catalog",
     "properties",
@@ -36,6 +37,8 @@ CAPABILITIES = (
     "structured-logging",
 )
 """In the words of Meltano's hub."""
+WIDTH = 100
+INDENT = "      "
 _MARKED = re.compile(r"(<!-- (tap_\w+) (settings|streams|tables) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -82,14 +85,24 @@ def _json(tap: Tap) -> str:
 
 
 def _text(tap: Tap) -> str:
-    from ..report import columns
     from .config import variable
+    from .start import page_of
 
     facts = _facts(tap)
-    settings = [("setting", "type", "default", "environment")]
-    settings += [(s.name, _type(s), _default(s), variable(tap.name, s.name)) for s in settings_of(tap)]
-    streams = [("stream", "key", "replication", "parent")]
-    streams += [(s.name, ", ".join(s.key_properties), _replication(s), _parents(s) or "-") for s in _shown(tap)]
+    settings = []
+    for s in settings_of(tap):
+        default = f"default {_default(s)}; " if s.default is not None else ""
+        settings.append(f"  {s.name}  ({_type(s)}; {default}{variable(tap.name, s.name)})")
+        settings += textwrap.wrap(
+            _explained(s), WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
+        )
+    streams = []
+    for stream in _shown(tap):
+        under = f"; under {parents}" if (parents := _parents(stream)) else ""
+        key = ", ".join(stream.key_properties)
+        streams.append(f"{'*' if stream.selected else ' '} {stream.name}  ({_replication(stream)}; key {key}{under})")
+        text = stream.description + (f" ({stream.cost})" if stream.cost else "")
+        streams += textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False)
     lines = [
         f"Name: {facts['name']}",
         f"Description: {facts['description']}",
@@ -98,10 +111,16 @@ def _text(tap: Tap) -> str:
         f"Python: {', '.join(PYTHONS)}",
         f"Capabilities: {', '.join(CAPABILITIES)}",
         *([f"Credential: {tap.describe_key}"] if tap.describe_key else []),
+        f"Page: {page_of(tap.name)}",
         "",
-        *columns(settings),
+        "Settings, with the names of their environment variables. A secret is never shown, and may be given as "
+        '{"file": "path"}:',
         "",
-        *columns(streams),
+        *settings,
+        "",
+        "Streams; those marked with * are read unless you select others:",
+        "",
+        *streams,
     ]
     return "\n".join(lines) + "\n"
 

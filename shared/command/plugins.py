@@ -37,13 +37,13 @@ def definition(tap: Tap) -> dict[str, Any]:
         "pip_url": "marketing-taps",
         "executable": tap.name,
         "capabilities": list(CAPABILITIES),
-        "settings_group_validation": _groups(tap),
+        "settings_group_validation": credentials(tap),
         "settings": [_setting(setting) for setting in settings_of(tap)],
         "select": [f"{stream.name}.*" for stream in tap.streams if stream.selected and not stream.hidden],
     }
 
 
-def _groups(tap: Tap) -> list[list[str]]:
+def credentials(tap: Tap) -> list[list[str]]:
     """Which settings make a working config: the required ones, with each kind of credential."""
     settings = {setting.name: setting for setting in settings_of(tap)}
     required = [name for name, setting in settings.items() if setting.required]
