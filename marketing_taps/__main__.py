@@ -1,4 +1,4 @@
-"""The `marketing-taps` command, also as `python -m marketing_taps`: which taps there are, and states of shards as one."""
+"""The `marketing-taps` command, also as `python -m marketing_taps`: the taps there are, states of shards as one."""
 
 from __future__ import annotations
 

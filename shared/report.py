@@ -358,7 +358,7 @@ class Report:
         ]
 
     def summary(self) -> str:
-        """The table at the end, below it each problem in a line of its own. Columns that would hold nothing are left out."""
+        """The table at the end, without columns that hold nothing; below it each problem in a line of its own."""
         rows = self.rows()
         shown: list[tuple[str, list[str]]] = [
             ("stream", [harmless(row["stream"]) for row in rows]),
@@ -366,7 +366,7 @@ class Report:
             ("bookmark", [row["bookmark"] or "" for row in rows]),
             ("requests", [f"{row['requests']:,}" for row in rows]),
             ("retries", [f"{row['retries']:,}" if row["retries"] else "" for row in rows]),
-            ("waited for quota", [f"{row['waited']:.1f} s" if row["waited"] else "" for row in rows]),
+            ("quota wait", [f"{row['waited']:.1f} s" if row["waited"] else "" for row in rows]),
             ("problems", [str(len(row["problems"]) or "") for row in rows]),
             ("", [row["outcome"] for row in rows]),
         ]

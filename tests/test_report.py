@@ -164,9 +164,9 @@ def test_the_summary_has_a_row_for_each_stream(clock: Clock) -> None:
     said.stream_started("parts")
     said.stream_finished("parts", outcome="refused")
     assert said.summary().splitlines() == [
-        "stream            records  bookmark                     requests  retries  waited for quota  problems",
-        "items               1,234  2026-11-01T00:00:00.000000Z         1        1             2.2 s         1  complete",
-        "parts                   0                                      0                                       refused",
+        "stream            records  bookmark                     requests  retries  quota wait  problems",
+        "items               1,234  2026-11-01T00:00:00.000000Z         1        1       2.2 s         1  complete",
+        "parts                   0                                      0                                 refused",
         "(other requests)        0                                      1",
         "2 of 2 streams, 1,234 records, 2 requests, 0:00",
         "tap-tiny: items: something odd",

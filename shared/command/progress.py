@@ -68,7 +68,7 @@ class _View:
 
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("stream", no_wrap=True)
-        for name in ("records", "records/s", "requests", "waited for quota"):
+        for name in ("records", "records/s", "requests", "quota wait"):
             table.add_column(name, justify="right")
         table.add_column("")
         with self._lock:

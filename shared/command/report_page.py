@@ -1,4 +1,4 @@
-"""The record of a run: what `--report FILE.html` writes, a page that needs no network and no script, and `FILE.json`."""
+"""The record of a run: `--report FILE.html`, a page that needs no network and no script, and `FILE.json`."""
 
 from __future__ import annotations
 
