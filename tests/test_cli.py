@@ -339,7 +339,7 @@ def on_a_terminal(tap: Tap, *arguments: str, columns: int = 120) -> tuple[int, s
 
 
 def test_a_preview_shows_the_first_rows_of_each_stream(tap: Tap) -> None:
-    status, text = on_a_terminal(tap, "--sandbox", "scale=0.5", "--preview", "2")
+    status, text = on_a_terminal(tap, "--sandbox", "scale=0.5", "--preview", "2", "--no-progress")
     assert status == 0, text
     assert '"RECORD"' not in text
     assert "INFO" not in text

@@ -1,9 +1,9 @@
-"""Airflow 3: every account in `accounts.json` once an hour, side by side, each as a task of its own with its own state."""
+"""Airflow 3: every account in `accounts.json` once an hour, side by side, each a task of its own with its own state."""
 
 import json
 import os
 import subprocess
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,13 @@ HOME = Path(os.environ.get("MARKETING_HOME", Path(__file__).parent))
 """Holds `accounts.json` and the configs that it names; on a volume that all workers have."""
 
 
-@dag(schedule="17 * * * *", start_date=datetime(2026, 1, 1), catchup=False, max_active_runs=1, tags=["marketing"])
+@dag(
+    schedule="17 * * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    catchup=False,
+    max_active_runs=1,
+    tags=["marketing"],
+)
 def marketing() -> None:
     """The accounts are looked up in each run, so a new one needs no change here."""
 
@@ -22,8 +28,10 @@ def marketing() -> None:
         found: list[dict[str, Any]] = json.loads((HOME / "accounts.json").read_text())
         return found
 
-    # A retry goes on where the target had come to. `max_active_tis_per_dag` bounds how many accounts run at once.
-    @task(retries=2, retry_delay=timedelta(minutes=5), max_active_tis_per_dag=4, map_index_template="{{ account_name }}")
+    # A retry goes on where the target had come to. So many accounts at once: `max_active_tis_per_dag`.
+    @task(
+        retries=2, retry_delay=timedelta(minutes=5), max_active_tis_per_dag=4, map_index_template="{{ account_name }}"
+    )
     def sync(account: dict[str, Any]) -> dict[str, int]:
         from airflow.sdk import get_current_context
 

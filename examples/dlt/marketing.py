@@ -37,4 +37,4 @@ def read(command: list[str]) -> Iterator[Any]:
 
 if __name__ == "__main__":
     pipeline = dlt.pipeline("marketing_taps", destination="duckdb", dataset_name="marketing")
-    print(pipeline.run(read(sys.argv[1:])))
+    sys.stdout.write(f"{pipeline.run(read(sys.argv[1:]))}\n")

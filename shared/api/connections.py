@@ -65,8 +65,8 @@ class Paced(io.RawIOBase):
 
 
 def _trust() -> ssl.SSLContext:
-    """What certificates are trusted: the system's, or those in SSL_CERT_FILE or SSL_CERT_DIR. `requests` adds its own, or
-    the ones that REQUESTS_CA_BUNDLE names.
+    """What certificates are trusted: the system's, or those in SSL_CERT_FILE or SSL_CERT_DIR. `requests` adds its own,
+    or the ones that REQUESTS_CA_BUNDLE names.
     """
     import ssl
 

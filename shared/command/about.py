@@ -177,12 +177,12 @@ def streams_table(tap: Tap) -> str:
 
 
 _FAULTS = """\
-What fails is missing alone, is named at the end of the run and on the page of `--report`, and comes with the next run that
-finds it well:
+What fails is missing alone, is named at the end of the run and on the page of `--report`, and comes with the next run
+that finds it well:
 
-- **A refusal** of one request costs what the column *when refused* says: the stream, what lies below one parent, or one
-  part (a channel, a status, a metric). Exit code 1; with `fail_on_forbidden: false` a warning. *No failure*: where all of
-  the stream is refused, the account is taken to lack the feature; exit code 0.
+- **A refusal** of one request costs what the column *when refused* says: the stream, what lies below one parent, or
+  one part (a channel, a status, a metric). Exit code 1; with `fail_on_forbidden: false` a warning. *No failure*: where
+  all of the stream is refused, the account is taken to lack the feature; exit code 0.
 - **A feature that the plan lacks**, in the API's own words: the same is missing, as *unavailable*; exit code 0.
 - **A row without its key**, or that is no object: that row is left out, counted and named; exit code 1. The rest of its
   page is written, and no later run is held up by it.
