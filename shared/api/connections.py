@@ -69,12 +69,13 @@ def _trust() -> ssl.SSLContext:
     or the ones that REQUESTS_CA_BUNDLE names.
     """
     import ssl
+    from importlib import import_module
 
     try:
-        import truststore
+        context: type[ssl.SSLContext] = import_module("truststore").SSLContext
     except ImportError:  # an environment put together by hand: what OpenSSL calls the system's
         return ssl.create_default_context()
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return context(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @cache
