@@ -104,7 +104,7 @@ class RetryableError(ApiError):
     `wait_seconds`: how long the API asks to wait, None if it did not say. `everyone`: the wait is for all requests of
     the quota, not only for this one, and does not count as a failed try. `fewer_connections`: the API counts
     connections, so one less is to be used for a while. `most_seconds`: how long to try, where that is not to be as long
-    as for other failures.
+    as for other failures. `is_page`: a page for people came, which a network's sign-in puts in the API's place.
     """
 
     def __init__(
@@ -115,8 +115,10 @@ class RetryableError(ApiError):
         everyone: bool = False,
         fewer_connections: bool = False,
         most_seconds: float | None = None,
+        is_page: bool = False,
     ) -> None:
         super().__init__(message)
+        self.is_page = is_page
         self.wait_seconds = wait_seconds
         self.everyone = everyone
         self.fewer_connections = fewer_connections

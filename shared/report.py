@@ -28,6 +28,9 @@ NO_STREAM = ""
 """Requests that belong to no stream: a credential check, the account's fields."""
 
 
+OTHER = "(other requests)"
+"""How those are called in tables."""
+
 UNITS_KEPT = 256
 """Spans that a stream's timeline keeps; where there are more, neighbours become one."""
 
@@ -87,8 +90,12 @@ class Counts:
 class Report:
     """Counts and says what a run does. `name` is the tap's: its logger, and the head of every failure line."""
 
-    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic, has_metrics: bool = True) -> None:
         self.name = name
+        self._has_metrics = has_metrics
+        self.selected: list[str] = []
+        """The streams that are to be read."""
+        self.exit_code = 0
         self.log = logging.getLogger(name)
         self._clock = clock
         self._lock = threading.Lock()
@@ -324,7 +331,8 @@ class Report:
         return points
 
     def _metric(self, stream: str, point: dict[str, Any]) -> None:
-        self.log.info("METRIC: %s", json.dumps(point), extra={"stream_name": stream, "metric_info": point})
+        if self._has_metrics:
+            self.log.info("METRIC: %s", json.dumps(point), extra={"stream_name": stream, "metric_info": point})
 
     def snapshot(self) -> list[tuple[Counts, float]]:
         """The streams under way, each with the seconds since its start."""
@@ -342,7 +350,7 @@ class Report:
             ordered = sorted(self._streams.values(), key=lambda counts: counts.stream == NO_STREAM)
             return [
                 {
-                    "stream": counts.stream or "(account)",
+                    "stream": counts.stream or OTHER,
                     "outcome": counts.outcome,
                     "records": counts.records,
                     "bookmark": counts.bookmark,
@@ -360,32 +368,52 @@ class Report:
             ordered = sorted(self._streams.values(), key=lambda counts: counts.stream == NO_STREAM)
             return [replace(counts, units=list(counts.units)) for counts in ordered], self._clock() - self._began
 
+    def totals(self) -> str:
+        """How far the run is: `12 of 35 streams, 1,234 records, 56 requests, 1:05`."""
+        with self._lock:
+            every = list(self._streams.values())
+            seconds = self._clock() - self._began
+            ended = sum(counts.finished is not None for counts in every)
+            of = len(self.selected) or sum(counts.started is not None for counts in every)
+            records, requests = sum(counts.records for counts in every), sum(counts.requests for counts in every)
+        return f"{ended} of {of} streams, {records:,} records, {requests:,} requests, {span(seconds)}"
+
+    def problems(self) -> list[str]:
+        """Each problem, in a line of its own."""
+        return [
+            harmless(f"{self.name}: {_labelled(row['stream'], text)}")
+            for row in self.rows()
+            for text in row["problems"]
+        ]
+
     def summary(self) -> str:
-        """The table at the end, below it each problem in a line of its own."""
+        """The table at the end, without columns that hold nothing; below it each problem in a line of its own."""
         rows = self.rows()
-        table = [("stream", "records", "bookmark", "requests", "retries", "waited", "problems", "")]
-        for row in rows:
-            table.append(
-                (
-                    harmless(row["stream"]),
-                    f"{row['records']:,}",
-                    row["bookmark"] or "-",
-                    f"{row['requests']:,}",
-                    f"{row['retries']:,}",
-                    f"{row['waited']:.1f} s",
-                    str(len(row["problems"]) or "-"),
-                    row["outcome"],
-                )
-            )
-        lines = [*columns(table, right=(1, 3, 4, 5, 6))]
-        requests = sum(row["requests"] for row in rows)
-        lines.append(f"{requests:,} requests")
-        for row in rows:
-            stream = row["stream"]
-            lines += [harmless(f"{self.name}: {_labelled(stream, text)}") for text in row["problems"]]
+        shown: list[tuple[str, list[str]]] = [
+            ("stream", [harmless(row["stream"]) for row in rows]),
+            ("records", [f"{row['records']:,}" for row in rows]),
+            ("bookmark", [row["bookmark"] or "" for row in rows]),
+            ("requests", [f"{row['requests']:,}" for row in rows]),
+            ("retries", [f"{row['retries']:,}" if row["retries"] else "" for row in rows]),
+            ("quota wait", [f"{row['waited']:.1f} s" if row["waited"] else "" for row in rows]),
+            ("problems", [str(len(row["problems"]) or "") for row in rows]),
+            ("", [row["outcome"] for row in rows]),
+        ]
+        shown = [(name, cells) for name, cells in shown if any(cells)]
+        right = [index for index, (name, _) in enumerate(shown) if name not in ("stream", "bookmark", "")]
+        table = [[name for name, _ in shown], *zip(*(cells for _, cells in shown), strict=True)]
+        lines = [*columns(table, right=right)]
+        lines += [self.totals(), *self.problems()]
         lines += [harmless(f"{self.name}: warning: {text}") for text in self.notes]
         lines += [harmless(f"{self.name}: {text}") for text in self._facts]
         return "\n".join(lines) + "\n"
+
+
+def span(seconds: float) -> str:
+    """A time taken, for people: `0:07`, `1:02:30`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _labelled(stream: str, text: str) -> str:

@@ -39,6 +39,7 @@ class Tap:
     authorize       the OAuth flow behind --authorize, None where there is none
     sandbox         (options) -> the tap's API in miniature
     describe_key    sentence on how to get a credential, printed when none is given
+    website         the platform's own site
     """
 
     name: str
@@ -57,6 +58,7 @@ class Tap:
     authorize: Flow | None = None
     sandbox: Callable[[Mapping[str, str]], Sandbox] | None = None
     describe_key: str = ""
+    website: str = ""
 
 
 def settings_of(tap: Tap) -> tuple[Setting, ...]:

@@ -1,6 +1,6 @@
 """The `tap-campaign-monitor` command, also as `python -m tap_campaign_monitor`."""
 
-from shared.command.start import start
+from marketing_taps import start
 
 
 def main() -> None:

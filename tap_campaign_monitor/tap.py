@@ -295,6 +295,7 @@ TAP = Tap(
     read_state=read_state,
     authorize=OAUTH,
     sandbox=_sandbox,
+    website="https://www.campaignmonitor.com/",
     describe_key=(
         "An API key is shown in Campaign Monitor under Account settings, API keys; with oauth_client_id, "
         "oauth_client_secret and redirect_uri of an OAuth application in the config, --authorize gets a refresh_token."

@@ -1,6 +1,6 @@
 """The `tap-customerio` command, also as `python -m tap_customerio`."""
 
-from shared.command.start import start
+from marketing_taps import start
 
 
 def main() -> None:

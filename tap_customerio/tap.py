@@ -325,6 +325,7 @@ TAP = Tap(
     validate=validate,
     read_state=read_state,
     sandbox=_sandbox,
+    website="https://customer.io/",
     describe_key=(
         "An App API key is made in Customer.io under Account Settings, API Credentials, App API keys; it belongs to "
         "one workspace."

@@ -1,6 +1,6 @@
 """The `tap-iterable` command, also as `python -m tap_iterable`."""
 
-from shared.command.start import start
+from marketing_taps import start
 
 
 def main() -> None:

@@ -266,5 +266,6 @@ TAP = Tap(
     forecast=forecast,
     read_state=read_state,
     sandbox=_sandbox,
+    website="https://iterable.com/",
     describe_key="A server-side API key is made in Iterable under Integrations, API keys.",
 )

@@ -1,6 +1,6 @@
 """The `tap-klaviyo` command, also as `python -m tap_klaviyo`."""
 
-from shared.command.start import start
+from marketing_taps import start
 
 
 def main() -> None:

@@ -338,6 +338,7 @@ TAP = Tap(
     read_state=read_state,
     authorize=OAUTH,
     sandbox=_sandbox,
+    website="https://www.klaviyo.com/",
     describe_key=(
         "A private key is made in Klaviyo under Settings, API keys; with client_id, client_secret and redirect_uri of "
         "an OAuth application in the config, --authorize gets the tokens."

@@ -1,6 +1,6 @@
 """The `tap-mailchimp` command, also as `python -m tap_mailchimp`."""
 
-from shared.command.start import start
+from marketing_taps import start
 
 
 def main() -> None:

@@ -308,6 +308,7 @@ TAP = Tap(
     read_state=read_state,
     authorize=OAUTH,
     sandbox=_sandbox,
+    website="https://mailchimp.com/",
     describe_key=(
         "An API key is made in Mailchimp under Account & billing, Extras, API keys; with client_id, client_secret and "
         "redirect_uri of an OAuth application in the config, --authorize gets an access_token."

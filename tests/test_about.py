@@ -47,6 +47,23 @@ def test_the_diagram_has_every_table_with_its_keys(package: str) -> None:
             assert line.count(" PK") == len(stream.key_properties)
 
 
+def test_the_text_explains_every_setting_and_stream(tap: Tap) -> None:
+    text = docs.about(tap, "text")
+    plain = " ".join(text.split())
+    settings, _, text = text.partition("\nStreams;")
+    for setting in settings_of(tap):
+        (line,) = re.findall(rf"^  {re.escape(setting.name)}  \((.*)\)$", settings, re.MULTILINE)
+        assert ("secret" in line) == setting.secret
+        assert ("required" in line) == setting.required
+        assert ("default " in line) == (setting.default is not None)
+        assert " ".join(setting.description.split()) in plain
+    for stream in tap.streams:
+        if not stream.hidden:
+            mark = r"\*" if stream.selected else " "
+            assert re.search(rf"^{mark} {re.escape(stream.name)}  \(", text, re.MULTILINE)
+            assert " ".join(stream.description.split()) in plain
+
+
 def test_every_stream_and_setting_is_described(tap: Tap) -> None:
     assert all(stream.description for stream in tap.streams if not stream.hidden)
     assert all(setting.description for setting in settings_of(tap))

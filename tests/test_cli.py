@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from shared.command import cli
 from shared.command.start import parse
 from shared.errors import ConfigError, RefusedError, StateError, TapError
 from shared.protocol.state import read_file
-from shared.tap import Tap
+from shared.tap import Tap, settings_of
 from shared.testing.runs import Result, command, run_tap
 
 SMALL = "scale=0.2"
@@ -94,11 +96,59 @@ def test_wrong_arguments_are_said_in_one_line(tap: Tap, tmp_path: Path, argument
 
 
 def test_without_config_the_missing_settings_are_named(tap: Tap, tmp_path: Path) -> None:
-    assert "missing" in failed(run(tap, tmp_path), tap, 2)
+    path = tmp_path / "config.json"
+    path.write_text("{}")
+    assert "missing" in failed(run(tap, tmp_path, "--config", str(path)), tap, 2)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", None])
-@pytest.mark.parametrize("option", ["--config", "--catalog", "--state"])
+def test_a_tap_started_with_nothing_says_how_to_begin(tap: Tap, tmp_path: Path) -> None:
+    for action in ([], ["--test"], ["--preview"], ["--select", "x"]):
+        result = run(tap, tmp_path, *action)
+        if action == ["--test"]:
+            assert "missing" in failed(result, tap, 2)
+            continue
+        assert "missing" in failed(result, tap, 2)
+        assert f"{tap.name} --sandbox --preview" in result.stderr
+        assert f"docs/{tap.name}.md" in result.stderr
+        (config,) = re.findall(r"^    \{.*?\}$", result.stderr, re.MULTILINE | re.DOTALL)
+        path = tmp_path / "config.json"
+        path.write_text(config)
+        assert "missing" not in run(tap, tmp_path, "--discover", "--config", str(path), "--sandbox").stderr
+        required = {setting.name for setting in settings_of(tap) if setting.required}
+        assert required <= set(json.loads(config))
+
+
+def test_a_missing_state_file_is_a_first_run(tap: Tap, tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    result = run(tap, tmp_path, "--sandbox", SMALL, "--select", smallest(tap), "--state", str(path))
+    assert result.status == 0
+    assert result.stderr.count(str(path)) == 1
+    assert f"INFO there is no state file {path}: a first run" in result.stderr
+    assert result.records(smallest(tap))
+    dangling = tmp_path / "link.json"
+    dangling.symlink_to(tmp_path / "nowhere.json")
+    failed(run(tap, tmp_path, "--sandbox", SMALL, "--state", str(dangling)), tap, 2)
+
+
+def test_a_pattern_says_which_streams_it_took_that_are_off_by_default(tap: Tap, tmp_path: Path) -> None:
+    off = [stream.name for stream in tap.streams if not stream.selected and not stream.hidden]
+    if not off:
+        pytest.skip("all streams are on")
+    result = run(tap, tmp_path, "--sandbox", SMALL, "--select", f"{off[0][:-1]}*", "--select", smallest(tap))
+    (line,) = [line for line in result.stderr.splitlines() if "off by default" in line]
+    assert off[0] in line
+    exact = run(tap, tmp_path, "--sandbox", SMALL, "--select", off[0])
+    assert "off by default" not in exact.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        *((option, text) for option in ("--config", "--catalog", "--state") for text in ("{", "[]")),
+        ("--config", None),
+        ("--catalog", None),
+    ],
+)
 def test_a_broken_file_is_said_in_one_line(tap: Tap, tmp_path: Path, option: str, text: str | None) -> None:
     path = tmp_path / "broken.json"
     if text is not None:
@@ -261,7 +311,61 @@ def test_a_terminal_gets_a_live_view_and_stdout_stays_clean(tap: Tap) -> None:
     os.close(ours)
     assert process.returncode == 0, said.decode()
     assert "records/s" in said.decode()
+    assert re.search(r"0 of 1 streams, [\d,]+ records, [\d,]+ requests, 0:0\d", said.decode())
+    assert "METRIC" not in said.decode()
     assert all(json.loads(line) for line in out.splitlines())
+
+
+# A preview
+
+
+def on_a_terminal(tap: Tap, *arguments: str, columns: int = 120) -> tuple[int, str]:
+    """The exit code of a run whose stdout and stderr are a terminal, and what it showed."""
+    ours, theirs = pty.openpty()
+    kept = {k: v for k, v in os.environ.items() if k not in ("CI", "COLUMNS")}
+    process = subprocess.Popen(
+        command(tap.name, list(arguments)),
+        stdout=theirs,
+        stderr=theirs,
+        env={**kept, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": str(columns)},
+    )
+    os.close(theirs)
+    said = bytearray()
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(ours, 65536):
+            said.extend(chunk)
+    os.close(ours)
+    return process.wait(30), re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode())
+
+
+def test_a_preview_shows_the_first_rows_of_each_stream(tap: Tap) -> None:
+    status, text = on_a_terminal(tap, "--sandbox", "scale=0.5", "--preview", "2", "--no-progress")
+    assert status == 0, text
+    assert '"RECORD"' not in text
+    assert "INFO" not in text
+    shown = {line.split(" and ")[0].strip() for line in text.splitlines()}
+    nothing = re.search(r"No rows came of: (.*)", text.replace("\r\n", " "))
+    for stream in tap.streams:
+        if stream.selected and not stream.hidden:
+            assert stream.name in shown or (nothing and stream.name in nothing[1]), stream.name
+    name = smallest(tap)
+    (head,) = re.findall(rf"^{name}(?: and \d+ more columns)? *\r?\n(.*)", text, re.MULTILINE)
+    keys = next(stream.key_properties for stream in tap.streams if stream.name == name)
+    assert all(key in head for key in keys), head
+
+
+def test_a_preview_to_a_pipe_is_singer_without_a_state(tap: Tap, tmp_path: Path) -> None:
+    name = smallest(tap)
+    result = run(tap, tmp_path, "--sandbox", "--select", name, "--preview", "2")
+    assert result.status == 0, result.stderr
+    assert [message["type"] for message in result.messages] == ["SCHEMA", "RECORD", "RECORD"]
+    whole = run(tap, tmp_path, "--sandbox", "--select", name)
+    assert result.records(name) == whole.records(name)[:2]
+
+
+@pytest.mark.parametrize("rows", ["0", "-1", "some"])
+def test_a_preview_of_no_rows_is_refused(tap: Tap, tmp_path: Path, rows: str) -> None:
+    failed(run(tap, tmp_path, "--sandbox", f"--preview={rows}"), tap, 2)
 
 
 # Inside

@@ -5,13 +5,17 @@ import gzip
 import io
 import json
 import logging
+import os
 import socket
 import socketserver
+import ssl
 import subprocess
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -398,6 +402,24 @@ def test_a_200_that_cannot_be_read_is_tried_again(fixture: Fixture, body: str) -
     responses.get(f"{API}/things", json=[])
     assert fixture.client.json(Request("/things")) == []
     assert "text/html" in fixture.report.retries[0]
+
+
+@responses.activate
+def test_a_page_for_people_in_place_of_the_api_is_named_after_two_tries(fixture: Fixture) -> None:
+    responses.get(f"{API}/things", body="<html>Welcome to the hotel", content_type="text/html; charset=utf-8")
+    with pytest.raises(ApiError, match="sign-in of the network"):
+        fixture.client.json(Request("/things"))
+    assert len(responses.calls) == 2
+
+
+@responses.activate
+def test_a_page_for_people_in_mid_run_is_a_passing_failure(fixture: Fixture) -> None:
+    responses.get(f"{API}/others", json=[])
+    for _ in range(4):
+        responses.get(f"{API}/things", body="<html>Just a moment", content_type="text/html")
+    responses.get(f"{API}/things", json=[1])
+    fixture.client.json(Request("/others"))
+    assert fixture.client.json(Request("/things")) == [1]
 
 
 @responses.activate
@@ -845,3 +867,53 @@ def test_a_parting_client_asks_once_after_the_run_was_stopped_and_never_again(fi
             fixture.client.parting().send(Request("/jobs/1", method="DELETE"))
         assert len(api.calls) == 1
     assert fixture.waits == []
+
+
+ASK = """
+import json, sys
+from shared.api import connections
+from requests import Session
+from requests.exceptions import SSLError
+session = Session()
+session.mount("https://", connections.adapter(1))
+try:
+    print(session.get(sys.argv[1], timeout=20).json())
+except SSLError as error:
+    print("refused", "CERTIFICATE_VERIFY_FAILED" in str(error))
+"""
+
+
+def test_certificates_named_by_the_environment_are_trusted() -> None:
+    """A server whose certificate nobody knows, until SSL_CERT_FILE or REQUESTS_CA_BUNDLE names it."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        def log_message(self, *_: Any) -> None: ...
+
+    pem = Path(__file__).with_name("localhost.pem")  # self-signed, for this test alone, until 2126
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"https://localhost:{server.server_port}/"
+
+        def asked(**environment: str) -> str:
+            kept = {name: value for name, value in os.environ.items() if name not in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+            return subprocess.run(
+                [sys.executable, "-c", ASK, url],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={**kept, "NO_PROXY": "localhost", **environment},
+            ).stdout.strip()
+
+        assert asked() == "refused True"
+        assert asked(SSL_CERT_FILE=str(pem)) == "[]"
+        assert asked(REQUESTS_CA_BUNDLE=str(pem)) == "[]"
+        server.shutdown()

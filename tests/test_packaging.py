@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, TAPS, tap_of
 
+from shared.command.start import SOURCE
+
 VERSION = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 COMMANDS = [package.replace("_", "-") for package in TAPS]
 FAST = 2.5
@@ -67,7 +69,9 @@ def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_wheel_holds_the_packages_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"shared", *TAPS}
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"shared", "marketing_taps", *TAPS}
+    assert not [name for name in names if name.startswith("shared/testing/")]
+    assert {f"{package}/py.typed" for package in ("shared", *TAPS)} <= set(names)
 
 
 def test_every_tap_has_its_command_and_is_held_by_the_import_contracts() -> None:
@@ -108,6 +112,55 @@ def test_the_sandbox_travelled_along(installed: Path, command: str) -> None:
     lines = found.stdout.splitlines()
     assert json.loads(lines[-1])["type"] == "STATE"
     assert any(json.loads(line)["type"] == "RECORD" for line in lines)
+
+
+def test_a_folder_of_the_users_called_shared_is_no_hindrance(installed: Path, tmp_path: Path) -> None:
+    """Neither before ours in the path, nor where the command is started, nor for programs of the user's own."""
+    foreign = tmp_path / "shared"
+    (foreign / "command").mkdir(parents=True)
+    (foreign / "__init__.py").write_text("OWNER = 'the user'\n")
+    (foreign / "command" / "__init__.py").write_text("raise RuntimeError('the user’s')\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+    def said(*arguments: str) -> str:
+        program, *rest = arguments
+        done = subprocess.run(
+            [str(installed / "bin" / program), *rest], capture_output=True, text=True, cwd=tmp_path, env=environment,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    for command in COMMANDS:
+        assert json.loads(said(command, "--discover"))["streams"]
+        assert json.loads(said("python", "-m", command.replace("-", "_"), "--about", "--format", "json"))["settings"]
+    assert '"STATE"' in said(COMMANDS[0], "--sandbox", "scale=0.1")
+    (tmp_path / "a.json").write_text('{"bookmarks": {}}')
+    assert json.loads(said("marketing-taps", "merge-state", "a.json"))
+    assert said("python", "-c", "import shared; print(shared.OWNER)") == "the user\n"
+
+
+def test_the_distribution_lists_its_taps(installed: Path) -> None:
+    assert VERSION is not None
+    found = run(installed, "marketing-taps")
+    assert [line.split()[:2] for line in found.stdout.splitlines()] == [[command, VERSION[1]] for command in COMMANDS]
+
+
+def test_the_readme_of_a_package_index_has_no_relative_link(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        headers, _, text = archive.read(name).decode().partition("\n\n")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) >= len(TAPS)
+    assert [link for link in links if not link.startswith(("https://", "http://", "#"))] == []
+    for path in re.findall(r"/(?:blob|raw)/main/([^)#\s]+)", text):
+        assert (ROOT / path).exists(), path
+    for label in ("Documentation", "Source", "Issues", "Changelog"):
+        assert f"Project-URL: {label}, https://" in headers
+
+
+def test_the_address_that_help_names_is_the_projects() -> None:
+    assert f'Source = "{SOURCE}"' in (ROOT / "pyproject.toml").read_text()
 
 
 def seconds(installed: Path, *command: str) -> float:

@@ -94,6 +94,31 @@ def test_request_timers_stand_for_the_requests_that_ended_alike(lines: Lines, cl
     ]
 
 
+def test_metric_lines_may_be_left_out(lines: Lines, clock: Clock) -> None:
+    report.configure("tap-tiny")
+    said = Report("tap-tiny", clock=clock, has_metrics=False)
+    said.stream_started("items")
+    said.records("items", 3)
+    clock.now = 61
+    said.metrics_due()
+    said.stream_finished("items", outcome="complete")
+    assert metrics(str(lines)) == []
+
+
+def test_a_summary_leaves_out_what_nothing_happened_of(clock: Clock) -> None:
+    said = Report("tap-tiny", clock=clock)
+    said.selected = ["items", "parts"]
+    said.stream_started("items")
+    said.records("items", 7)
+    clock.now = 3725
+    said.stream_finished("items", outcome="complete")
+    assert said.summary().splitlines() == [
+        "stream  records  requests",
+        "items         7         0  complete",
+        "1 of 2 streams, 7 records, 0 requests, 1:02:05",
+    ]
+
+
 def test_a_job_is_told_when_it_ends(lines: Lines) -> None:
     report.configure("tap-tiny")
     Report("tap-tiny").job("items", job_type="export", seconds=12.5)
@@ -139,11 +164,11 @@ def test_the_summary_has_a_row_for_each_stream(clock: Clock) -> None:
     said.stream_started("parts")
     said.stream_finished("parts", outcome="refused")
     assert said.summary().splitlines() == [
-        "stream     records  bookmark                     requests  retries  waited  problems",
-        "items        1,234  2026-11-01T00:00:00.000000Z         1        1   2.2 s         1  complete",
-        "parts            0  -                                   0        0   0.0 s         -  refused",
-        "(account)        0  -                                   1        0   0.0 s         -",
-        "2 requests",
+        "stream            records  bookmark                     requests  retries  quota wait  problems",
+        "items               1,234  2026-11-01T00:00:00.000000Z         1        1       2.2 s         1  complete",
+        "parts                   0                                      0                                 refused",
+        "(other requests)        0                                      1",
+        "2 of 2 streams, 1,234 records, 2 requests, 0:00",
         "tap-tiny: items: something odd",
     ]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import json
+from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from typing import Any
 from in_memory import CHILD, PARENT, day, rows, run
 
 from shared.api.request import Request
-from shared.command.report_page import page
+from shared.command.report_page import Facts, for_programs, page
 from shared.errors import RefusedError
 from shared.report import UNITS_KEPT, Report
 from shared.streams import Stream
 from shared.testing.runs import run_tap
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
+FACTS = Facts(version="1.2.3", command="tap-test --config 'my config.json'", began=NOW - timedelta(seconds=100))
 
 
 class Clock:
@@ -64,8 +66,19 @@ def test_the_page_says_what_was_counted() -> None:
     report.note("lists: fields that the schema does not know: x (7)")
     report.stream_finished("lists", outcome="failed", bookmark="2026-11-01T00:00:00.000000Z")
     clock.now += 50
-    html = page(report, version="1.2.3", now=NOW)
+    report.selected, report.exit_code = ["lists"], 1
+    html = page(report, FACTS, now=NOW)
     found = read(html)
+    assert FACTS.command in found.words
+    assert "1 stream selected" in found.words
+    assert "2026-11-01 11:58:20 UTC to 2026-11-01 12:00:00 UTC, 1 min 40 s. Exit code 1." in found.words
+    made = json.loads(for_programs(report, FACTS, NOW))
+    assert (made["command"], made["exit_code"], made["selected"]) == (FACTS.command, 1, ["lists"])
+    assert (made["began"], made["ended"], made["seconds"]) == ("2026-11-01T11:58:20Z", "2026-11-01T12:00:00Z", 100)
+    (counted,) = made["streams"]
+    assert counted["problems"] == ["half of it is <missing>"]
+    assert (counted["records"], counted["retries"], counted["bytes_received"]) == (1234, 1, 2_500_000)
+    assert made["warnings"] == ["lists: fields that the schema does not know: x (7)"]
     words = set(found.words)
     assert {"1,234", "2.5 MB", "30.0 s", "1.5 s", "2026-10-01 00:00:00", "2026-11-01 00:00:00", "failed"} <= words
     assert "1 of 1 streams not complete" in words
@@ -124,11 +137,28 @@ def test_units_without_end_leave_a_bounded_timeline() -> None:
 
 
 def test_a_run_writes_it(tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    result = run_tap("tap_mailchimp", "--sandbox", "--select", "lists", "--report", str(path), folder=tmp_path)
+    path, other = tmp_path / "report.html", tmp_path / "report.json"
+    both = ("--report", str(path), "--report", str(other))
+    result = run_tap("tap_mailchimp", "--sandbox", "--select", "lists", *both, folder=tmp_path)
     words = read(path.read_text()).words
     assert "1 stream complete" in words
     assert str(len(result.records("lists"))) in words
+    made = json.loads(other.read_text())
+    assert (made["exit_code"], made["selected"]) == (0, ["lists"])
+    assert made["command"].startswith("tap-mailchimp --sandbox --select lists")
+    assert {each["stream"]: each["records"] for each in made["streams"]}["lists"] == len(result.records("lists"))
+
+
+def test_a_report_says_how_a_run_failed(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    strict = {"strict": True}  # one of the sandbox's campaigns holds a value of another type
+    result = run_tap(
+        "tap_mailchimp", "--sandbox", "--select", "campaigns", "--report", str(path), config=strict, folder=tmp_path
+    )
+    assert result.status == 1
+    made = json.loads(path.read_text())
+    assert made["exit_code"] == 1
+    assert made["streams"][0]["problems"]
 
 
 def test_a_report_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:

@@ -63,11 +63,11 @@ def test_the_command_merges_outputs_and_states(tmp_path: Path) -> None:
         path.write_text(json.dumps({"type": "STATE", "value": state}) if number else json.dumps(state))
         paths.append(str(path))
     done = subprocess.run(
-        [sys.executable, "-m", "shared.protocol.state", "merge", *paths], capture_output=True, check=True
+        [sys.executable, "-m", "marketing_taps", "merge-state", *paths], capture_output=True, check=True
     )
     assert json.loads(done.stdout) == entry(1, 9)
     wrong = subprocess.run(
-        [sys.executable, "-m", "shared.protocol.state", "merge", "no-such"], capture_output=True, check=False
+        [sys.executable, "-m", "marketing_taps", "merge-state", "no-such"], capture_output=True, check=False
     )
     assert (wrong.returncode, wrong.stderr.count(b"\n")) == (2, 1)
 

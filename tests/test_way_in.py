@@ -23,6 +23,7 @@ COPIED = (
     "README.md",
     "docs",
     "examples",
+    "marketing_taps",
     "plugins",
     "pyproject.toml",
     "shared",

@@ -281,7 +281,8 @@ def unreadable(request: Request, response: Response, problem: object) -> Retryab
     kind = response.headers.get("Content-Type", "of no type").partition(";")[0]
     size = f"{len(response.content)} bytes, {kind}"
     said = shortened(response.mask(str(problem)))
-    return RetryableError(f"{named(request)} answered {response.status}, but its body ({size}) is unreadable: {said}.")
+    text = f"{named(request)} answered {response.status}, but its body ({size}) is unreadable: {said}."
+    return RetryableError(text, is_page=kind.strip().lower() == "text/html")
 
 
 def unsendable(request: Request) -> ConfigError:

@@ -55,6 +55,11 @@ LATEST_ANSWERS = 9
 _REDIRECTS = 5
 _STALE_SECONDS = 1.0
 _RENEWALS = 5  # of a credential that keeps expiring before its request gets through
+_PAGES = 2
+_SIGN_IN = (
+    "That is a page for people: the sign-in of the network this machine is in, or a proxy's. Open any web page in a "
+    "browser, sign in, and run again; or correct base_url."
+)
 _SHORTEST_PAUSE = 0.5  # an API that says "0 seconds" means soon
 
 
@@ -186,6 +191,7 @@ class Client:
         self._is_clock_told = False
         self._checked_base: str | None = None
         self._used_up: set[str] = set()
+        self._has_read = False
         """Quotas for which somebody has waited in vain since anything was answered: nobody else waits for them."""
         if isinstance(base_url, str):
             check_base_url(base_url)
@@ -242,6 +248,7 @@ class Client:
                 failed = failure
             else:
                 self._used_up.discard(request.quota)
+                self._has_read = True
                 return result
             error = failed.error
             if isinstance(error, AuthError) and self._refresh and renewals < (_RENEWALS if error.has_expired else 1):
@@ -274,6 +281,8 @@ class Client:
             is_over = failures >= retry.tries or spent > min(retry.budget_seconds, error.most_seconds or spent)
             if shrinkable and heavy and (heavy >= retry.too_large_after or is_over):
                 raise self._told(TooLargeError(str(error)), stream)
+            if error.is_page and failures >= _PAGES and not self._has_read:
+                raise self._told(ApiError(f"{error} {_SIGN_IN}"), stream)
             if is_over:
                 error.args = (f"{error} Given up after {failures} tries; run again later.",)
                 raise self._told(error, stream)

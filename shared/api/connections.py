@@ -12,6 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
+
     from requests.adapters import HTTPAdapter
 
 PACE_SECONDS = 60.0
@@ -62,6 +64,20 @@ class Paced(io.RawIOBase):
         super().close()
 
 
+def _trust() -> ssl.SSLContext:
+    """What certificates are trusted: the system's, or those in SSL_CERT_FILE or SSL_CERT_DIR. `requests` adds its own,
+    or the ones that REQUESTS_CA_BUNDLE names.
+    """
+    import ssl
+    from importlib import import_module
+
+    try:
+        context: type[ssl.SSLContext] = import_module("truststore").SSLContext
+    except ImportError:  # an environment put together by hand: what OpenSSL calls the system's
+        return ssl.create_default_context()
+    return context(ssl.PROTOCOL_TLS_CLIENT)
+
+
 @cache
 def _adapter_class() -> type[HTTPAdapter]:
     """Made at its first use: `requests` costs 150 ms, which `--version` has not got."""
@@ -97,13 +113,15 @@ def _adapter_class() -> type[HTTPAdapter]:
     class SecurePool(HTTPSConnectionPool):
         ConnectionCls = Secure
 
+    trust = _trust()
+
     class Adapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **options: Any) -> None:
-            super().init_poolmanager(*args, **options)
+            super().init_poolmanager(*args, ssl_context=trust, **options)
             self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
 
         def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
-            manager = super().proxy_manager_for(*args, **options)
+            manager = super().proxy_manager_for(*args, ssl_context=trust, **options)
             manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
             return manager
 

@@ -187,7 +187,7 @@ class Transport:
         if any("CERTIFICATE_VERIFY_FAILED" in str(cause) for cause in chain):
             raise ConfigError(
                 f"{named(request)}: the host's certificate is not trusted. Behind a proxy that looks into traffic, "
-                "let REQUESTS_CA_BUNDLE name the file that holds its certificate."
+                "let SSL_CERT_FILE name a file that holds its certificate, or add it to the system's."
             ) from None
 
         def is_any(*kinds: type[BaseException]) -> bool:

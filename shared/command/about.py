@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from ..streams import Stream
     from ..tap import Tap
 
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 CAPABILITIES = (
     "catalog",
     "properties",
@@ -36,6 +38,11 @@ CAPABILITIES = (
     "structured-logging",
 )
 """In the words of Meltano's hub."""
+USUAL = 3
+"""What so many streams cost is said once, with one of `MARKS`."""
+MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
+WIDTH = 100
+INDENT = "      "
 _MARKED = re.compile(r"(<!-- (tap_\w+) (settings|streams|tables) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -82,14 +89,24 @@ def _json(tap: Tap) -> str:
 
 
 def _text(tap: Tap) -> str:
-    from ..report import columns
     from .config import variable
+    from .start import page_of
 
     facts = _facts(tap)
-    settings = [("setting", "type", "default", "environment")]
-    settings += [(s.name, _type(s), _default(s), variable(tap.name, s.name)) for s in settings_of(tap)]
-    streams = [("stream", "key", "replication", "parent")]
-    streams += [(s.name, ", ".join(s.key_properties), _replication(s), _parents(s) or "-") for s in _shown(tap)]
+    settings = []
+    for s in settings_of(tap):
+        default = f"default {_default(s)}; " if s.default is not None else ""
+        settings.append(f"  {s.name}  ({_type(s)}; {default}{variable(tap.name, s.name)})")
+        settings += textwrap.wrap(
+            _explained(s), WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
+        )
+    streams = []
+    for stream in _shown(tap):
+        under = f"; under {parents}" if (parents := _parents(stream)) else ""
+        key = ", ".join(stream.key_properties)
+        streams.append(f"{'*' if stream.selected else ' '} {stream.name}  ({_replication(stream)}; key {key}{under})")
+        text = stream.description + (f" ({stream.cost})" if stream.cost else "")
+        streams += textwrap.wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False)
     lines = [
         f"Name: {facts['name']}",
         f"Description: {facts['description']}",
@@ -98,10 +115,15 @@ def _text(tap: Tap) -> str:
         f"Python: {', '.join(PYTHONS)}",
         f"Capabilities: {', '.join(CAPABILITIES)}",
         *([f"Credential: {tap.describe_key}"] if tap.describe_key else []),
+        f"Page: {page_of(tap.name)}",
         "",
-        *columns(settings),
+        'Settings, and their environment variables. A secret is never shown, and may be given as {"file": "path"}:',
         "",
-        *columns(streams),
+        *settings,
+        "",
+        "Streams; those marked with * are read unless you select others:",
+        "",
+        *streams,
     ]
     return "\n".join(lines) + "\n"
 
@@ -131,31 +153,36 @@ def settings_table(tap: Tap) -> str:
 
 
 def streams_table(tap: Tap) -> str:
-    """The tap's streams as a Markdown table."""
+    """The tap's streams as a Markdown table; what many of them cost is said once above it."""
+    shown = _shown(tap)
+    usual = [cost for cost, count in Counter(stream.cost for stream in shown if stream.cost).items() if count >= USUAL]
+    marks = dict(zip(usual, MARKS, strict=False))
     rows = [
         (
             f"`{stream.name}`" + ("" if stream.selected else " °"),
+            " ".join(filter(None, [stream.description, marks.get(stream.cost, stream.cost and f"({stream.cost})")])),
             ", ".join(f"`{key}`" for key in stream.key_properties),
             _replication(stream, code=True),
             _parents(stream),
             deletions(stream),
             when_refused(stream),
-            stream.description + (f" ({stream.cost})" if stream.cost else ""),
         )
-        for stream in _shown(tap)
+        for stream in shown
     ]
-    note = "\n° not selected by default\n" if any(not stream.selected for stream in _shown(tap)) else ""
-    head = ("stream", "key", "replication", "parent", "deletions", "when refused", "holds")
-    return f"{_FAULTS}{_table(head, rows)}{note}"
+    notes = ["° not selected by default"] if any(not stream.selected for stream in shown) else []
+    notes += [f"{mark} {cost}" for cost, mark in marks.items()]
+    above = "".join(f"{note}\n\n" for note in notes)
+    head = ("stream", "holds", "key", "replication", "parent", "deletions", "when refused")
+    return _FAULTS + above + _table(head, rows)
 
 
 _FAULTS = """\
 What fails is missing alone, is named at the end of the run and on the page of `--report`, and comes with the next run
 that finds it well:
 
-- **A refusal** of one request costs what the column *when refused* says: the stream, what lies below one parent, or one
-  part (a channel, a status, a metric). Exit code 1; with `fail_on_forbidden: false` a warning. *No failure*: where all
-  of the stream is refused, the account is taken to lack the feature; exit code 0.
+- **A refusal** of one request costs what the column *when refused* says: the stream, what lies below one parent, or
+  one part (a channel, a status, a metric). Exit code 1; with `fail_on_forbidden: false` a warning. *No failure*: where
+  all of the stream is refused, the account is taken to lack the feature; exit code 0.
 - **A feature that the plan lacks**, in the API's own words: the same is missing, as *unavailable*; exit code 0.
 - **A row without its key**, or that is no object: that row is left out, counted and named; exit code 1. The rest of its
   page is written, and no later run is held up by it.
@@ -170,31 +197,48 @@ def when_refused(stream: Stream) -> str:
 
 
 def diagram(tap: Tap) -> str:
-    """The tables, their keys and what hangs under what, as a Mermaid diagram."""
+    """The tables, their keys and what hangs under what: a Mermaid diagram for each family, one for those without."""
     from ..protocol.schema import type_of
     from .discovery import known
 
-    shown = {stream.name: stream for stream in _shown(tap)}
     schemas = known(tap)[1]
-    lines = ["```mermaid", "erDiagram"]
-    for stream in shown.values():
-        parents = [parent for parent in stream.parents if parent.stream in shown]
-        properties = schemas[stream.name]["properties"]
-        foreign = {name for parent in parents for name in parent.keys}
-        columns = [
-            (type_of(properties[key]), key, "PK, FK" if key in foreign else "PK") for key in stream.key_properties
-        ]
-        columns += [
-            (type_of(properties[name]), name, "FK")
-            for name in sorted(foreign - set(stream.key_properties))
-            if name in properties
-        ]
-        members = " ".join(f"{kind} {_word(name)} {role}" for kind, name, role in columns)
-        lines.append(f"  {stream.name} {{ {members} }}" if members else f"  {stream.name}")
-        lines += [
-            f'  {parent.stream} ||--o{{ {stream.name} : "{", ".join(parent.keys) or "rows"}"' for parent in parents
-        ]
-    return "\n".join([*lines, "```", ""])
+    blocks = []
+    for family in _families(_shown(tap)):
+        names = {stream.name for stream in family}
+        lines = []
+        for stream in family:
+            parents = [parent for parent in stream.parents if parent.stream in names]
+            properties = schemas[stream.name]["properties"]
+            foreign = {name for parent in parents for name in parent.keys}
+            columns = [
+                (type_of(properties[key]), key, "PK, FK" if key in foreign else "PK") for key in stream.key_properties
+            ]
+            columns += [
+                (type_of(properties[name]), name, "FK")
+                for name in sorted(foreign - set(stream.key_properties))
+                if name in properties
+            ]
+            members = " ".join(f"{kind} {_word(name)} {role}" for kind, name, role in columns)
+            lines.append(f"  {stream.name} {{ {members} }}" if members else f"  {stream.name}")
+            lines += [
+                f'  {parent.stream} ||--o{{ {stream.name} : "{", ".join(parent.keys) or "rows"}"' for parent in parents
+            ]
+        blocks.append("\n".join(["```mermaid", "erDiagram", "  direction LR", *lines, "```", ""]))
+    return "\n".join(blocks)
+
+
+def _families(streams: Sequence[Stream]) -> list[list[Stream]]:
+    """The streams by what hangs together, in their order; those that stand alone come last."""
+    family = {stream.name: {stream.name} for stream in streams}
+    for stream in streams:
+        for parent in stream.parents:
+            if parent.stream in family:
+                joined = family[stream.name] | family[parent.stream]
+                family.update(dict.fromkeys(joined, joined))
+    single = [stream for stream in streams if len(family[stream.name]) == 1]
+    found = {min(family[stream.name]): family[stream.name] for stream in streams if len(family[stream.name]) > 1}
+    groups = [[stream for stream in streams if stream.name in names] for names in found.values()]
+    return [*groups, *([single] if single else [])]
 
 
 def _word(name: str) -> str:

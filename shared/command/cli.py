@@ -12,6 +12,7 @@ import argparse
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -157,6 +159,7 @@ class Command:
     log_format: str = "text"
     account: str | None = None
     signals: _Signals = field(default_factory=_Signals)
+    began: float = field(default_factory=time.time)
 
     def run(self) -> int:
         """Do what was asked for; the exit code."""
@@ -169,6 +172,11 @@ class Command:
             return 0
         self._set_up_logging()
         others = (arguments.discover, arguments.test, arguments.plan is not None, arguments.authorize)
+        if not (arguments.config or arguments.env or arguments.sandbox is not None or any(others)):
+            from .welcome import welcome
+
+            say(welcome(self.tap))
+            return ConfigError.exit_code
         try:
             with self.signals.caught(is_gentle=not any(others)):
                 if arguments.discover:
@@ -264,27 +272,35 @@ class Command:
         from ..protocol.messages import Writer
         from ..sync import sync
         from . import progress
+        from .preview import Preview
 
+        rows = self.arguments.preview
         with self._surroundings() as (config, context), closing(self.tap.connect(context)) as client:
             state = self._state(config)
             streams, selections, missing = self._chosen(client, config)
             self._adopt(state, streams, client, context.report)
-            writer = Writer(batches=batch_files(config.settings))
-            with self._summary(context.report), progress.live(context.report, is_shown=self._is_watched()):
-                code = sync.run(
-                    tap=self.tap,
-                    client=client,
-                    streams=streams,
-                    selections=selections,
-                    state=state,
-                    writer=writer,
-                    settings=config.settings,
-                    report=context.report,
-                    stop=context.stop,
-                    missing=missing,
-                )
-                writer.flush()
-                self._tell_masks(context.report, selections, config)
+            report = context.report
+            report.selected = [selection.stream.name for selection in selections]
+            settings = config.settings if rows is None else {**config.settings, "batch": None}
+            preview = None if rows is None else Preview(selections, rows, report, context.stop)
+            writer = preview or Writer(batches=batch_files(settings))
+            with self._summary(report):
+                with progress.live(report, is_shown=self._is_watched()):
+                    code = sync.run(
+                        tap=self.tap,
+                        client=client,
+                        streams=streams,
+                        selections=selections,
+                        state=state,
+                        writer=writer,
+                        settings=settings,
+                        report=report,
+                        stop=context.stop,
+                        missing=missing,
+                    )
+                    writer.flush()
+                    self._tell_masks(report, selections, config)
+                code = report.exit_code = preview.end(code) if preview else code
             self._end_if_signalled()
         return code
 
@@ -329,12 +345,34 @@ class Command:
                 f"{name}: the catalog selects this stream, and the account has it no longer (or could not be asked). "
                 "Run --discover, and deselect the stream if it is gone."
             )
-        return streams, self._choose(streams, schemas, config, before=before), missing
+        selections = self._choose(streams, schemas, config, before=before)
+        self._say_what_patterns_took([selection.stream for selection in selections])
+        return streams, selections, missing
+
+    def _say_what_patterns_took(self, streams: Sequence[Stream]) -> None:
+        """Streams that are off by default cost more; a pattern may take them without its author's knowing."""
+        for pattern in self.arguments.select:
+            if taken := [
+                stream.name
+                for stream in streams
+                if not stream.selected and stream.name != pattern and fnmatchcase(stream.name, pattern)
+            ]:
+                logging.getLogger(self.tap.name).info(
+                    "--select %s takes streams that are off by default too: %s", pattern, ", ".join(taken)
+                )
 
     def _is_watched(self) -> bool:
         from .progress import is_terminal
 
         return self.log_format == "text" and not self.arguments.no_progress and is_terminal(sys.stderr, os.environ)
+
+    def _has_metrics(self) -> bool:
+        """METRIC lines are for programs: a person is told by the live view and the table at the end."""
+        level = logging.getLogger(self.tap.name).level
+        return self.log_format == "json" or level <= logging.DEBUG or not sys.stderr.isatty()
+
+    def _is_preview_shown(self) -> bool:
+        return self.arguments.preview is not None and sys.stdout.isatty()
 
     # What commands have in common
 
@@ -352,7 +390,7 @@ class Command:
             recorder = self._recorder()
             context = Context(
                 settings=config.settings,
-                report=Report(self.tap.name),
+                report=Report(self.tap.name, has_metrics=self._has_metrics()),
                 stop=self.signals.stop,
                 save=config.save if config.settings.get("persist_tokens", True) else lambda _: None,
                 reload=config.reload if config.path is not None else None,
@@ -449,7 +487,12 @@ class Command:
     def _state(self, config: Config) -> State:
         from ..protocol.state import State, read_file
 
-        value = read_file(self.arguments.state) if self.arguments.state else {}
+        path: str | None = self.arguments.state
+        value: Any = {}
+        if path and os.path.lexists(path):
+            value = read_file(path)
+        elif path:
+            logging.getLogger(self.tap.name).info("there is no state file %s: a first run, everything is read", path)
         if self.tap.read_state is not None and isinstance(value, dict):
             try:
                 value = self.tap.read_state(value, config.settings)
@@ -481,7 +524,8 @@ class Command:
 
         prefix = self.tap.name.upper().replace("-", "_")
         environ = os.environ.get(f"{prefix}_LOGLEVEL") or os.environ.get("LOGLEVEL") or ""
-        level = logging.getLevelName((self.arguments.log_level or environ or "info").upper())
+        usual = "error" if self._is_preview_shown() else "info"
+        level = logging.getLevelName((self.arguments.log_level or environ or usual).upper())
         if config is not None:
             self.log_format = config.settings["log_format"]
         configure(
@@ -500,14 +544,18 @@ class Command:
             yield
         except BrokenPipeError:
             raise
-        except BaseException:
+        except BaseException as error:
+            report.exit_code = error.exit_code if isinstance(error, TapError) else 1
             self._summarise(report)
             raise
         self._summarise(report)
 
     def _summarise(self, report: Report) -> None:
         if self.arguments.report:
-            self._write_page(report)
+            self._write_reports(report)
+        if self._is_preview_shown():
+            say(self._masked("".join(f"{line}\n" for line in report.problems())))
+            return
         if self.log_format == "text":
             say(self._masked(report.summary()))
             return
@@ -515,17 +563,25 @@ class Command:
             text = f"{row['stream']}: {row['records']} records, {row['requests']} requests"
             report.log.info("%s", text, extra={"stream_name": row["stream"], "summary": row})
 
-    def _write_page(self, report: Report) -> None:
+    def _write_reports(self, report: Report) -> None:
         from . import report_page
 
-        text = self._masked(report_page.page(report, version=self.tap.version))
-        try:
-            # Not through a link, which another user of the machine may have put there.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-            with open(os.open(self.arguments.report, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            report.log.warning("the report could not be written to %s: %s", self.arguments.report, error.strerror)
+        if self.signals.number:
+            report.exit_code = 128 + self.signals.number
+        command = shlex.join([self.tap.name, *sys.argv[1:]])
+        about = report_page.Facts(
+            version=self.tap.version, command=command, began=datetime.fromtimestamp(self.began, timezone.utc)
+        )
+        for path in self.arguments.report:
+            made = report_page.for_programs if path.lower().endswith(".json") else report_page.page
+            text = self._masked(made(report, about))
+            try:
+                # Not through a link, which another user of the machine may have put there.
+                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+                with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+                    file.write(text)
+            except OSError as error:
+                report.log.warning("the report could not be written to %s: %s", path, error.strerror)
 
     def fail(self, text: str) -> None:
         """Say why the command ends, in one line."""

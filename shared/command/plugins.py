@@ -18,6 +18,7 @@ from typing import Any
 from ..settings import COMMON, Setting
 from ..tap import Tap, settings_of
 from .about import CAPABILITIES
+from .start import SOURCE, page_of
 
 VARIANT = "marketing-taps"
 # Meltano 4.4 cannot pass on what it calls a decimal; numbers may be text here.
@@ -37,13 +38,28 @@ def definition(tap: Tap) -> dict[str, Any]:
         "pip_url": "marketing-taps",
         "executable": tap.name,
         "capabilities": list(CAPABILITIES),
-        "settings_group_validation": _groups(tap),
+        "settings_group_validation": credentials(tap),
         "settings": [_setting(setting) for setting in settings_of(tap)],
         "select": [f"{stream.name}.*" for stream in tap.streams if stream.selected and not stream.hidden],
     }
 
 
-def _groups(tap: Tap) -> list[list[str]]:
+def for_the_hub(tap: Tap) -> dict[str, Any]:
+    """The definition, and what the hub's pages show beside it."""
+    steps = f"`{tap.name} --test` says what the credential may read, `{tap.name} --about` explains every setting."
+    return {
+        **definition(tap),
+        "repo": SOURCE,
+        "docs": page_of(tap.name),
+        "domain_url": tap.website or None,
+        "maintenance_status": "beta",
+        "quality": "unknown",  # the hub's own word, until it has rated a tap
+        "keywords": ["marketing", "email"],
+        "next_steps": f"{tap.describe_key} {steps}".strip(),
+    }
+
+
+def credentials(tap: Tap) -> list[list[str]]:
     """Which settings make a working config: the required ones, with each kind of credential."""
     settings = {setting.name: setting for setting in settings_of(tap)}
     required = [name for name, setting in settings.items() if setting.required]
@@ -122,7 +138,7 @@ def written(path: Path) -> str:
     tap: Tap = import_module(f"{name.replace('-', '_')}.tap").TAP
     if path.suffix == ".lock":
         return json.dumps({"plugin_type": "extractors", **definition(tap)}, indent=2, ensure_ascii=False) + "\n"
-    return f"# Made by `make docs` from {name}'s own declaration.\n{yaml(definition(tap))}"
+    return f"# Made by `make docs` from {name}'s own declaration.\n{yaml(for_the_hub(tap))}"
 
 
 def main(paths: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
     from ..report import Report
@@ -37,7 +38,7 @@ def live(report: Report, *, is_shown: bool) -> Iterator[None]:
     console = Console(file=sys.stderr, no_color=True if os.environ.get("NO_COLOR") else None)
     view = _View(report)
     with Live(
-        get_renderable=view.table,
+        get_renderable=view.shown,
         console=console,
         refresh_per_second=REFRESHES_PER_SECOND,
         transient=True,
@@ -48,19 +49,26 @@ def live(report: Report, *, is_shown: bool) -> Iterator[None]:
 
 
 class _View:
-    """Makes the table; remembers the counts of the moment before, for the rates."""
+    """Makes what is shown; remembers the counts of the moment before, for the rates."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self._before: dict[str, tuple[float, int, float]] = {}
         self._lock = threading.Lock()
 
-    def table(self) -> Table:
+    def shown(self) -> Group:
+        """How far the run is, and below it the streams under way."""
+        from rich.console import Group
+        from rich.text import Text
+
+        return Group(Text(self._report.totals(), style="bold"), self._table())
+
+    def _table(self) -> Table:
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("stream", no_wrap=True)
-        for name in ("records", "records/s", "requests", "waited"):
+        for name in ("records", "records/s", "requests", "quota wait"):
             table.add_column(name, justify="right")
         table.add_column("")
         with self._lock:
@@ -72,7 +80,7 @@ class _View:
                     f"{self._rate(counts.stream, seconds, counts.records):,.0f}",
                     f"{counts.requests:,}",
                     f"{counts.waited:.0f} s" if counts.waited >= 1 else "",
-                    "waiting for quota" if counts.waiting else "",
+                    "waiting" if counts.waiting else "",
                 )
             if len(running) > MOST_ROWS:
                 table.add_row(f"… and {len(running) - MOST_ROWS} more")

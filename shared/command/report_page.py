@@ -1,13 +1,15 @@
-"""The record of a run as one page: what `--report FILE.html` writes. It needs no network and no script."""
+"""The record of a run: `--report FILE.html`, a page that needs no network and no script, and `FILE.json`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Any
 
-from ..report import Counts, Report, Span, harmless
+from ..report import OTHER, Counts, Report, Span, harmless
 from ..timestamps import UTC
 
 _STYLE = """
@@ -41,23 +43,72 @@ td.wide { white-space: normal; overflow-wrap: anywhere; min-width: 120px; }
 .track { position: relative; height: 12px; border-radius: 4px; background: var(--line); overflow: hidden; }
 .track i { position: absolute; top: 0; bottom: 0; min-width: 2px; background: var(--api); opacity: .75; }
 .axis { display: flex; justify-content: space-between; font-size: 12px; color: var(--soft); }
+code { font-size: 13px; overflow-wrap: anywhere; } details { margin-top: 4px; overflow-wrap: anywhere; }
 ul { margin: 0; padding: 8px 12px 8px 28px; } li { margin: 4px 0; overflow-wrap: anywhere; }
 @media (max-width: 600px) { .row { grid-template-columns: 112px 1fr; } main { padding: 16px 10px 32px; }
   .cards { grid-template-columns: repeat(2, 1fr); } }
 """
 
 
-def page(report: Report, *, version: str, now: datetime | None = None) -> str:
+@dataclass(frozen=True)
+class Facts:
+    """What the report itself does not know of its run: the tap's version, the command as given, when it began."""
+
+    version: str
+    command: str
+    began: datetime
+
+
+def for_programs(report: Report, facts: Facts, now: datetime | None = None) -> str:
+    """What the page says, as JSON; times in seconds, instants in UTC."""
+    streams, seconds = report.account()
+    made = {
+        "tap": report.name,
+        "version": facts.version,
+        "command": facts.command,
+        "began": _stamp(facts.began),
+        "ended": _stamp(now or datetime.now(UTC)),
+        "seconds": round(seconds, 3),
+        "exit_code": report.exit_code,
+        "selected": report.selected,
+        "streams": [
+            {
+                "stream": counts.stream or None,
+                "outcome": counts.outcome or None,
+                "records": counts.records,
+                "requests": counts.requests,
+                "retries": counts.retries,
+                "bytes_received": counts.size,
+                "seconds_waited_for_quota": round(counts.waited, 3),
+                "seconds_waited_for_api": round(counts.answered, 3),
+                "bookmark_before": counts.before,
+                "bookmark_after": counts.bookmark,
+                "problems": list(counts.problems),
+            }
+            for counts in streams
+        ],
+        "warnings": report.notes,
+    }
+    return json.dumps(made, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _stamp(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def page(report: Report, facts: Facts, now: datetime | None = None) -> str:
     """The page about what `report` has counted."""
     streams, seconds = report.account()
-    ended = (now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S UTC")
+    began, ended = (each.strftime("%Y-%m-%d %H:%M:%S UTC") for each in (facts.began, now or datetime.now(UTC)))
     return "".join(
         (
             '<!doctype html><html lang="en"><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(report.name)}, {ended}</title><style>{_STYLE}</style><main>",
-            f"<h1>{escape(report.name)} {escape(version)}: {_verdict(streams)}</h1>",
-            f'<p class="soft">ended {ended}, after {_seconds(seconds)}</p>',
+            f"<h1>{escape(report.name)} {escape(facts.version)}: {_verdict(streams)}</h1>",
+            f'<p class="soft">{began} to {ended}, {_seconds(seconds)}. Exit code {report.exit_code}.</p>',
+            f"<p><code>{escape(facts.command)}</code></p>",
+            *_selection(report.selected),
             _cards(streams, seconds),
             "<h2>Timeline</h2>",
             *_timeline(streams, seconds),
@@ -71,6 +122,12 @@ def page(report: Report, *, version: str, now: datetime | None = None) -> str:
             "</main></html>\n",
         )
     )
+
+
+def _selection(names: list[str]) -> Iterator[str]:
+    if names:
+        yield f'<details class="soft"><summary>{len(names)} stream{"" if len(names) == 1 else "s"} selected</summary>'
+        yield f"<p>{escape(', '.join(names))}</p></details>"
 
 
 def _verdict(streams: Iterable[Counts]) -> str:
@@ -106,7 +163,7 @@ def _table(streams: list[Counts]) -> Iterator[str]:
             for name, part in (("quota", counts.waited), ("api", counts.answered))
         )
         yield (
-            f"<tr><td>{escape(counts.stream) or '(account)'}"
+            f"<tr><td>{escape(counts.stream or OTHER)}"
             f'<td class="left {"good" if is_good else "bad"}">{escape(counts.outcome) or "-"}'
             f"<td>{counts.records:,}<td>{counts.requests:,}<td>{counts.retries:,}<td>{_bytes(counts.size)}"
             f"<td>{_seconds(counts.waited)}<td>{_seconds(counts.answered)}"

@@ -3,7 +3,7 @@
 A shard is what can be read apart from the rest without reading a parent twice: streams that hang together, or, where
 the API reads by time, a span of it. Where a setting picks some of an account's many (an agency's clients), each of
 those is cut off, too. A shard is a selection and an overlay for the config, run with a state of its own;
-`python -m shared.state merge` makes one of them.
+`marketing-taps merge-state` makes one of them.
 """
 
 from __future__ import annotations

@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+SOURCE = "https://github.com/marketing-taps/marketing-taps"
+
+
+def page_of(name: str) -> str:
+    """Where the tap's page is read."""
+    return f"{SOURCE}/blob/main/docs/{name}.md"
+
 
 def start(package: str, *, title: str, oauth: bool = False) -> NoReturn:
     """Run the tap that `package` holds; ends the process. `title`: the platform's name; `oauth`: it has --authorize."""
@@ -16,6 +23,27 @@ def start(package: str, *, title: str, oauth: bool = False) -> NoReturn:
     from .cli import run
 
     run(import_module(f"{package}.tap").TAP, arguments)
+
+
+_EPILOG = """\
+examples:
+  {name} --sandbox --preview                   look at it, no account needed
+  {name} --config config.json --test           what the credential may read
+  {name} --config config.json --state state.json | target-jsonl > new.jsonl
+
+exit codes:
+  0 all selected streams are complete   1 a stream failed or was refused, the others are complete
+  2 config, state, catalog or arguments are wrong   3 the credential is refused
+  130, 143 ended by SIGINT, SIGTERM, the state was written   141 stdout was closed
+
+{page}
+"""
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of rows")
+    return int(text)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,7 +55,13 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(name: str, title: str, version: str, *, oauth: bool, argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The arguments given to the tap `name`; `oauth`: it has --authorize. Ends the process on --help and mistakes."""
-    parser = _Parser(prog=name, description=f"Singer tap for {title}.", allow_abbrev=False)
+    parser = _Parser(
+        prog=name,
+        description=f"Singer tap for {title}: reads an account through its API, writes Singer messages to stdout.",
+        epilog=_EPILOG.format(name=name, page=page_of(name)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     add = parser.add_argument
     add("--version", action="version", version=f"{name} {version}")
     add(
@@ -35,7 +69,7 @@ def parse(name: str, title: str, version: str, *, oauth: bool, argv: Sequence[st
     )
     add("--env", action="store_true", help="read settings from the environment and from .env, like --config ENV")
     add("--catalog", "--properties", metavar="FILE", help="Singer catalog: which streams and fields to read")
-    add("--state", metavar="FILE", help="Singer state: where the last run ended")
+    add("--state", metavar="FILE", help="Singer state: where the last run ended; no such file: a first run")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--discover", action="store_true", help="print the catalog")
     action.add_argument("--test", action="store_true", help="say what the credential may read")
@@ -48,6 +82,14 @@ def parse(name: str, title: str, version: str, *, oauth: bool, argv: Sequence[st
         help="print, as JSON, the shards into which the run can be cut; streams that read by time in so many spans",
     )
     action.add_argument("--about", action="store_true", help="describe the tap, its settings and streams")
+    action.add_argument(
+        "--preview",
+        metavar="ROWS",
+        nargs="?",
+        const=3,
+        type=_count,
+        help="the first rows of each stream: tables on a terminal, Singer messages without state to a pipe",
+    )
     if oauth:
         action.add_argument("--authorize", action="store_true", help="get OAuth tokens and write them to the config")
     add("--format", choices=("text", "json", "markdown"), default="text", help="of --about")
@@ -65,7 +107,13 @@ def parse(name: str, title: str, version: str, *, oauth: bool, argv: Sequence[st
         help="run against the tap's own miniature of the API; no account needed",
     )
     add("--log-level", choices=("debug", "info", "warning", "error"), type=str.lower, help="default: LOGLEVEL, or info")
-    add("--report", metavar="FILE.html", help="write a page about the run: streams, timeline, warnings, bookmarks")
+    add(
+        "--report",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write what the run did: a page to FILE.html, the same for programs to FILE.json; repeatable",
+    )
     add("--shapes", metavar="FILE", help="write how the API answers: shapes, never values (docs/shapes.md)")
     add("--no-progress", action="store_true", help="no live view on the terminal")
     # An option that this tap lacks reads as not given.

@@ -17,7 +17,7 @@ the pass, `done` (keys of the units it has finished), `followed` (unit of the pa
 below it are finished) and `units` (what a fetch hook wants back). Members this module does not know survive;
 `currently_syncing` is dropped, since many streams run at once.
 
-python -m shared.state merge FILE ...     the states of shards as one, on stdout
+`marketing-taps merge-state FILE ...` prints the states of shards as one.
 
 Knows neither HTTP nor threads: one thread changes a State, the units of a run start from the `Bookmark`s read before.
 """
@@ -25,8 +25,6 @@ Knows neither HTTP nor threads: one thread changes a State, the units of a run s
 from __future__ import annotations
 
 import copy
-import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -439,20 +437,6 @@ def _hash(salt: str, tap: str, account: str) -> str:
     return sha256(f"{salt}:{tap}:{account}".encode("utf-8", "replace")).hexdigest()[:32]
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`merge FILE ...`: the merged state on stdout."""
-    if not arguments or arguments[0] != "merge" or len(arguments) < 2:
-        sys.stderr.write("python -m shared.state merge FILE ...\n")
-        return 2
-    try:
-        states = [State.read(read_file(path)).value for path in arguments[1:]]
-    except StateError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    sys.stdout.write(json.dumps(merge(states), ensure_ascii=False) + "\n")
-    return 0
-
-
 def _instant(value: Any, where: str) -> str | None:
     if value is None or value == "":
         return None
@@ -491,7 +475,3 @@ def _spans(value: Any, where: str) -> tuple[Span, ...]:
         raise StateError(
             f"state: {shown(where)}: its finished windows are not [[start, end], ...]; delete them"
         ) from None
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

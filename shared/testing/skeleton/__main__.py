@@ -1,6 +1,6 @@
 """The `tap-skeleton` command, also as `python -m tap_skeleton`."""
 
-from shared.command.start import start
+from marketing_taps import start
 
 
 def main() -> None:
