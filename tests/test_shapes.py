@@ -225,7 +225,7 @@ def test_no_piece_of_a_value_or_of_an_own_name_stands_in_the_file(body: Any, sta
 
 
 SAYS = re.compile(
-    r"own:([g-v]{10}|others)|\d{1,3}%|\d{1,4}-\d{1,4}|1024\+|1000\+|[0-9]|\d{3}"
+    r"own:([g-v]{10}|others)|\d{1,3}%|\d{1,4}-\d{1,4}|1024\+|1000\+|\d{1,3}"
     r"|(negative, )?(\d{1,2}|\d{1,2}-\d{1,2}) digits( or more)?|digits, [\d-]+ digits( or more)?"
     r"|a number of (negative, )?[\d-]+ digits( or more)?"
     r"|date-time, (T|blank), [Za-z ]+(, fraction of \d digits)?"
