@@ -387,7 +387,7 @@ class Command:
             # Imported only now: it is heavy, and a wrong config is said sooner.
             from ..api.client import Context, present
 
-            recorder = self._recorder()
+            recorder = self._recorder(sandbox)
             context = Context(
                 settings=config.settings,
                 report=Report(self.tap.name, has_metrics=self._has_metrics()),
@@ -416,13 +416,13 @@ class Command:
             if sandbox is not None:
                 sandbox.stop()
 
-    def _recorder(self) -> Recorder | None:
+    def _recorder(self, sandbox: Sandbox | None) -> Recorder | None:
         if not self.arguments.shapes:
             return None
         from ..evidence.recorder import Recorder
 
         # What a sandbox calls its fields is no secret, and is to be found again in what is expected of it.
-        return Recorder(self.tap, salt=b"" if self.arguments.sandbox is not None else None)
+        return Recorder(self.tap, salt=b"" if sandbox is not None else None)
 
     def _write_shapes(self, recorder: Recorder, report: Report) -> None:
         try:

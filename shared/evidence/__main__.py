@@ -56,7 +56,9 @@ def shapes(told: dict[str, Any], form: str) -> int:
 
 def _read(path: str) -> dict[str, Any]:
     try:
-        return checked(parsed(read_text(path)))
+        told = checked(parsed(read_text(path)))
+        tap_of(str(told.get("tap")))
+        return told
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

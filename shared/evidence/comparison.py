@@ -144,7 +144,7 @@ class _Comparison:
                 form = ", ".join(list(member.get("forms", ()))[:3])
                 told = f"{types}{f' ({form})' if form else ''}, in {member['present']}"
                 yield self._is("unknown member", below, told)
-        if members:
+        if "object" in seen.get("types", ()):
             for name, member in others.items():
                 if name not in members and member.get("always") and not is_open:
                     yield self._is("never seen", f"{place}.{name}" if place else name, "")

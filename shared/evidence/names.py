@@ -9,8 +9,10 @@ import hashlib
 import re
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ..files import parsed, read_text
@@ -43,9 +45,14 @@ class Names:
 
 def known_names(tap: Tap) -> frozenset[str]:
     """Every name that the tap knows."""
-    folder = tap.schemas.parent
+    return _known_names(tap.schemas)
+
+
+@cache
+def _known_names(schemas: Path) -> frozenset[str]:
+    folder = schemas.parent
     found = set(_COMMON.split())
-    for path in sorted(tap.schemas.glob("*.json")):
+    for path in sorted(schemas.glob("*.json")):
         found.update(_keys(parsed(read_text(path))))
     facts = folder / "sandbox" / "facts.json"
     if facts.is_file():
@@ -94,7 +101,7 @@ class Paths:
             {tuple(_segments(path)) for stream in tap.streams for path in (stream.path, stream.probe) if path},
             key=lambda each: (-len(each), sum(part == "{}" for part in each)),
         )
-        self._parts = _path_parts(tap)
+        self._parts = _path_parts(tap.schemas.parent)
 
     def __call__(self, path: str) -> str:
         parts = [part for part in path.split("/") if part]
@@ -113,10 +120,11 @@ def _fits(parts: Sequence[str], template: Sequence[str]) -> bool:
     return len(parts) == len(template) and all(t in ("{}", p) for p, t in zip(parts, template, strict=True))
 
 
-def _path_parts(tap: Tap) -> frozenset[str]:
+@cache
+def _path_parts(folder: Path) -> frozenset[str]:
     """The fixed parts of the paths that stand in the tap's modules."""
     found: set[str] = set()
-    for path in sorted(tap.schemas.parent.glob("*.py")):
+    for path in sorted(folder.glob("*.py")):
         for node in ast.walk(ast.parse(read_text(path))):
             text = node.value if isinstance(node, ast.Constant) else None
             if isinstance(text, str) and "/" in text and " " not in text:
