@@ -89,8 +89,8 @@ def _json(tap: Tap) -> str:
 
 
 def _text(tap: Tap) -> str:
+    from .addresses import page_of
     from .config import variable
-    from .start import page_of
 
     facts = _facts(tap)
     settings = []

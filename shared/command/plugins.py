@@ -18,7 +18,7 @@ from typing import Any
 from ..settings import COMMON, Setting
 from ..tap import Tap, settings_of
 from .about import CAPABILITIES
-from .start import SOURCE, page_of
+from .addresses import SOURCE, page_of
 
 VARIANT = "marketing-taps"
 # Meltano 4.4 cannot pass on what it calls a decimal; numbers may be text here.

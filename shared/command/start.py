@@ -8,12 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-SOURCE = "https://github.com/marketing-taps/marketing-taps"
-
-
-def page_of(name: str) -> str:
-    """Where the tap's page is read."""
-    return f"{SOURCE}/blob/main/docs/{name}.md"
+from .addresses import page_of
 
 
 def start(package: str, *, title: str, oauth: bool = False) -> NoReturn:

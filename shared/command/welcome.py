@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..tap import settings_of
+from .addresses import page_of
 from .plugins import credentials
-from .start import page_of
 
 if TYPE_CHECKING:
     from ..settings import Setting
