@@ -1,9 +1,9 @@
-"""Answers of the shapes that real accounts gave, read through the whole tap: which columns they fill, and nothing lost.
+"""Answers of the shapes that real accounts gave, read through the whole tap: what they fill, and nothing lost.
 
-`tests/answers/<tap>/*.json` hold them: where the shape was seen (`source`, `date`, `revision`), with values that are made
-up; the `stream` to read; the `answers` by request, those of the surroundings among them; and what must come out: how many
-`records`, and every column that is `filled` in some record. A path that is asked for again, for a further page, has no
-more rows; one that is not there answers as the tap's API does where nothing is (`NOTHING`).
+`tests/answers/<tap>/*.json` hold them: where the shape was seen (`source`, `date`, `revision`), with values that are
+made up; the `stream` to read; the `answers` by request, those of the surroundings among them; and what must come out:
+how many `records`, and every column that is `filled` in some record. A path that is asked for again, for a further
+page, has no more rows; one that is not there answers as the tap's API does where nothing is (`NOTHING`).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, TAPS, tap_of
 
-from shared.command.start import SOURCE
+from shared.command.addresses import SOURCE
 
 VERSION = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 COMMANDS = [package.replace("_", "-") for package in TAPS]
