@@ -96,6 +96,15 @@ def test_what_every_parent_says_holds_for_the_stream(error: TapError, status: in
     assert {row["stream"]: row["outcome"] for row in ran.report.rows()}["c"] == outcome
 
 
+def test_the_one_parent_that_had_to_be_asked_may_have_vanished() -> None:
+    child = replace(
+        CHILD, parent=Parent(stream="p", keys={"parent_id": "id"}, where=lambda u: u.parent["parent_id"] == 2)
+    )
+    ran = run([PARENT, child], failing("/p/2/c", GoneError("c: 404.")))
+    assert (ran.status, ran.ids("p")) == (0, [1, 2, 3])
+    assert "gone: parent_id 2" in said(ran)
+
+
 @pytest.mark.parametrize("kind", [RefusedError, UnavailableError, ApiError])
 def test_after_twenty_equal_answers_the_rest_is_taken_for_alike_and_said(kind: type[TapError]) -> None:
     def answer(request: Request) -> Any:

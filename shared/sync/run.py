@@ -146,8 +146,8 @@ class Progress:
             self.absent = {**other.absent, **self.absent}
             self.closed = self.closed or other.closed
 
-    def conclude(self, *, optional: bool) -> None:
-        """When all units are done with: what every unit said holds for the stream."""
+    def conclude(self, *, optional: bool, parents: int = 0) -> None:
+        """When all units are done with: what every unit said holds for the stream. `parents`: so many rows had any."""
         nothing = not (self.read or self.skipped or self.failures or self.closed)
         if not (nothing and self.absent):
             return
@@ -156,6 +156,8 @@ class Progress:
             if len(self.absent) == 1
             else next(k for k in ("refused", "unavailable") if k in self.absent)
         )
+        if kind == "gone" and not optional and self.absent[kind].count < parents:
+            return  # of many parents those few that had to be asked have vanished since
         found = self.absent.pop(kind)
         if kind == "unavailable" or optional:
             self.closed = UnavailableError(str(found.error))

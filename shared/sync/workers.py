@@ -392,7 +392,7 @@ class Workers:
         if not self.schedule.close(run):
             return
         progress = run.progress
-        progress.conclude(optional=run.stream.optional)
+        progress.conclude(optional=run.stream.optional, parents=run.waits.parents_met)
         self._close_alike(run)
         if run.stream.checks and run.encoder and progress.is_complete and not (run.reading.incremental or run.resume):
             self._check(run, run.stream.checks)
