@@ -32,6 +32,9 @@ def described(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
     for batch in pages(client, unit, CATALOG_NAMES):
         for row in batch.rows:
+            if not isinstance(row, dict) or not row.get("name"):
+                yield Rows([row])  # left out by name
+                continue
             path = f"/api/catalogs/{quote(str(row['name']), safe='')}/fieldMappings"
             found: Mapping[str, Any] = {}
             try:

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT, TAPS, tap_of
 
 from shared.command import about as docs
-from shared.streams import Stream
+from shared.streams import Parent, Stream
 from shared.tap import Tap, settings_of
 
 README = (ROOT / "README.md").read_text("utf-8")
