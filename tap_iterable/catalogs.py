@@ -32,7 +32,7 @@ def described(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
     for batch in pages(client, unit, CATALOG_NAMES):
         for row in batch.rows:
-            if not isinstance(row, dict) or not row.get("name"):
+            if not is_named(row):
                 yield Rows([row])  # left out by name
                 continue
             path = f"/api/catalogs/{quote(str(row['name']), safe='')}/fieldMappings"
@@ -46,3 +46,8 @@ def described(client: Client, unit: Unit) -> Generator[Step, None, None]:
             except ApiError as error:
                 yield LeftOut(f"the field types of catalog {row['name']}", str(error))
             yield Rows([{**row, **{name: found.get(name) for name in ("definedMappings", "undefinedFields")}}])
+
+
+def is_named(row: Any) -> bool:
+    """Whether it is a catalog that can be asked for."""
+    return isinstance(row, dict) and bool(row.get("name"))
