@@ -167,11 +167,13 @@ def healthy(package: str, name: str, folder: Path) -> Healthy:
     for line in re.finditer(
         r"^DEBUG (\S+): ([A-Z]+) (\S+) (?:\d{3}|no answer) ", _since_start(result.stderr, name), re.MULTILINE
     ):
-        owners.setdefault((line[2], found.box.prefix + line[3].removeprefix(found.box.prefix)), set()).add(line[1])
+        owners.setdefault((line[2], _whole_path(package, line[3])), set()).add(line[1])
     shapes: dict[tuple[str, str], set[str]] = {}
     for (method, path), names in owners.items():
         shapes.setdefault((method, _shape(path)), set()).update(names)
-    own = frozenset(shape for shape, names in shapes.items() if names == {name}) - _of_no_stream(package, name, folder)
+    own = frozenset(shape for shape, names in shapes.items() if names == {name}) - _of_no_stream(
+        package, name, folder, result.stderr
+    )
     stream = next(each for each in found.tap.streams if each.name == name)
     whole = Healthy(found, stream, own, asked, _timeless(found, name, result.records(name)), result.keys(name))
     each_once = {each.identity: each for each in asked if whole.owns(each)}
@@ -182,10 +184,10 @@ def _since_start(log: str, name: str) -> str:
     return log[max(log.find(f"INFO {name}: started"), 0) :]
 
 
-def _of_no_stream(package: str, name: str, folder: Path) -> frozenset[tuple[str, str]]:
+def _of_no_stream(package: str, name: str, folder: Path, log: str) -> frozenset[tuple[str, str]]:
     """Requests that belong to no stream are told of as the account's; so are those of a stream that is called so."""
     if name != "account":
-        return frozenset()
+        return _told_as_the_accounts(package, log)
     return _account_shapes(package, folder)
 
 
@@ -193,11 +195,20 @@ def _of_no_stream(package: str, name: str, folder: Path) -> frozenset[tuple[str,
 def _account_shapes(package: str, folder: Path) -> frozenset[tuple[str, str]]:
     found = account(package)
     other = next(each.name for each in found.tap.streams if not each.hidden and each.name != "account")
-    result, asked = found.run(other, folder)
+    result, _ = found.run(other, folder)
     found.box.heal()
-    told = set(re.findall(r"^DEBUG account: ([A-Z]+) (\S+) ", result.stderr, re.MULTILINE))
-    shapes = {(method, _shape(path)) for method, path in told}
-    return frozenset(shapes & {(each.method, _shape(each.target.partition("?")[0])) for each in asked})
+    return _told_as_the_accounts(package, result.stderr)
+
+
+def _told_as_the_accounts(package: str, log: str) -> frozenset[tuple[str, str]]:
+    told = re.findall(r"^DEBUG account: ([A-Z]+) (\S+) ", log, re.MULTILINE)
+    return frozenset((method, _shape(_whole_path(package, path))) for method, path in told)
+
+
+def _whole_path(package: str, path: str) -> str:
+    """A path of the log as the sandbox sees it."""
+    prefix = account(package).box.prefix
+    return prefix + path.removeprefix(prefix)
 
 
 def _timeless(account: Account, name: str, records: Sequence[Record]) -> list[Record]:

@@ -106,7 +106,7 @@ def findings(trial: Trial, folder: Path) -> list[str]:
 def _of_the_run(well: Healthy, kind: str, found: Fault, run: Result, asked: Sequence[Asked]) -> Iterator[str]:
     yield from _wrong_output(well, run)
     # Without some streams there is no run; that is said before anything is written.
-    if run.status not in (0, 1) and not (run.status == 2 and kind == "refused" and not run.stdout):
+    if run.status not in (0, 1) and not (run.status == 2 and kind in REFUSALS and not run.stdout):
         yield f"exit {run.status}: {run.stderr[-300:]}"
     records = run.records(well.stream.name)
     lost = [orjson.loads(text) for text in missing(records, well.truth)]
@@ -161,7 +161,7 @@ def _unwritten(well: Healthy, records: Sequence[Any], asked: Sequence[Asked], fo
 
 def _told(well: Healthy, kind: str, found: Fault, run: Result, is_missing: bool) -> Iterator[str]:
     said = "\n".join(line for line in run.stderr.splitlines() if not line.startswith("DEBUG"))
-    closing = said[said.rfind("\nstream ") :]
+    closing = said[max(said.rfind("\nstream "), 0) :]
     if is_missing and run.status == 0:
         may = kind in ("gone", "unavailable", "broken") or (well.stream.optional and found.whole)
         # Of some requests a vendor says so that there is no such thing.
@@ -175,7 +175,7 @@ def _told(well: Healthy, kind: str, found: Fault, run: Result, is_missing: bool)
             and not any(name in said for name in (*found.names, "parents have none, or are gone"))
         ):
             yield f"what is missing is not named: {closing[-300:]}"
-    if kind == "unavailable" and run.status != 0:
+    if kind == "unavailable" and run.status == 1:
         yield f"what the plan lacks is no failure: {closing[-300:]}"
     if run.status == 1:
         lines = [line for line in closing.splitlines() if line.startswith(f"{well.account.tap.name}: ")]
