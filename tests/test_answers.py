@@ -109,7 +109,7 @@ def read(
     tap = tap_of(tap_name)
     config = {"start_date": "2010-01-01", **CONFIGS[tap_name], **case.get("config", {})}
     options = ["--select", case["stream"], "--no-progress", *given(folder, config=config)]
-    command = cli._Command(tap, parse(tap.name, tap.title, tap.version, oauth=False, argv=options))
+    command = cli.Command(tap, parse(tap.name, tap.title, tap.version, oauth=False, argv=options))
     out, errors = io.BytesIO(), io.StringIO()
     with io.TextIOWrapper(out, encoding="utf-8", write_through=True) as stdout:
         with redirect_stdout(stdout), redirect_stderr(errors):

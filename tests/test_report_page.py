@@ -97,15 +97,15 @@ def test_the_page_says_what_was_left_out_by_name_and_reason() -> None:
             raise error
         return [*rows(1, 2, 3), {"at": day(1), "name": "<b>"}] if request.path == "/p" else rows(1, 2)
 
-    html = page(run([PARENT, CHILD], answer).report, version="1", now=NOW)
+    html = page(run([PARENT, CHILD], answer).report, FACTS, now=NOW)
     cells = [read(row).words for row in html[html.index("Left out") : html.index("<h2>Warnings")].split("<tr>")]
     assert ["c", "parent_id 2", "refused", str(error)] in cells
     assert any(row[0] == "p" and "name <b>" in row[1] and row[2] == "left out" for row in cells if len(row) == 4), cells
-    whole = page(run([Stream(name="a", path="/a")], failing).report, version="1", now=NOW)
+    whole = page(run([Stream(name="a", path="/a")], failing).report, FACTS, now=NOW)
     assert ["a", "all of it", "refused", "a: no."] in [
         read(row).words for row in whole.split("</table>")[1].split("<tr>")
     ]
-    assert "Nothing." in read(page(run([PARENT], lambda _: rows(1)).report, version="1", now=NOW)).words
+    assert "Nothing." in read(page(run([PARENT], lambda _: rows(1)).report, FACTS, now=NOW)).words
 
 
 def failing(_: Request) -> Any:
@@ -120,7 +120,7 @@ def test_what_was_left_out_without_end_is_counted() -> None:
             return rows(1)
         raise RefusedError("c: no.")
 
-    html = page(run([PARENT, CHILD], answer).report, version="1", now=NOW)
+    html = page(run([PARENT, CHILD], answer).report, FACTS, now=NOW)
     assert html.count('<td class="left">refused') == 500 and "199 more" in html
 
 
