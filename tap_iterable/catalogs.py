@@ -32,6 +32,9 @@ def described(client: Client, unit: Unit) -> Generator[Step, None, None]:
 
     for batch in pages(client, unit, CATALOG_NAMES):
         for row in batch.rows:
+            if not is_named(row):
+                yield Rows([row])  # left out by name
+                continue
             path = f"/api/catalogs/{quote(str(row['name']), safe='')}/fieldMappings"
             found: Mapping[str, Any] = {}
             try:
@@ -43,3 +46,8 @@ def described(client: Client, unit: Unit) -> Generator[Step, None, None]:
             except ApiError as error:
                 yield LeftOut(f"the field types of catalog {row['name']}", str(error))
             yield Rows([{**row, **{name: found.get(name) for name in ("definedMappings", "undefinedFields")}}])
+
+
+def is_named(row: Any) -> bool:
+    """Whether it is a catalog that can be asked for."""
+    return isinstance(row, dict) and bool(row.get("name"))

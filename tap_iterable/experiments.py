@@ -29,13 +29,16 @@ def has_begun(unit: Unit) -> bool:
 
 def totals(body: Any) -> Sequence[Any]:
     """A row for each variant."""
-    return [{"status": body.get("status"), **_named(variant)} for variant in _variants(body)]
+    return [{"status": body.get("status"), **_named(each)} if _is_one(each) else each for each in _variants(body)]
 
 
 def trends(body: Any) -> Sequence[Any]:
     """A row for each point of each series."""
     found = []
     for variant in [*_variants(body), *([body["holdout"]] if body.get("holdout") else [])]:
+        if not _is_one(variant):
+            found.append(variant)  # left out by name
+            continue
         series = variant.get("series")
         for metric, points in series.items() if isinstance(series, dict) else ():
             about = {name: value for name, value in _named(variant).items() if name != "series"}
@@ -47,7 +50,11 @@ def _variants(body: Any) -> list[Any]:
     variants = body.get("variants") if isinstance(body, dict) else None
     if not isinstance(variants, list):
         raise ValueError("the answer has no 'variants'")
-    return [variant for variant in variants if isinstance(variant, dict)]
+    return variants
+
+
+def _is_one(variant: Any) -> bool:
+    return isinstance(variant, dict)
 
 
 def _named(variant: Row) -> Row:

@@ -40,7 +40,7 @@ def listed(client: Client, unit: Unit) -> Generator[Step, None, None]:
             listing = plain_templates(params=numbered(1000, sort="id", **{field: value}))
             try:
                 for batch in pages(client, unit, listing):
-                    for row in batch.rows:
+                    for row in filter(_is_one, batch.rows):
                         kinds.setdefault(row.get("templateId"), {})[field] = value
             except (AuthError, QuotaError):
                 raise
@@ -49,12 +49,16 @@ def listed(client: Client, unit: Unit) -> Generator[Step, None, None]:
             except ApiError as error:  # a filter that this project does not know finds nothing
                 client.report.warn(unit.stream, f"without the {field} {value} of templates: {error}")
     for batch in pages(client, unit, plain_templates()):
-        yield Rows(
-            [{**row, **kinds.get(row.get("templateId"), {})} for row in batch.rows], size=batch.size, care=batch.care
-        )
+        rows = [{**row, **kinds.get(row.get("templateId"), {})} if _is_one(row) else row for row in batch.rows]
+        yield Rows(rows, size=batch.size, care=batch.care)
     if failed:  # and the bookmark stays where it is, so that the next run tells
         parts = ", ".join(error.part for error in failed)
         raise PartError(str(failed[0]), part=parts)
+
+
+def _is_one(row: Any) -> bool:
+    """Whether it is a template; what is none is left out by name when it is written."""
+    return isinstance(row, dict)
 
 
 def embedded(client: Client, unit: Unit) -> Generator[Step, None, None]:

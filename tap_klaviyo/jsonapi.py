@@ -56,6 +56,8 @@ def included(kind: str, *, relation: str, column: str) -> Records:
     """
 
     def rows(body: Any) -> list[Row]:
+        if body.get("included", ()) is None:
+            raise ValueError("'included' of the answer is null")
         owners = dict(pairs(body, relation))
         found = [flat(each) for each in filter(_is_resource, body.get("included") or ()) if each.get("type") == kind]
         for row in found:

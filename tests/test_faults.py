@@ -575,3 +575,32 @@ def test_a_row_that_is_none_is_no_hindrance_to_a_walk_by_its_dates(kind: str, od
     assert ran.status == 1
     assert sorted(set(ran.ids("a"))) == [number for number in range(1, 8) if number != odd]
     assert "left out, for having no key" in said(ran)
+
+
+def test_a_failed_parent_is_named_where_its_path_does_not_say_it() -> None:
+    child = replace(CHILD, path="/c", params=lambda unit: {"of": unit.parent["parent_id"]})
+
+    def answer(request: Request) -> Any:
+        if request.params.get("of") == 2:
+            raise RetryableError("c: GET /c answered 500.")
+        return family(request)
+
+    ran = run([PARENT, child], answer)
+    assert ran.status == 1 and "c: GET /c answered 500. Missing: parent_id 2." in said(ran)
+
+
+@pytest.mark.parametrize("is_every", [True, False])
+def test_parents_that_are_all_gone_today_are_asked_for_again(is_every: bool) -> None:
+    parent = replace(PARENT, replication_key="at", order="ascending")
+    below = Parent(stream="p", keys={"parent_id": "id"}, carry=("at",), changed_only=True)
+    child = replace(CHILD, replication_key="at", parent=below)
+
+    def answer(request: Request) -> Any:
+        if request.path == "/p/1/c" or (is_every and request.path != "/p"):
+            raise GoneError("c: 404.")
+        return family(request)
+
+    first = run([parent, child], answer, concurrency=1)
+    assert first.status == (1 if is_every else 0)
+    healthy = run([parent, child], family, state=first.state)
+    assert set(pairs(first)) | set(pairs(healthy)) == {pair for pair in ALL if is_every or pair[0] != 1}

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from ..errors import GoneError, PartError, RefusedError, TapError, UnavailableError
 from ..records.encoder import Encoder
@@ -36,6 +37,14 @@ ABSENT: tuple[tuple[type[TapError], str], ...] = (
 def kind_of(error: TapError) -> str:
     """What the error says of the unit that was asked for, in a word; "" when it says nothing of it."""
     return next((word for kind, word in ABSENT if isinstance(error, kind)), "")
+
+
+def naming(error: TapError, name: str) -> str:
+    """The error's words, and the unit's name where they do not hold it: not every request has it in its path."""
+    text = unquote(str(error))
+    if all(part.rpartition(" ")[2] in text for part in name.split(", ")):
+        return str(error)
+    return f"{error} Missing: {name}."
 
 
 class Absent:
@@ -112,6 +121,7 @@ class Progress:
                 self.absent.setdefault(kind, Absent(error)).add(name)
             else:
                 self.failures.append(error)
+                error.args = (naming(error, name),)
             self._count_equal(error)
 
     def _miss(self, what: str, how: str, error: TapError) -> None:
@@ -221,6 +231,8 @@ class Waits:
     """Keys of units that are known, where several parents may give the same."""
     groups: dict[str, list[Unit]] = field(default_factory=dict)
     """Units that wait to be asked for together."""
+    gone: list[Under] = field(default_factory=list)
+    """Units of parents that are gone, until one was read: then they are done with. While all are gone, none is."""
     followed: dict[str, Followed] = field(default_factory=dict)
     """How far a child of changed parents has come, by its parent's unit. Each has a lock of its own."""
 

@@ -313,6 +313,8 @@ class Workers:
             left = (ended_at, built.window[1])
             built = replace(built, window=(built.window[0], ended_at))
         self.channel.put(lambda: self.main.complete_unit(run, built, high, mark, plan, active.under))
+        if run.waits.gone:
+            self._follow_gone(run)
         if plan is not None:
             self.schedule.window_ended(plan, built, active.reader.outcome, left)
         self._leave(active)
@@ -357,7 +359,16 @@ class Workers:
             if isinstance(error, GoneError) and (built.parent or built.partition):
                 # An API may say so parent by parent that the account lacks the feature; the end says what came of that.
                 self.log.log(logging.DEBUG if run.stream.optional else logging.WARNING, "%s Skipped.", error)
-                self.channel.put(lambda: self.main.follow(run, active.under))
+                self._follow_gone(run, active.under)
+
+    def _follow_gone(self, run: Run, under: Under | None = None) -> None:
+        """What is below a parent that is gone is done with, once that is not what the API says of all of them."""
+        with run.waits.lock:
+            found = [*run.waits.gone, *([under] if under is not None else [])]
+            has_read = run.progress.read > 0
+            run.waits.gone = [] if has_read else found
+        for each in found if has_read else ():
+            self.channel.put(partial(self.main.follow, run, each))
 
     def _begin_anew(self, active: Active, error: TapError) -> None:
         """A saved place is a hint only: the unit is read from its beginning when the API refuses the place."""
