@@ -25,6 +25,8 @@ from shared.api.request import Request
 from shared.api.transport import Transport
 from shared.command import cli
 from shared.command.start import parse
+from shared.evidence.__main__ import recorded
+from shared.evidence.comparison import compare, expected
 from shared.evidence.names import tap_of
 from shared.testing.runs import given
 
@@ -137,3 +139,14 @@ def test_every_answer_says_where_its_shape_was_seen() -> None:
         assert case["source"] and case["date"], path
         assert case["expect"]["records"] or "none" in path.stem, path
         assert case["answers"], path
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS))
+def test_what_accounts_gave_is_expected(name: str) -> None:
+    """`python -m shared.evidence --renew` makes these answers part of what accounts are compared with."""
+    tap = tap_of(name)
+    wanted = expected(tap)
+    for path in (each for each in FILES if each.parent.name == name):
+        told = recorded(tap, json.loads(path.read_text("utf-8")))
+        found = [each for each in compare(told, wanted, tap) if each.kind != "never seen"]
+        assert not found, (path.name, found)

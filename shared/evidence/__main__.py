@@ -1,21 +1,27 @@
 """`python -m shared.evidence FILE`: what of an account's answers differs from those the tap is tested with.
 
-With `--renew TAP FILE ...` the files, of runs against the tap's sandbox, become what is expected.
+With `--renew TAP FILE ...` the files, of runs against the tap's sandbox, become what is expected; with `--answers FOLDER`
+the answers there too, which the tests read through the tap.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from ..api.answers import Response
+from ..api.request import Request
 from ..files import parsed, read_text
+from ..tap import Tap
 from .comparison import as_json, checked, compare, digest, expected, expected_file, issue, merged, table
 from .names import tap_of
+from .recorder import Recorder
 
 FORMATS = ("table", "json", "issue")
 
@@ -26,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", metavar="FILE", help="what --shapes wrote")
     parser.add_argument("--format", choices=FORMATS, default="table")
     parser.add_argument("--renew", metavar="TAP", help="make these files what is expected of the tap")
+    parser.add_argument("--answers", metavar="FOLDER", help="with --renew: answers that accounts gave")
     given = parser.parse_args(arguments)
     try:
         found = [_read(path) for path in given.files]
@@ -33,8 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{getattr(error, 'strerror', None) or error}\n")
         return 2
     if given.renew:
-        path = Path(expected_file(tap_of(given.renew)))
-        whole = reduce(merged, (digest(each) for each in found))
+        tap = tap_of(given.renew)
+        path = Path(expected_file(tap))
+        kept = sorted(Path(given.answers).glob("*.json")) if given.answers else []
+        found += [recorded(tap, parsed(read_text(each))) for each in kept]
+        whole = reduce(merged, map(digest, found))
         path.write_text(json.dumps(whole, indent=None, separators=(",", ":"), sort_keys=True) + "\n", "utf-8")
         return 0
     return max([shapes(each, given.format) for each in found])
@@ -52,6 +62,23 @@ def shapes(told: dict[str, Any], form: str) -> int:
         text = table(differences) if differences else "all answers are as expected"
     sys.stdout.write(f"{text}\n")
     return 1 if differences else 0
+
+
+def recorded(tap: Tap, case: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recorder writes of the answers of a case: its `answers` by method and path, read for its `stream`."""
+    recorder = Recorder(tap, salt=b"")
+    for asked, body in case["answers"].items():
+        method, _, path = asked.partition(" ")
+        rows = body["lines"] if isinstance(body, dict) and "lines" in body else None
+        content = "\n".join(map(json.dumps, rows)) if rows is not None else json.dumps(body)
+        if not isinstance(body, str):
+            request = Request(path=_PREFIX.sub("", path) or "/", method=method)
+            recorder(case["stream"], request, Response(status=200, content=content.encode()))
+    return recorder.told()
+
+
+_PREFIX = re.compile(r"^/\d+\.\d+(?=/|$)")
+"""A version before the path, which is the base URL's."""
 
 
 def _read(path: str) -> dict[str, Any]:
