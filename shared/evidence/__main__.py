@@ -1,7 +1,7 @@
 """`python -m shared.evidence FILE`: what of an account's answers differs from those the tap is tested with.
 
-With `--renew TAP FILE ...` the files, of runs against the tap's sandbox, become what is expected; with `--answers FOLDER`
-the answers there too, which the tests read through the tap.
+With `--renew TAP FILE ...` the files, of runs against the tap's sandbox, become what is expected; with
+`--answers FOLDER` the answers there too, which the tests read through the tap.
 """
 
 from __future__ import annotations

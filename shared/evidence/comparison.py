@@ -69,7 +69,7 @@ def compare(told: Mapping[str, Any], wanted: Mapping[str, Any], tap: Tap) -> lis
 
 def _open_names(tap: Tap) -> Iterator[str]:
     """Names of objects that hold an account's own fields: their schemas list no members."""
-    for path in tap.schemas.glob("*.json"):
+    for path in tap.schemas.rglob("*.json"):
         yield from _open_in(parsed(read_text(path)))
 
 

@@ -52,7 +52,7 @@ def known_names(tap: Tap) -> frozenset[str]:
 def _known_names(schemas: Path) -> frozenset[str]:
     folder = schemas.parent
     found = set(_COMMON.split())
-    for path in sorted(schemas.glob("*.json")):
+    for path in sorted(schemas.rglob("*.json")):
         found.update(_keys(parsed(read_text(path))))
     facts = folder / "sandbox" / "facts.json"
     if facts.is_file():
