@@ -1,7 +1,7 @@
 """How an account's answers differ from those that a tap is tested with.
 
-What is expected stands in `<tap>/sandbox/shapes.json`: the shapes that the tap's sandbox serves, and those that accounts
-gave, of which the tests prove that the tap reads them whole.
+What is expected stands in `<tap>/sandbox/shapes.json`: the shapes that the tap's sandbox serves, and those that
+accounts gave, of which the tests prove that the tap reads them whole.
 """
 
 from __future__ import annotations
