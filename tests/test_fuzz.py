@@ -28,6 +28,8 @@ from shared.sync import sync
 from shared.sync.plan import Plan
 from shared.tap import Tap, settings_of
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of texts that are long on purpose
+
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "3000"))
 EACH = max(EXAMPLES // (3 * len(TAPS)), 1)
 NOW = "2026-11-20T12:00:00.000000Z"
