@@ -156,9 +156,9 @@ def test_the_authors_surface_is_what_the_import_contracts_leave_open() -> None:
     files = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "shared").rglob("*.py")]
     modules = {".".join(path.parts) for path in files if path.name != "__init__"}
     told = set(re.findall(r"`(shared\.[\w.]+)`", CONTRIBUTING[CONTRIBUTING.index("### What taps are written with") :]))
-    packages = ("shared.evidence", "shared.sandbox", "shared.testing")
+    packages = ("shared.sandbox", "shared.testing")
     assert told - {"shared.sandbox"} == {name for name in modules - protected if not name.startswith(packages)}
-    assert protected - {"shared.evidence", "shared.testing"} <= modules
+    assert protected - {"shared.testing"} <= modules
 
 
 def test_the_modules_that_the_architecture_names_exist() -> None:
