@@ -135,6 +135,7 @@ def test_the_script_of_the_cronjob_keeps_its_state_and_passes_the_signal_on(tmp_
 
     assert begun().wait() == 0
     first = len(rows(tmp_path / "output")["list_members"])
+    everyone = {(row["id"], row["list_id"]) for row in rows(tmp_path / "output")["list_members"]}
     assert json.loads((tmp_path / "state.json").read_text())["bookmarks"]["list_members"]
     assert begun().wait() == 0
     assert len(rows(tmp_path / "output")["list_members"]) < 1.5 * first, "the second run began where the first ended"
@@ -146,9 +147,11 @@ def test_the_script_of_the_cronjob_keeps_its_state_and_passes_the_signal_on(tmp_
     while not (tmp_path / "output" / "list_members.jsonl").exists():
         assert stopped.poll() is None
     stopped.send_signal(signal.SIGTERM)
-    assert stopped.wait() == 143
-    assert 0 < len(rows(tmp_path / "output")["list_members"]) < first
-    assert json.loads((tmp_path / "state.json").read_text())
+    # 143, but on a machine so busy that the tap is cut off in mid-line: then the target fails, and the state stays.
+    assert stopped.wait() in (143, 1)
+    assert len(rows(tmp_path / "output")["list_members"]) < first
+    assert begun().wait() == 0
+    assert {(row["id"], row["list_id"]) for row in rows(tmp_path / "output")["list_members"]} == everyone
 
 
 def test_dlt_loads_a_tap_and_goes_on_from_its_state(tmp_path: Path) -> None:
