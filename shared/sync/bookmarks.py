@@ -12,7 +12,7 @@ from ..protocol.state import Bookmark, State, finish, later
 from ..records.encoder import as_instant
 from ..streams import Checkpoint, Unit
 from .run import Run
-from .units import Under
+from .units import Under, members
 from .windows import WindowPlan
 
 
@@ -40,7 +40,7 @@ class Bookmarks:
     def keep(self, run: Run, key: str, value: Any) -> None:
         """Keep what a unit needs to go on after a broken run; None: nothing any more."""
         resume = dict(self.state.member(run.name, "resume") or {})
-        units = {name: kept for name, kept in (resume.get("units") or {}).items() if name != key}
+        units = {name: kept for name, kept in members(resume.get("units")).items() if name != key}
         if value is not None:
             units[key] = value
         resume.pop("units", None)
@@ -97,7 +97,7 @@ class Bookmarks:
     def complete_stream(self, run: Run) -> None:
         """The stream is complete: nothing of it is half done any more."""
         if resume := self.state.member(run.name, "resume"):
-            units = {key: kept for key, kept in (resume.get("units") or {}).items() if not _window(kept)}
+            units = {key: kept for key, kept in members(resume.get("units")).items() if not _window(kept)}
             self.state.set_member(run.name, "resume", {**resume, "units": units} if units else None)
         if run.reading.refresh:
             self.state.set_member(run.name, "refreshed", self.now)
@@ -123,7 +123,7 @@ class Bookmarks:
         if run.reading.incremental:
             self.advance(run, under[0], value)
         elif isinstance(resume, dict):
-            resume["followed"] = {**(resume.get("followed") or {}), under[0]: min(value, self.now)}
+            resume["followed"] = {**members(resume.get("followed")), under[0]: min(value, self.now)}
             self.dirty = True
 
     def _is_over(self, run: Run, built: Unit) -> bool:

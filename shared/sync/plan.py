@@ -19,7 +19,7 @@ from ..streams import Anyway, Stream, Unit
 from ..timestamps import parse, seconds_between
 from .run import Run, Waiting, light
 from .shared_walk import SharedRun
-from .units import Reading, lookback_seconds, parent_values, unit, unit_key
+from .units import Reading, lookback_seconds, members, parent_values, texts, unit, unit_key
 from .windows import WindowPlan
 
 RESUME_SECONDS = 24 * 3600
@@ -223,12 +223,12 @@ class Plan:
             return run
         self.before.check(stream.name, stream.replication_key)
         resume = run.resume = self._resume(stream) if incremental else self._broken_pass(stream)
-        run.finished_before = frozenset(resume.get("done") or ())
+        run.finished_before = frozenset(texts(resume.get("done")))
         version = None
         if settings.get("activate_version") and not incremental:
             version = resume.get("version") or int(parse(self.now).timestamp() * 1000)
         if not incremental and (stream.parents or stream.partitions or stream.keep or stream.order == "descending"):
-            kept = {"began": resume.get("began") or self.now, "done": list(resume.get("done") or [])}
+            kept = {"began": resume.get("began") or self.now, "done": texts(resume.get("done"))}
             kept |= {name: resume[name] for name in ("units", "followed") if resume.get(name)}
             self.state.set_member(stream.name, "resume", {**kept, **({"version": version} if version else {})})
         shape = Shape(
@@ -248,9 +248,9 @@ class Plan:
             reshape=reshape(selection, settings),
             bare=bool(settings.get("batch")),
         )
-        for group, pending in (resume.get("units") or {}).items():
+        for group, pending in members(resume.get("units")).items():
             if isinstance(pending, Mapping):
-                run.pending_groups.update((key, group) for key in pending.get("units") or ())
+                run.pending_groups.update((key, group) for key in texts(pending.get("units")))
         return run
 
     def _recent_rows(self, stream: Stream, selection: Selection) -> RecentRows | None:

@@ -151,3 +151,13 @@ class Followed:
             if not self._is_sorted:
                 return None
             return self._under_way[0] if self._under_way else self.newest
+
+
+def texts(value: Any) -> list[str]:
+    """The texts of what should be a list of them in a state."""
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def members(value: Any) -> Mapping[str, Any]:
+    """The members of what should be an object in a state."""
+    return value if isinstance(value, Mapping) else {}
