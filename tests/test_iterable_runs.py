@@ -252,12 +252,19 @@ def test_a_first_run_over_three_years_needs_few_exports_under_the_documented_quo
 
 def requests_of(result: Result) -> dict[str, int]:
     """How many requests each export took, as the closing table has it, without those that were sent too soon."""
-    found = {}
+    found, head = {}, ""
     for line in result.stderr.splitlines():
-        parts = line.split()
-        if len(parts) > 5 and parts[0] in EXPORTS:
-            found[parts[0]] = int(parts[3]) - int(parts[4])
+        if line.startswith("stream ") and " records " in line:
+            head = line
+        elif head and line.split()[:1] and line.split()[0] in EXPORTS:
+            found[line.split()[0]] = _number(line, head, "requests") - _number(line, head, "retries")
     return found
+
+
+def _number(line: str, head: str, name: str) -> int:
+    """What stands under a word of the table's head, to whose right end it is aligned; 0 where nothing does."""
+    end = head.find(name) + len(name)
+    return int(line[end - len(name) : end].strip() or 0) if name in head else 0
 
 
 def test_a_read_only_key_is_told_what_it_does_not_reach_and_reads_the_rest(tmp_path: Path) -> None:
