@@ -64,7 +64,7 @@ def _pick(found: Sequence[Any], place: str) -> Any:
 
 def _refusal(well: Healthy, kind: str, refusal: Refusal, place: str) -> Fault | None:
     if place == EVERY:
-        most = ALIKE + HALVINGS if kind != "gone" else 3 * len(well.asked) + 2 * len(well.parents) + HALVINGS
+        most = ALIKE + HALVINGS if kind != "gone" else 1_000  # each parent may be gone, and is asked for
         return Fault(well.owns, refusal, lambda _: True, [well.stream.name], whole=True, most=most)
     found = _at_place(well, refusal, place)
     return found and replace(found, most=HALVINGS + len(well.asked) // 2)

@@ -235,7 +235,7 @@ def rows_place(stream: Stream, body: Any) -> tuple[Any, Any, list[Any]] | None:
     lists = sorted(_lists(None, None, body), key=lambda each: len(each[2]), reverse=True)
     if callable(stream.records):  # it may look into several lists: that one is meant without which there are no rows
         return next((each for each in lists if _is_needed(stream, body, each)), None)
-    names = {"id", *stream.key_properties} - {key for parent in stream.parents for key in parent.keys}
+    names = {*stream.key_properties} - {key for parent in stream.parents for key in parent.keys}
     return next((each for each in lists if names & each[2][0].keys()), None)
 
 

@@ -22,7 +22,7 @@ from urllib.parse import unquote
 
 import orjson
 
-from ..sandbox import Call, Refusal
+from ..sandbox import WHEN_READ, Call, Refusal
 from ..streams import Stream
 from ..sync.paging import located
 from .faults import EVERY, KINDS, PLACES, REFUSALS, ROWS, Fault, at_request, fault
@@ -112,17 +112,33 @@ def _of_the_run(well: Healthy, kind: str, found: Fault, run: Result, asked: Sequ
     lost = [orjson.loads(text) for text in missing(records, well.truth)]
     if beyond := [record for record in lost if not found.may_miss(record)]:
         yield f"{len(beyond)} records are missing that the fault did not touch, as {comparable(beyond[0])[:300]}"
-    untrue = [record for record in records if missing([*well.truth], [record])]
+    untrue = untrue_of(records, well.truth)
     # A tap may know a name for what has none, and may leave off what the API does not understand.
     stands_in = kind == "keyless" and len(untrue) == 1 and len(records) == len(well.truth)
     leaves_off = well.stream.fetch is not None and all(_is_part(well, record) for record in untrue)
     if untrue and kind != "broken" and not (stands_in or leaves_off or found.renumbers):
         yield f"{len(untrue)} records are not true, as {comparable(untrue[0])[:300]}"
-    is_plain = well.stream.transform is None and well.stream.fetch is None and not found.renumbers
+    is_plain = (
+        isinstance(well.stream.records, str)
+        and well.stream.transform is None
+        and well.stream.fetch is None
+        and not found.renumbers
+    )
     if kind in ROWS and is_plain and len(lost) > 1:
         yield f"{len(lost)} records are missing for one row"
     yield from _unwritten(well, records, asked, found)
-    yield from _told(well, kind, found, run, bool(lost and not stands_in))
+    yield from _told(well, kind, found, run, bool(lost and not stands_in and not (untrue and leaves_off)))
+
+
+def untrue_of(records: Sequence[Mapping[str, Any]], truth: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The records that are not as the truth has them, whenever they were read."""
+    timed = {name for name, value in truth[0].items() if value == WHEN_READ} if truth else set()
+
+    def text(record: Mapping[str, Any]) -> str:
+        return comparable({name: value for name, value in record.items() if name not in timed})
+
+    true = set(map(text, truth))
+    return [record for record in records if text(record) not in true]
 
 
 def _is_part(well: Healthy, record: Mapping[str, Any]) -> bool:
