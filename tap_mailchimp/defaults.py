@@ -122,7 +122,7 @@ def chained(first: Transform, second: Transform) -> Transform:
     """What `second` makes of what `first` made."""
 
     def transform(rows: Sequence[Row], unit: Unit) -> Iterator[Record]:
-        return second(list(first(rows, unit)), unit)
+        yield from second(list(first(rows, unit)), unit)
 
     return transform
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from shared.errors import GoneError
-from shared.streams import Parent, Record, Step, Unit
+from shared.errors import ApiError, AuthError, QuotaError
+from shared.streams import LeftOut, Parent, Record, Step, Unit
 from shared.timestamps import instant
 
 from ..activity import has, list_mark
@@ -47,15 +47,26 @@ def interests(client: Client, unit: Unit) -> Generator[Step, None, None]:
     """
     from shared.sync.paging import pages
 
+    failed: ApiError | None = None
     for groups in pages(client, replace(unit, deselected=frozenset()), INTEREST_CATEGORIES):
-        for group in groups.rows:
-            in_group = replace(unit, parent={**unit.parent, "category_id": group.get("id")}, scratch={})
+        listed: Sequence[Any] = groups.rows
+        for group in listed:
+            category = group.get("id") if isinstance(group, dict) else None
+            if not category:
+                yield LeftOut("the interests of a group without an id", f"interests: a group of {unit.key} has no id.")
+                continue
+            in_group = replace(unit, parent={**unit.parent, "category_id": category}, scratch={})
             try:
                 for found in pages(client, in_group, INTERESTS):
-                    rows = [{**row, "category_id": group.get("id")} for row in found.rows]
+                    given: Sequence[Any] = found.rows
+                    rows = [{**row, "category_id": category} if isinstance(row, dict) else row for row in given]
                     yield replace(found, rows=rows)
-            except GoneError:
-                continue  # deleted since it was listed
+            except (AuthError, QuotaError):
+                raise
+            except ApiError as error:
+                failed = failed or error
+    if failed is not None:  # the other groups are written; the next run asks for all of them
+        raise failed
 
 
 INTEREST_CATEGORIES = stream(
