@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 
 from shared.tap import Tap
@@ -12,6 +13,10 @@ from shared.testing.taps import ROOT, TAPS, tap_of
 pytest.register_assert_rewrite("shared.testing.contract")
 
 from shared.testing import contract  # noqa: E402 - its asserts are to be rewritten
+
+# No test has an absolute limit of time: on a busy machine it would fail without a fault.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 __all__ = ["ROOT", "TAPS", "tap_of"]
 
