@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from shared.api.request import Row
 from shared.records.values import parse
 from shared.timestamps import instant
@@ -205,6 +203,8 @@ def _gather(row: Row, own: Collection[str]) -> None:
 
 def identity(export: Export, row: Mapping[str, Any], rest: Iterable[str] = ()) -> bytes:
     """The text that tells an event from others: a canonical JSON list, what is stable of all its other fields last."""
+    import orjson  # here, since `--about` has no use for it
+
     created = row.get("createdAt")
     if created.__class__ is str:
         whole = created[10:11] in (" ", "T") and created[19:] in _SECONDS

@@ -211,10 +211,15 @@ def test_the_links_that_are_not_read_change_no_row() -> None:
         assert rows(read)[0]["links"] == {"kept": True}
 
 
-@pytest.mark.parametrize("broken", [{}, [], None, {"data": 5}, {"data": ["x"]}])
+@pytest.mark.parametrize("broken", [{}, [], None, {"data": 5}, {"data": None}])
 def test_an_answer_without_data_is_no_answer(broken: Any) -> None:
     with pytest.raises(ValueError, match="data"):
         jsonapi.resources()(broken)
+
+
+def test_an_odd_resource_passes_to_be_left_out_alone() -> None:
+    rows = jsonapi.resources()({"data": ["x", {"type": "tag", "id": "1"}]})
+    assert rows[0] == "x" and rows[1]["id"] == "1"
 
 
 @pytest.mark.parametrize(("gone", "linkage"), [("null", "always"), ("missing", "sparse")])

@@ -31,8 +31,6 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import Any
 
-import orjson
-
 from ..errors import StateError
 from ..files import UnfitError, parsed, read_text
 from ..timestamps import canonical, from_seconds, parse, shift
@@ -101,6 +99,8 @@ class State:
             raise StateError('state: "bookmarks" is not an object; pass the last STATE that the target wrote')
         for stream, entry in bookmarks.items():
             _check(entry, _ENTRY, f"bookmarks.{stream}")
+        import orjson  # here, since `--about` has no use for it
+
         try:
             orjson.dumps(value)
         except TypeError as error:  # a lone surrogate, an integer beyond 64 bits
