@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any
 
 from shared.api.request import Row
-from shared.records.values import parse
 from shared.timestamps import instant
 
 IDENTITY = (
@@ -161,7 +160,7 @@ def as_object(value: Any) -> Any:
         return value
     if value.__class__ is str:
         try:
-            found = parse(value.encode("utf-8", "surrogatepass"))[0]
+            found = _parsed(value)
         except ValueError:
             found = None
         return found if found.__class__ is dict else {RAW: value}
@@ -173,7 +172,7 @@ def as_list(value: Any) -> Any:
     if value.__class__ is not str:
         return value
     try:
-        found = parse(value.encode("utf-8", "surrogatepass"))[0]
+        found = _parsed(value)
     except ValueError:
         return value
     return found if found.__class__ is list else value
@@ -199,6 +198,13 @@ def _gather(row: Row, own: Collection[str]) -> None:
 
 
 # What tells events apart
+
+
+def _parsed(text: str) -> Any:
+    """What JSON text holds. ValueError where it is none."""
+    from shared.records.values import parse  # here, since `--about` has no use for it
+
+    return parse(text.encode("utf-8", "surrogatepass"))[0]
 
 
 def identity(export: Export, row: Mapping[str, Any], rest: Iterable[str] = ()) -> bytes:
