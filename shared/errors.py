@@ -151,3 +151,11 @@ def unable(error: BaseException, where: str = "") -> str:
         where = where or str(error.filename or "The output")
         return f"{where} cannot be written or opened: {error.strerror}. {_LIMITS[error.errno]}"
     return ""
+
+
+def told(error: Exception, stream: str = "") -> TapError:
+    """What the user is told of any exception; of one that is none of ours, that it is a bug, and of which `stream`."""
+    if isinstance(error, TapError):
+        return error
+    where = f"{stream}: " if stream else ""
+    return ApiError(f"{where}internal error ({type(error).__name__}: {error}). Please report it.")

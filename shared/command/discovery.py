@@ -25,6 +25,7 @@ from ..errors import (
     Stopped,
     TapError,
     UnavailableError,
+    told,
 )
 from ..protocol import schema
 from ..protocol.state import Bookmark
@@ -117,13 +118,6 @@ def of_account(
                 # A refusal will be met again; but to read without columns that are there at other times loses them.
                 failed[stream.name] = told(error)
     return streams, schemas, failed
-
-
-def told(error: Exception) -> TapError:
-    """What the user is told of any exception."""
-    if isinstance(error, TapError):
-        return error
-    return ApiError(f"internal error ({type(error).__name__}: {error}). Please report it.")
 
 
 def _base(tap: Tap, stream: Stream) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from ..errors import (
     TapError,
     TooLargeError,
     UnavailableError,
+    told,
 )
 from ..protocol.state import later
 from ..report import Report
@@ -167,10 +168,9 @@ class Workers:
 
     def told(self, run: Run, error: Exception) -> TapError:
         """What the user is told of any exception."""
-        if isinstance(error, TapError):
-            return error
-        self.log.debug("%s: unexpected", run.name, exc_info=error)
-        return ApiError(f"{run.name}: internal error ({type(error).__name__}: {error}). Please report it.")
+        if not isinstance(error, TapError):
+            self.log.debug("%s: unexpected", run.name, exc_info=error)
+        return told(error, run.name)
 
     def _single(self, run: Run, found: Waiting) -> Active | None:
         built, mark, is_wanted = self.plan.build(run, found)
